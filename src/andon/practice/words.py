@@ -1,0 +1,155 @@
+"""The words of the practice: every enumeration that tables, API, screens and rules share.
+
+Each word is a string with a plain-English reading, so that a row, a JSON body and a sentence on the screen
+can never drift apart. The vocabulary is that of DESIGN.md, section 2.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class Word(StrEnum):
+    """A word of the practice: its value is what is stored, ``words`` is how it reads inside a sentence."""
+
+    words: str
+
+    def __new__(cls, value: str, words: str = "") -> Self:
+        """Keep the stored value as the string and its reading beside it (by default the value, unscored)."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.words = words or value.replace("_", " ")
+        return member
+
+    @property
+    def label(self) -> str:
+        """The reading as it stands alone, on a badge or in a select box: first letter upper case."""
+        return self.words[:1].upper() + self.words[1:]
+
+    @classmethod
+    def choices(cls) -> list[tuple[str, str]]:
+        """Pairs of stored value and label, in order of declaration, as Django's ``choices`` wants them."""
+        return [(member.value, member.label) for member in cls]
+
+
+class RankedWord(Word):
+    """A word whose order of declaration means something, lowest first.
+
+    Compare with ``at_least``, never with ``<``: a string compares by its letters, and "admin" < "viewer".
+    """
+
+    @property
+    def rank(self) -> int:
+        """Position in the order of declaration, from 0."""
+        return list(type(self)).index(self)
+
+    def at_least(self, other: Self) -> bool:
+        """Whether this word ranks as high as the other or higher."""
+        return self.rank >= other.rank
+
+
+class IncidentType(Word):
+    """What kind of thing went wrong: the product's own five types, one primary per incident."""
+
+    TECHNICAL_FAILURE = "technical_failure"
+    PERFORMANCE_DEGRADATION = "performance_degradation"
+    FAIRNESS_VIOLATION = "fairness_violation"
+    SAFETY = "safety", "safety incident"
+    ETHICAL = "ethical", "ethical incident"
+
+
+class IncidentKind(Word):
+    """Whether it is happening or practised. A drill reaches no public, regulator, lever or metric."""
+
+    REAL = "real"
+    DRILL = "drill"
+
+
+class Criticality(RankedWord):
+    """How much hangs on a system for the people and the organisation behind it."""
+
+    LOW = "low"
+    MODERATE = "moderate"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class RiskClass(Word):
+    """The legal reading of a system's risk; nobody having looked is said, not hidden."""
+
+    UNASSESSED = "unassessed", "not assessed"
+    MINIMAL = "minimal", "minimal risk"
+    LIMITED = "limited", "limited risk"
+    HIGH = "high", "high risk"
+    GENERAL_PURPOSE = "general_purpose", "general-purpose model"
+    PROHIBITED = "prohibited", "prohibited practice"
+
+
+class Stage(Word):
+    """Where a system is in its life. Production asks for readiness."""
+
+    PROPOSED = "proposed"
+    DEVELOPMENT = "development"
+    PILOT = "pilot"
+    PRODUCTION = "production"
+    RETIRED = "retired"
+
+
+class SystemKind(Word):
+    """What sort of AI system it is."""
+
+    CLASSIFIER = "classifier"
+    SCORER = "scorer"
+    RECOMMENDER = "recommender"
+    GENERATIVE = "generative", "generative model"
+    AGENT = "agent"
+    VISION = "vision"
+    SPEECH = "speech"
+    FORECASTING = "forecasting"
+    OTHER = "other"
+
+
+class OrgRole(RankedWord):
+    """What a person may do in the organisation, least first."""
+
+    REPORTER = "reporter"
+    VIEWER = "viewer"
+    RESPONDER = "responder"
+    LEAD = "lead"
+    ADMIN = "admin", "administrator"
+
+
+class HarmDimension(Word):
+    """The seven dimensions that harm is scored in, H0 to H4 each.
+
+    The first four are harm itself; scale, reversibility and vulnerability say how bad that harm is.
+    """
+
+    PHYSICAL = "physical", "physical or psychological harm"
+    RIGHTS = "rights", "rights and legal effect"
+    FINANCIAL = "financial", "financial harm"
+    PRIVACY = "privacy", "privacy"
+    SCALE = "scale", "scale"
+    REVERSIBILITY = "reversibility", "reversibility"
+    VULNERABILITY = "vulnerability", "vulnerability of those affected"
+
+
+class ContainmentKind(Word):
+    """The three ways to stop the line."""
+
+    ROLL_BACK = "roll_back"
+    DISABLE = "disable"
+    CONSTRAIN = "constrain"
+
+
+class Phase(RankedWord):
+    """The phases of a response in the order that a protocol prescribes them."""
+
+    PRESERVE = "preserve", "preserve evidence"
+    CONTAIN = "contain"
+    ASSESS = "assess", "assess harm"
+    TELL = "tell", "tell people"
+    DIAGNOSE = "diagnose"
+    RESOLVE = "resolve"
+    LEARN = "learn"

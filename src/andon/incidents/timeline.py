@@ -1,0 +1,68 @@
+"""The append-only, hash-chained timeline: how an entry is written, and how the whole is verified.
+
+The chain: each entry's hash covers its fields, the digest of its body and the hash before it; the incident keeps
+the count and the newest hash, so that a cut tail shows. The rules are `andon.practice.timeline`; the database
+refuses updates and deletions by trigger (see the migration).
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from andon.incidents.models import Incident, TimelineEntry
+from andon.kit import clock, db, wake
+from andon.kit.errors import Conflict
+from andon.people.policy import Actor
+from andon.practice import timeline as rules
+
+
+def hold(pk: UUID) -> Incident:
+    """The incident, locked until the transaction ends: whoever changes an incident begins here."""
+    return db.lock(Incident.objects.filter(pk=pk)).get()
+
+
+@transaction.atomic
+def record(
+    incident: Incident, kind: str, body: Mapping[str, Any], *, by: Actor, at: datetime | None = None
+) -> TimelineEntry:
+    """Append one entry; the caller holds the incident. `at` is when it happened, if that was earlier than now."""
+    now = clock.now()
+    entry = TimelineEntry(
+        incident=incident,
+        seq=incident.timeline_count + 1,
+        at=at or now,
+        recorded_at=now,
+        actor=by.name,
+        person=by.person,
+        kind=kind,
+        body=dict(body),
+        body_digest=rules.body_digest(dict(body)),
+        prev_hash=incident.timeline_head,
+    )
+    entry.hash = rules.entry_hash(**_hashed(entry))
+    moved = Incident.objects.filter(pk=incident.pk, timeline_count=incident.timeline_count).update(
+        timeline_count=entry.seq, timeline_head=entry.hash, changed_at=now
+    )
+    if moved != 1:
+        raise Conflict(f"{incident.ref} changed while this was being recorded. Nothing was written; try again.")
+    entry.save(force_insert=True)
+    incident.timeline_count, incident.timeline_head, incident.changed_at = entry.seq, entry.hash, now
+    wake.after_commit()
+    return entry
+
+
+def _hashed(entry: TimelineEntry) -> dict[str, Any]:
+    """The fields that an entry's hash covers."""
+    return {
+        "incident_id": str(entry.incident_id),
+        "seq": entry.seq,
+        "at": entry.at,
+        "recorded_at": entry.recorded_at,
+        "actor": entry.actor,
+        "kind": entry.kind,
+        "body_digest": entry.body_digest,
+        "prev_hash": entry.prev_hash,
+    }

@@ -1,0 +1,106 @@
+"""What was heard, and why it went where it went."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from andon.incidents.models import Incident
+from andon.kit.crypto import EncryptedTextField
+from andon.kit.models import Row, one_of
+from andon.practice.words import IncidentType
+from andon.registry.models import System
+
+
+class Integration(Row):
+    """One sender of signals: its address is `/intake/<kind>/<slug>`, its key a token shown once."""
+
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    kind = models.CharField(max_length=32)  # the name of a folder in intake/adapters
+    token_digest = models.CharField(max_length=64)
+    secret = EncryptedTextField(blank=True, default="")
+    system = models.ForeignKey(
+        System, null=True, blank=True, on_delete=models.PROTECT, related_name="integrations"
+    )
+    settings = models.JSONField(default=dict, blank=True)
+    resolves_incidents = models.BooleanField(default=False)  # the rule: all signals resolved resolves the incident
+    disabled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Delivery(Row):
+    """One request as it came, taken or not. Bounded; kept so that nothing heard is lost."""
+
+    class Outcome(models.TextChoices):
+        ACCEPTED = "accepted", "Accepted"
+        REJECTED = "rejected", "Rejected"
+
+    integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="deliveries")
+    body = models.BinaryField()
+    content_type = models.CharField(max_length=100, blank=True)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices)
+    error = models.CharField(max_length=500, blank=True)
+    signals = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["integration", "-created_at"], name="delivery_recent")]
+
+
+class Signal(Row):
+    """Something observed, deduplicated: at most one is firing for an integration and fingerprint."""
+
+    class Status(models.TextChoices):
+        FIRING = "firing", "Firing"
+        RESOLVED = "resolved", "Resolved"
+
+    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="signals")
+    fingerprint = models.CharField(max_length=255)
+    episode = models.CharField(max_length=64, blank=True)  # the sender's own mark of one firing, as its start time
+    status = models.CharField(max_length=10, choices=Status.choices)
+    title = models.CharField(max_length=300)
+    description = models.TextField(blank=True)
+    url = models.URLField(max_length=2000, blank=True)
+    labels = models.JSONField(default=dict)
+    system_hint = models.CharField(max_length=120, blank=True)
+    type_hint = models.CharField(max_length=32, choices=IncidentType.choices(), blank=True)
+    severity_hint = models.PositiveSmallIntegerField(null=True, blank=True)
+    count = models.PositiveIntegerField(default=1)
+    starts_at = models.DateTimeField(null=True, blank=True)  # by the sender's clock
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    dedup_reason = models.CharField(max_length=40)
+
+    # Routing: due until the engine has decided, and then what it decided and why.
+    route_at = models.DateTimeField(null=True, blank=True)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    system = models.ForeignKey(System, null=True, blank=True, on_delete=models.SET_NULL, related_name="signals")
+    incident = models.ForeignKey(
+        Incident, null=True, blank=True, on_delete=models.SET_NULL, related_name="signals"
+    )
+    reason_joined = models.CharField(max_length=60, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-last_at"]
+        indexes: ClassVar = [
+            models.Index(fields=["route_at"], condition=Q(route_at__isnull=False), name="signal_route_due"),
+            models.Index(fields=["integration", "fingerprint", "-first_at"], name="signal_history"),
+            models.Index(fields=["-last_at"], name="signal_recent"),
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["integration", "fingerprint"],
+                condition=Q(status="firing"),
+                name="one_firing_signal_a_fingerprint",
+            ),
+            one_of("status", ["firing", "resolved"], "signal_status_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title

@@ -1,0 +1,52 @@
+"""Encryption at rest of what can reach or name a person (Fernet, with key rotation by MultiFernet)."""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+
+class Undecryptable(Exception):  # noqa: N818  reads as what it is
+    """A stored value was encrypted with a key that ANDON_FIELD_KEYS no longer holds."""
+
+
+@cache
+def _fernet(keys: tuple[str, ...]) -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in keys])
+
+
+def encrypt(text: str) -> str:
+    """Encrypt with the first (newest) key of ANDON_FIELD_KEYS."""
+    return _fernet(tuple(settings.FIELD_KEYS)).encrypt(text.encode()).decode()
+
+
+def decrypt(token: str) -> str:
+    """Decrypt with whichever key fits; raises `Undecryptable` when none does."""
+    try:
+        return _fernet(tuple(settings.FIELD_KEYS)).decrypt(token.encode()).decode()
+    except InvalidToken as error:
+        raise Undecryptable(
+            "A stored contact or secret was encrypted with a key that is no longer configured. "
+            "Put the earlier key back behind the new one in ANDON_FIELD_KEYS."
+        ) from error
+
+
+if TYPE_CHECKING:  # Django's fields take type arguments in their stubs alone
+    _Text = models.TextField[str, str]
+else:
+    _Text = models.TextField
+
+
+class EncryptedTextField(_Text):
+    """Text that is plain in Python and encrypted in the database. It cannot be searched by value."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Encrypt on the way in; empty stays empty so that 'no value' is visible."""
+        return encrypt(value) if value else value
+
+    def from_db_value(self, value: str | None, _expression: object, _connection: BaseDatabaseWrapper) -> str | None:
+        """Decrypt on the way out."""
+        return decrypt(value) if value else value

@@ -1,0 +1,30 @@
+"""Identifiers: UUIDv7 inside (they sort by time), random tokens outside."""
+
+import hashlib
+import hmac
+import secrets
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from andon.kit import clock
+
+
+def new() -> UUID:
+    """A UUIDv7 (RFC 9562) stamped with the house clock, so that rows sort by when they were made."""
+    return uuid7(nanoseconds=int(clock.now().timestamp() * 1_000_000) * 1000)
+
+
+def new_token(prefix: str) -> str:
+    """A secret of 256 random bits with a readable prefix, as `andon_pat_…`; show it once, keep only its digest."""
+    return f"{prefix}_{secrets.token_urlsafe(32)}"
+
+
+def digest(token: str) -> str:
+    """SHA-256 of a token, hex. The tokens are random and long, so a plain digest needs no salt."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def same(left: str, right: str) -> bool:
+    """Compare two secrets in constant time."""
+    return hmac.compare_digest(left.encode(), right.encode())

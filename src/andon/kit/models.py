@@ -1,0 +1,23 @@
+"""What every table shares."""
+
+from collections.abc import Iterable
+
+from django.db import models
+from django.db.models import Q
+
+from andon.kit import clock, ids
+
+
+class Row(models.Model):
+    """A row with a UUIDv7 key and the time it was written."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+def one_of(column: str, values: Iterable[str | int], name: str) -> models.CheckConstraint:
+    """A check that a column holds one of an enumeration's values: the database refuses what the code should not write."""
+    return models.CheckConstraint(condition=Q(**{f"{column}__in": list(values)}), name=name)

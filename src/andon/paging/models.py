@@ -1,0 +1,60 @@
+"""Every page: why it was sent, to whom, and what became of it. The outbox of the engine."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from andon.incidents.models import Incident
+from andon.kit.models import Row, one_of
+from andon.people.models import ChannelKind, ContactPoint, Person
+
+
+class Page(Row):
+    """One message to one person over one contact point, written in the transaction of the step it belongs to.
+
+    It is sent at least once: a crash while sending leaves a lease that expires, and the page goes out again under
+    the same `key`, which receivers use to drop the double.
+    """
+
+    class State(models.TextChoices):
+        PENDING = "pending", "To send"
+        SENDING = "sending", "Being sent"
+        SENT = "sent", "Sent"
+        FAILED = "failed", "Gave up"
+        CANCELLED = "cancelled", "Cancelled"
+
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="pages")
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="pages")
+    contact_point = models.ForeignKey(ContactPoint, on_delete=models.PROTECT, related_name="pages")
+    channel = models.CharField(max_length=16, choices=ChannelKind.choices)
+    step = models.PositiveSmallIntegerField()
+    round = models.PositiveSmallIntegerField()
+    on_fallback = models.BooleanField(default=False)
+    reason = models.CharField(max_length=200)  # "step 1: on call in Credit models"
+    first = models.BooleanField(default=False)  # the first page of an incident goes ahead of repeats
+    key = models.CharField(max_length=64, unique=True)
+
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
+    send_after = models.DateTimeField()
+    attempts = models.PositiveSmallIntegerField(default=0)
+    leased_by = models.CharField(max_length=80, blank=True)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    last_error = models.CharField(max_length=500, blank=True)
+    provider_ref = models.CharField(max_length=200, blank=True)
+    acknowledged_at = models.DateTimeField(null=True, blank=True)  # its link was used; it works once
+
+    class Meta:
+        ordering: ClassVar = ["created_at"]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["-first", "send_after"],
+                condition=Q(state__in=["pending", "sending"]),
+                name="page_due",
+            ),
+            models.Index(fields=["incident", "state"], name="page_of_incident"),
+        ]
+        constraints: ClassVar = [
+            one_of("state", ["pending", "sending", "sent", "failed", "cancelled"], "page_state_known")
+        ]

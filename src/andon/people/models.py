@@ -1,0 +1,183 @@
+"""Who: the organisation, its people, how to reach them, their teams, and the keys they hold."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from andon.kit import clock
+from andon.kit.crypto import EncryptedTextField
+from andon.kit.models import Row, one_of
+from andon.practice.words import OrgRole
+
+
+class Organisation(models.Model):
+    """The one organisation that this installation serves."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    name = models.CharField(max_length=120)
+    time_zone = models.CharField(max_length=64, default="UTC")
+
+    class Meta:
+        constraints: ClassVar = [models.CheckConstraint(condition=Q(id=1), name="one_organisation")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PersonManager(BaseUserManager["Person"]):
+    """How Django and allauth find a person."""
+
+    def get_by_natural_key(self, username: str | None) -> "Person":
+        """By e-mail address, whatever its case."""
+        return self.get(email__iexact=username)
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "Person":
+        """A new person; without a password they sign in by other means."""
+        person = self.model(email=self.normalize_email(email).lower(), **fields)
+        person.set_password(password)
+        person.save(using=self._db)
+        return person
+
+
+class Person(AbstractBaseUser, Row):
+    """Someone who uses Andon. The role is the organisation's; an incident gives further roles for its own time."""
+
+    email = models.EmailField(max_length=254)
+    name = models.CharField(max_length=120)
+    role = models.CharField(max_length=16, choices=OrgRole.choices(), default=OrgRole.RESPONDER)
+    time_zone = models.CharField(max_length=64, default="UTC")
+    is_active = models.BooleanField(default=True)
+    calendar_token_digest = models.CharField(max_length=64, blank=True, db_index=True)
+    erased_at = models.DateTimeField(null=True, blank=True)
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    objects: ClassVar[PersonManager] = PersonManager()
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(Lower("email"), name="person_email_once"),
+            one_of("role", OrgRole, "person_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    @property
+    def org_role(self) -> OrgRole:
+        """The role in the organisation, as a word of the practice."""
+        return OrgRole(self.role)
+
+
+class ChannelKind(models.TextChoices):
+    """How a page can travel."""
+
+    EMAIL = "email", "E-mail"
+    WEBHOOK = "webhook", "Webhook"
+    LOG = "log", "Log (for trying out)"
+
+
+class ContactPoint(Row):
+    """One way to reach a person, tried `delay_minutes` after a page is due."""
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="contact_points")
+    kind = models.CharField(max_length=16, choices=ChannelKind.choices)
+    address = EncryptedTextField()
+    secret = EncryptedTextField(blank=True, default="")
+    label = models.CharField(max_length=60, blank=True)
+    delay_minutes = models.PositiveSmallIntegerField(default=0)
+    verified_at = models.DateTimeField(null=True, blank=True)
+    broken_at = models.DateTimeField(null=True, blank=True)
+    broken_reason = models.CharField(max_length=300, blank=True)
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["delay_minutes", "created_at"]
+        constraints: ClassVar = [one_of("kind", ChannelKind.values, "contact_point_kind_known")]
+
+    def __str__(self) -> str:
+        return self.label or f"{self.get_kind_display()} {self.address}"
+
+    @property
+    def works(self) -> bool:
+        """Whether a page sent here can be expected to arrive: verified, not broken, not removed."""
+        return bool(self.verified_at) and not self.broken_at and not self.removed_at
+
+
+class Team(Row):
+    """People who answer for something together."""
+
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    members: "models.ManyToManyField[Person, Membership]" = models.ManyToManyField(
+        Person, through="Membership", related_name="teams"
+    )
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(Row):
+    """A person's place in a team."""
+
+    class Role(models.TextChoices):
+        MEMBER = "member", "Member"
+        MANAGER = "manager", "Manager"
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.MEMBER)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["team", "person"], name="membership_once")]
+
+
+class Invitation(Row):
+    """A one-time link that makes an account. The first start makes one for the first administrator, with no address."""
+
+    email = models.EmailField(max_length=254, blank=True)
+    role = models.CharField(max_length=16, choices=OrgRole.choices(), default=OrgRole.RESPONDER)
+    team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.SET_NULL)
+    token_digest = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(
+        Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="invitations_made"
+    )
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    accepted_by = models.ForeignKey(
+        Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="invitation_taken"
+    )
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    @property
+    def open(self) -> bool:
+        """Whether the link still works."""
+        return not self.accepted_at and not self.withdrawn_at and self.expires_at > clock.now()
+
+
+class ApiToken(Row):
+    """A personal token. It can do at most what its person can, narrowed by its scopes."""
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=80)
+    prefix = models.CharField(max_length=16)
+    digest = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField(default=list)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,64 @@
+"""The whole of Andon as one ASGI application: our own small router in front, Django behind it.
+
+Intake and live streams are answered here, asynchronously; everything else goes to Django as WSGI in a thread pool,
+which serves Django's views several times faster than native ASGI does (docs/adr/0004).
+"""
+
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "andon.site.settings")
+django.setup(set_prefix=False)
+
+from a2wsgi import WSGIMiddleware  # noqa: E402  Django must be set up before its applications are imported
+
+from andon.intake.asgi import IntakeApp  # noqa: E402
+from andon.site.wsgi import application as django_wsgi  # noqa: E402
+from andon.web.live import LiveApp  # noqa: E402
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+WORKERS = 16
+
+
+class Router:
+    """Sends each request to the part that answers it, by the first segment of its path."""
+
+    def __init__(self) -> None:
+        self.intake = IntakeApp()
+        self.live = LiveApp()
+        self.django = WSGIMiddleware(django_wsgi, workers=WORKERS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Route one connection; start and stop the parts with the server."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] != "http":
+            raise RuntimeError(f"Andon serves HTTP, not {scope['type']}.")
+        elif scope["path"].startswith("/intake/"):
+            await self.intake(scope, receive, send)
+        elif scope["path"].startswith("/live/"):
+            await self.live(scope, receive, send)
+        else:
+            await self.django(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self.intake.start()
+                await self.live.start()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self.live.stop()
+                await self.intake.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+application = Router()

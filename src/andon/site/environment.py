@@ -1,0 +1,123 @@
+"""The settings that come from the environment: few, all listed here, all documented in docs/reference/settings.md.
+
+A test fails when one is read that is not in `SETTINGS`, or listed and not documented.
+"""
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One environment variable: its name, what it means, and what holds without it."""
+
+    name: str
+    meaning: str
+    default: str
+
+
+SETTINGS = (
+    Setting(
+        "ANDON_DATABASE_URL",
+        "Where the data is: `sqlite:///path` or `postgresql://user:password@host/name`.",
+        "`andon.sqlite3` in the data folder",
+    ),
+    Setting(
+        "ANDON_DATA_DIR",
+        "Folder of the embedded database and of the keys that Andon makes for itself.",
+        "`$XDG_DATA_HOME/andon`, else `~/.local/share/andon`",
+    ),
+    Setting(
+        "ANDON_BASE_URL",
+        "The address under which people reach Andon; links in messages begin with it.",
+        "`http://127.0.0.1:8321`",
+    ),
+    Setting(
+        "ANDON_SECRET_KEY",
+        "Signs sessions and links.",
+        "made once and kept in the data folder (mode 0600)",
+    ),
+    Setting(
+        "ANDON_FIELD_KEYS",
+        "Fernet keys that encrypt contacts and secrets at rest, newest first, separated by commas. "
+        "To rotate, put a new key in front and keep the old ones behind it.",
+        "made once and kept in the data folder (mode 0600)",
+    ),
+    Setting(
+        "ANDON_SMTP_URL",
+        "Mail server: `smtp://user:password@host:port`, `smtps://…` for TLS from the first byte, `?tls=starttls` to "
+        "upgrade, `?from=andon@example.org` for the sender.",
+        "no mail; pages by e-mail are refused with a clear error",
+    ),
+    Setting(
+        "ANDON_HEARTBEAT_URL",
+        "Pinged every minute, but only while the engine's audit passes; let an outside service tell you when it stops.",
+        "none",
+    ),
+    Setting(
+        "ANDON_ALLOW_PRIVATE_TARGETS",
+        "`true` lets webhooks go to private and loopback addresses. Link-local and metadata addresses stay refused.",
+        "`false`",
+    ),
+    Setting("ANDON_OIDC_ISSUER", "OpenID Connect: address of the provider.", "single sign-on is off"),
+    Setting("ANDON_OIDC_CLIENT_ID", "OpenID Connect: client id.", "none"),
+    Setting("ANDON_OIDC_CLIENT_SECRET", "OpenID Connect: client secret.", "none"),
+    Setting("ANDON_OIDC_NAME", "OpenID Connect: what the sign-in button calls the provider.", "`Single sign-on`"),
+    Setting("ANDON_TRUSTED_PROXIES", "How many proxies in front set X-Forwarded-For and -Proto.", "`0`"),
+    Setting("ANDON_LOG_LEVEL", "`debug`, `info`, `warning` or `error`.", "`info`"),
+)
+
+_KNOWN = {setting.name for setting in SETTINGS}
+
+
+def read(name: str, default: str = "") -> str:
+    """The value of a known setting; asking for an unknown one is a programming error."""
+    if name not in _KNOWN:
+        raise LookupError(f"{name} is not listed in andon.site.environment.SETTINGS.")
+    return os.environ.get(name, default).strip()
+
+
+def flag(name: str) -> bool:
+    """Whether a setting is `true`, `yes`, `on` or `1`."""
+    return read(name).lower() in {"1", "true", "yes", "on"}
+
+
+def data_dir() -> Path:
+    """The data folder, made when it is not there, readable by its owner alone."""
+    share = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    folder = Path(read("ANDON_DATA_DIR") or f"{share}/andon").expanduser().resolve()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def keep(name: str, filename: str, make: Callable[[], str]) -> str:
+    """A secret from the environment, else the one kept in the data folder, made there the first time.
+
+    The file is created exclusively, so that two processes starting at once agree on one secret.
+    """
+    if given := read(name):
+        return given
+    path = data_dir() / filename
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(make() + "\n")
+    return path.read_text().strip()
+
+
+def secret_key() -> str:
+    """Django's SECRET_KEY."""
+    return keep("ANDON_SECRET_KEY", "secret_key", lambda: secrets.token_urlsafe(48))
+
+
+def field_keys() -> list[str]:
+    """The Fernet keys, newest first."""
+    kept = keep("ANDON_FIELD_KEYS", "field_keys", lambda: Fernet.generate_key().decode())
+    return [key.strip() for key in kept.split(",") if key.strip()]

@@ -1,0 +1,9 @@
+"""Django as WSGI; `asgi.py` mounts it, and any WSGI server can run it alone (without intake and live pages)."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "andon.site.settings")
+
+application = get_wsgi_application()

@@ -1,0 +1,47 @@
+"""What every request passes through that is Andon's own."""
+
+import zoneinfo
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from andon.kit.errors import Refused
+from andon.people.models import Person
+
+
+class ViewersZone:
+    """Show times in the viewer's zone while the request runs."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Activate the person's zone, UTC for everyone else."""
+        zone = request.user.time_zone if isinstance(request.user, Person) else "UTC"
+        try:
+            timezone.activate(zoneinfo.ZoneInfo(zone))
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+            timezone.activate(zoneinfo.ZoneInfo("UTC"))
+        try:
+            return self.get_response(request)
+        finally:
+            timezone.deactivate()
+
+
+class RefusalsInWords:
+    """A refusal becomes a page that says what happened and what to do, with the right status."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on."""
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer a `Refused`; anything else goes on to Django."""
+        if not isinstance(exception, Refused):
+            return None
+        return render(request, "refused.html", {"refusal": exception}, status=exception.status)

@@ -1,7 +1,7 @@
 """Who is on call when, and in which order people are asked.
 
-History is never rewritten: editing a layer ends its present version (`effective_until`) and begins a new row, so
-that who was on call at any past instant stays answerable.
+History is never rewritten: editing a layer ends its present version (`effective_until`) and begins a new row,
+so that who was on call at any past instant stays answerable.
 """
 
 from typing import ClassVar
@@ -32,7 +32,7 @@ class Schedule(Row):
 
 
 class Layer(Row):
-    """One version of one layer: a rotation in local wall time, or the fixed shifts of an imported calendar."""
+    """One version of one layer: a rotation in local wall time, or fixed shifts of an imported calendar."""
 
     class Kind(models.TextChoices):
         ROTATION = "rotation", "Rotation"
@@ -45,7 +45,9 @@ class Layer(Row):
     time_zone = models.CharField(max_length=64)
     start_date = models.DateField(null=True, blank=True)
     handover = models.TimeField(null=True, blank=True)
-    cadence = models.CharField(max_length=16, choices=[(c.value, c.value.capitalize()) for c in Cadence], blank=True)
+    cadence = models.CharField(
+        max_length=16, choices=[(c.value, c.value.capitalize()) for c in Cadence], blank=True
+    )
     every = models.PositiveSmallIntegerField(default=1)
     weekdays = models.JSONField(default=list)  # 0 = Monday; empty means every day
     window_from = models.TimeField(null=True, blank=True)
@@ -78,7 +80,9 @@ class LayerParticipant(Row):
 
     class Meta:
         ordering: ClassVar = ["position"]
-        constraints: ClassVar = [models.UniqueConstraint(fields=["layer", "position"], name="one_turn_a_place")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["layer", "position"], name="one_turn_a_place")
+        ]
 
 
 class WallTimeShift(Row):

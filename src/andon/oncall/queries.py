@@ -1,0 +1,199 @@
+"""Reads: who is on call, who is next, where nobody is, and whom a step of a chain reaches."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet
+
+from andon.kit import clock
+from andon.oncall import rota
+from andon.oncall.models import Chain, ChainStep, Schedule, StepTarget
+from andon.oncall.rota import OnCall, Rota
+from andon.people.models import ContactPoint, Membership, Person
+from andon.practice.rotation import Gap, Layer, WallShift
+
+__all__ = [
+    "NowAndNext",
+    "OnCall",
+    "Reached",
+    "Rota",
+    "board",
+    "chains",
+    "fallback",
+    "freeze",
+    "gaps_between",
+    "on_call_and_next",
+    "people_reached",
+    "reachable",
+    "rotas_of",
+    "rotation_of",
+    "schedules",
+    "shifts_between",
+    "who_is_on_call",
+    "working_contact_points",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class NowAndNext:
+    """Who is on call in a schedule now, and who takes over next; None where nobody is."""
+
+    schedule: Schedule
+    now: OnCall | None
+    next: OnCall | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A person whom a step reaches; `via` completes "paged because they are …"."""
+
+    person: Person
+    via: str
+
+
+def schedules() -> QuerySet[Schedule]:
+    """The schedules in use, by name."""
+    return Schedule.objects.filter(archived_at__isnull=True).select_related("team")
+
+
+def chains() -> QuerySet[Chain]:
+    """The chains in use, by name, with their steps and targets at hand."""
+    return Chain.objects.filter(archived_at__isnull=True).prefetch_related(_steps())
+
+
+def _steps() -> "Prefetch[str, QuerySet[ChainStep], str]":
+    targets = StepTarget.objects.select_related("person", "schedule", "team")
+    return Prefetch("steps", ChainStep.objects.prefetch_related(Prefetch("targets", targets)))
+
+
+def rotas_of(schedules: Iterable[Schedule], start: datetime, end: datetime | None = None) -> dict[UUID, Rota]:
+    """The schedules as values by key, for any number of questions about [start, end): five queries."""
+    return rota.load(schedules, start, end or start)
+
+
+def rotation_of(schedule: Schedule, at: datetime | None = None) -> tuple[list[Layer], list[WallShift]]:
+    """Layers and overrides of a schedule as values of the practice, around `at` (now when not given)."""
+    found = rotas_of([schedule], at or clock.now())[schedule.pk]
+    return found.layers, found.overrides
+
+
+def who_is_on_call(schedule: Schedule, at: datetime) -> OnCall | None:
+    """Who is on call in the schedule at an instant; None when nobody is."""
+    return rotas_of([schedule], at)[schedule.pk].on_call(at)
+
+
+def on_call_and_next(schedule: Schedule, now: datetime) -> NowAndNext:
+    """Who is on call, and who takes over next."""
+    return board([schedule], now)[0]
+
+
+def board(schedules: Iterable[Schedule], now: datetime) -> list[NowAndNext]:
+    """Who is on call now and next in each of the schedules, in their order: five queries however many."""
+    return [
+        NowAndNext(found.schedule, found.on_call(now), found.next(now))
+        for found in rotas_of(schedules, now).values()
+    ]
+
+
+def shifts_between(schedule: Schedule, start: datetime, end: datetime) -> list[OnCall]:
+    """Who is on call in [start, end), in order, cut at its ends."""
+    return rotas_of([schedule], start, end)[schedule.pk].shifts(start, end)
+
+
+def gaps_between(schedule: Schedule, start: datetime, end: datetime) -> list[Gap]:
+    """When nobody is on call in [start, end), in order."""
+    return rotas_of([schedule], start, end)[schedule.pk].gaps(start, end)
+
+
+def fallback() -> Chain | None:
+    """The organisation's fallback: asked when a chain ends without an answer, or there is none."""
+    return Chain.objects.filter(is_fallback=True).prefetch_related(_steps()).first()
+
+
+def freeze(chain: Chain | None) -> dict[str, Any]:
+    """A chain as JSON to keep on an incident, so that later edits of the chain do not reach it.
+
+    Targets keep their kind, key and label; who is on call in a schedule is found anew at each page. Without
+    a chain the answer has no steps, and paging goes on to the fallback.
+    """
+    if chain is None:
+        return {"slug": "", "name": "No chain", "repeats": 0, "steps": []}
+    steps = (
+        ChainStep.objects.filter(chain=chain)
+        .order_by("position")
+        .prefetch_related(
+            Prefetch("targets", StepTarget.objects.select_related("person", "schedule", "team"))
+        )
+    )
+    return {
+        "slug": chain.slug,
+        "name": chain.name,
+        "repeats": chain.repeats,
+        "steps": [{"wait_minutes": step.wait_minutes, "targets": targets_json(step)} for step in steps],
+    }
+
+
+def targets_json(step: ChainStep) -> list[dict[str, str]]:
+    """Whom a step reaches, as a frozen chain and the API say it; people first, then by label."""
+    return sorted(map(target_json, step.targets.all()), key=lambda t: (t["kind"], t["label"], t["id"]))
+
+
+def target_json(target: StepTarget) -> dict[str, str]:
+    """A target as JSON: kind, id, label."""
+    kind = "person" if target.person_id else "schedule" if target.schedule_id else "team"
+    key = target.person_id or target.schedule_id or target.team_id
+    return {"kind": kind, "id": str(key), "label": str(target)}
+
+
+def people_reached(targets: Sequence[dict[str, Any]], at: datetime) -> list[Reached]:
+    """The active people whom frozen targets come to at an instant, each once, in the order of the targets.
+
+    A target that is gone, a schedule with nobody on call, and people who were deactivated or erased are left
+    out.
+    """
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for target in targets:
+        wanted[target["kind"]].add(target["id"])
+    people = {str(p.pk): p for p in Person.objects.filter(pk__in=wanted["person"])}
+    rotas = rotas_of(Schedule.objects.filter(pk__in=wanted["schedule"]), at)
+    on_call = {str(pk): found.on_call(at) for pk, found in rotas.items()}
+    members: dict[str, list[Person]] = defaultdict(list)
+    for place in Membership.objects.filter(team__pk__in=wanted["team"]).select_related("person"):
+        members[str(place.team_id)].append(place.person)
+    reached: dict[UUID, Reached] = {}
+    for target in targets:
+        key, label = target["id"], target.get("label", "")
+        if target["kind"] == "person":
+            found, via = [people[key]] if key in people else [], "named in the chain"
+        elif target["kind"] == "schedule":
+            shift = on_call.get(key)
+            found, via = [shift.person] if shift else [], f"on call for {label}"
+        else:
+            found, via = members[key], f"in the team {label}"
+        for person in found:
+            if person.is_active and not person.erased_at:
+                reached.setdefault(person.pk, Reached(person, via))
+    return list(reached.values())
+
+
+def working_contact_points(person: Person) -> list[ContactPoint]:
+    """How a page can be expected to reach the person, in the order in which it is tried."""
+    return [point for point in person.contact_points.all() if point.works]
+
+
+def reachable(people: Iterable[UUID]) -> set[UUID]:
+    """Which of these people are active and have a working contact point: one query."""
+    return set(
+        ContactPoint.objects.filter(
+            person__in=set(people),
+            person__is_active=True,
+            person__erased_at__isnull=True,
+            verified_at__isnull=False,
+            broken_at__isnull=True,
+            removed_at__isnull=True,
+        ).values_list("person", flat=True)
+    )

@@ -1,0 +1,135 @@
+"""Who is on call, as rows in the database say it."""
+
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as at_time
+
+import pytest
+
+from andon.kit import clock
+from andon.oncall import queries
+from andon.oncall.models import Layer, LayerParticipant, Override, Schedule, StepTarget
+from andon.people.models import ContactPoint
+
+pytestmark = pytest.mark.django_db
+
+
+def make_schedule(slug, *people, zone="Europe/Berlin", cadence="daily", start=date(2026, 3, 2), **fields):
+    schedule = Schedule.objects.create(slug=slug, name=slug.capitalize(), time_zone=zone)
+    layer = Layer.objects.create(
+        schedule=schedule,
+        position=1,
+        time_zone=zone,
+        start_date=start,
+        handover=at_time(9),
+        cadence=cadence,
+        **fields,
+    )
+    for position, person in enumerate(people):
+        LayerParticipant.objects.create(layer=layer, position=position, person=person)
+    return schedule
+
+
+def utc(*parts):
+    return datetime(*parts, tzinfo=UTC)
+
+
+def test_the_hand_over_stays_at_nine_when_the_clocks_go_forward(time, cast):
+    schedule = make_schedule("primary", cast.lena, cast.tomas)
+    # Berlin goes to summer time on 29 March 2026 at 02:00: 09:00 is 08:00 UTC before, 07:00 UTC after.
+    before = queries.who_is_on_call(schedule, utc(2026, 3, 28, 8, 0))
+    assert (before.starts, before.ends) == (utc(2026, 3, 28, 8, 0), utc(2026, 3, 29, 7, 0))
+    assert before.person == cast.lena
+    assert queries.who_is_on_call(schedule, utc(2026, 3, 29, 6, 59)).person == cast.lena
+    assert queries.who_is_on_call(schedule, utc(2026, 3, 29, 7, 0)).person == cast.tomas
+
+
+def test_an_override_over_the_edge_ends_by_the_clock_on_the_wall(time, cast):
+    schedule = make_schedule("primary", cast.lena)
+    Override.objects.create(
+        schedule=schedule,
+        person=cast.sam,
+        starts_local=datetime(2026, 3, 28, 22, 0),
+        ends_local=datetime(2026, 3, 29, 6, 0),
+        time_zone="Europe/Berlin",
+    )
+    held = queries.who_is_on_call(schedule, utc(2026, 3, 29, 0, 30))
+    assert held.person == cast.sam
+    assert held.source == "override"
+    assert held.ends == utc(2026, 3, 29, 4, 0)
+    assert held.ends - held.starts == timedelta(hours=7)
+    assert queries.who_is_on_call(schedule, utc(2026, 3, 29, 4, 0)).person == cast.lena
+
+
+def test_a_cancelled_override_still_says_who_was_on_call_until_then(time, cast):
+    schedule = make_schedule("primary", cast.lena)
+    time.set(utc(2026, 3, 3, 12, 0))
+    override = Override.objects.create(
+        schedule=schedule,
+        person=cast.sam,
+        starts_local=datetime(2026, 3, 3, 13, 0),
+        ends_local=datetime(2026, 3, 3, 20, 0),
+        time_zone="Europe/Berlin",
+    )
+    Override.objects.filter(pk=override.pk).update(cancelled_at=utc(2026, 3, 3, 15, 0))
+    assert queries.who_is_on_call(schedule, utc(2026, 3, 3, 14, 59)).person == cast.sam
+    assert queries.who_is_on_call(schedule, utc(2026, 3, 3, 15, 0)).person == cast.lena
+
+
+def test_an_override_written_late_does_not_reach_into_the_past(time, cast):
+    schedule = make_schedule("primary", cast.lena)
+    time.set(utc(2026, 3, 3, 15, 0))
+    Override.objects.create(
+        schedule=schedule,
+        person=cast.sam,
+        starts_local=datetime(2026, 3, 3, 10, 0),
+        ends_local=datetime(2026, 3, 3, 20, 0),
+        time_zone="Europe/Berlin",
+    )
+    assert queries.who_is_on_call(schedule, utc(2026, 3, 3, 14, 0)).person == cast.lena
+    assert queries.who_is_on_call(schedule, utc(2026, 3, 3, 15, 0)).person == cast.sam
+
+
+def test_now_and_next_of_many_schedules_take_five_queries(time, cast, django_assert_max_num_queries):
+    for number in range(20):
+        make_schedule(f"s{number:02}", cast.lena, cast.tomas, cadence="weekly")
+    with django_assert_max_num_queries(6):
+        rows = queries.board(queries.schedules(), utc(2026, 3, 4, 12, 0))
+    assert len(rows) == 20
+    assert {(row.now.person, row.next.person) for row in rows} == {(cast.lena, cast.tomas)}
+
+
+def test_gaps_are_where_nobody_is(time, cast):
+    schedule = make_schedule("office", cast.lena, weekdays=[0, 1, 2, 3, 4])
+    gaps = queries.gaps_between(schedule, utc(2026, 3, 6, 12, 0), utc(2026, 3, 9, 12, 0))
+    assert [(g.starts, g.ends) for g in gaps] == [(utc(2026, 3, 6, 23, 0), utc(2026, 3, 8, 23, 0))]
+    assert queries.who_is_on_call(schedule, utc(2026, 3, 7, 12, 0)) is None
+
+
+def test_frozen_targets_reach_people_once_and_only_who_is_there(time, cast):
+    schedule = make_schedule("primary", cast.lena, cast.tomas)
+    step = cast.chain.steps.first()
+    StepTarget.objects.create(step=step, schedule=schedule)
+    StepTarget.objects.create(step=step, team=cast.credit_team)
+    cast.omar.is_active = False
+    cast.omar.save()
+    frozen = queries.freeze(cast.chain)
+    assert [s["wait_minutes"] for s in frozen["steps"]] == [5, 5, 5]
+    assert [t["kind"] for t in frozen["steps"][0]["targets"]] == ["person", "schedule", "team"]
+    reached = queries.people_reached(frozen["steps"][0]["targets"], utc(2026, 3, 3, 9, 0))
+    assert [(r.person.name, r.via) for r in reached] == [
+        ("Lena", "named in the chain"),
+        ("Tomas", "on call for Primary"),
+    ]
+
+
+def test_without_a_chain_there_are_no_steps_and_the_fallback_is_found(time, cast):
+    assert queries.freeze(None)["steps"] == []
+    assert queries.fallback().slug == "fallback"
+
+
+def test_a_broken_contact_point_does_not_count(time, cast):
+    point = cast.lena.contact_points.get()
+    assert queries.working_contact_points(cast.lena) == [point]
+    ContactPoint.objects.filter(pk=point.pk).update(broken_at=clock.now())
+    assert queries.working_contact_points(cast.lena) == []
+    assert queries.reachable([cast.lena.pk, cast.tomas.pk]) == {cast.tomas.pk}

@@ -1,0 +1,211 @@
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from andon.practice.grouping import (
+    DedupAction,
+    DedupReason,
+    Event,
+    Known,
+    RouteAction,
+    RouteReason,
+    compare_episodes,
+    dedup,
+    group_key,
+    route,
+)
+from andon.practice.severity import Severity
+from andon.practice.words import IncidentKind, IncidentType
+
+AT = datetime(2026, 11, 3, 2, 0, tzinfo=UTC)
+TEN, ELEVEN, NOON = "2026-11-03T10:00:00Z", "2026-11-03T11:00:00.000Z", "2026-11-03T14:00:00+02:00"
+
+
+def fires(episode=""):
+    return Event("f", episode, "firing", AT)
+
+
+def ends(episode=""):
+    return Event("f", episode, "resolved", AT)
+
+
+def firing(episode=""):
+    return Known("firing", episode)
+
+
+def over(episode=""):
+    return Known("resolved", episode)
+
+
+@pytest.mark.parametrize(
+    ("known_open", "known_last", "event", "action", "reason"),
+    [
+        (None, None, fires(TEN), DedupAction.NEW, DedupReason.FIRST_HEARD),
+        (firing(TEN), None, fires(TEN), DedupAction.REPEAT, DedupReason.STILL_FIRING),
+        (firing(TEN), None, fires(), DedupAction.REPEAT, DedupReason.STILL_FIRING),
+        (firing(TEN), None, fires(ELEVEN), DedupAction.REPEAT, DedupReason.SENDER_RESTARTED),
+        (firing("a"), None, fires("b"), DedupAction.REPEAT, DedupReason.SENDER_RESTARTED),
+        (firing(TEN), None, ends(TEN), DedupAction.RESOLVE, DedupReason.ENDED),
+        (firing(TEN), None, ends(), DedupAction.RESOLVE, DedupReason.ENDED),
+        (firing(), None, ends(TEN), DedupAction.RESOLVE, DedupReason.ENDED),
+        (None, None, ends(TEN), DedupAction.IGNORE_RESOLVE, DedupReason.NOTHING_OPEN),
+        (None, over(TEN), ends(TEN), DedupAction.IGNORE_RESOLVE, DedupReason.ALREADY_ENDED),
+        (None, over(TEN), fires(TEN), DedupAction.LATE, DedupReason.EPISODE_OVER),
+        (firing(ELEVEN), over(TEN), fires(TEN), DedupAction.LATE, DedupReason.EPISODE_OVER),
+        (None, over(TEN), fires(ELEVEN), DedupAction.NEW, DedupReason.NEW_EPISODE),
+        (None, over(TEN), fires(), DedupAction.NEW, DedupReason.NO_EPISODE),
+        (None, over(), fires(), DedupAction.NEW, DedupReason.NO_EPISODE),
+        (firing(ELEVEN), None, ends(TEN), DedupAction.IGNORE_RESOLVE, DedupReason.OLDER_EPISODE),
+        (firing(ELEVEN), over(TEN), ends(TEN), DedupAction.IGNORE_RESOLVE, DedupReason.ALREADY_ENDED),
+        (firing(TEN), None, ends(ELEVEN), DedupAction.RESOLVE, DedupReason.ENDED),
+        (firing("b"), None, ends("a"), DedupAction.RESOLVE, DedupReason.ENDED),
+    ],
+)
+def test_what_becomes_of_an_event(known_open, known_last, event, action, reason):
+    decision = dedup(known_open, known_last, event)
+    assert (decision.action, decision.reason) == (action, reason)
+
+
+def test_an_end_that_overtook_its_beginning_is_kept_and_the_beginning_opens_nothing():
+    early = dedup(None, None, ends(TEN))
+    assert early.keep
+    assert dedup(None, over(early.episode), fires(TEN)).action is DedupAction.LATE
+
+
+def test_the_signal_goes_by_the_newest_episode_and_an_end_of_the_older_does_not_end_it():
+    restarted = dedup(firing(TEN), None, fires(ELEVEN))
+    assert restarted.episode == ELEVEN
+    assert dedup(firing(restarted.episode), None, ends(TEN)).reason is DedupReason.OLDER_EPISODE
+    assert dedup(firing(ELEVEN), None, fires(TEN)).episode == ELEVEN
+
+
+def test_an_episode_that_ended_long_ago_is_late_too():
+    assert dedup(None, over(NOON), fires(TEN), ended_episodes={TEN}).action is DedupAction.LATE
+
+
+def test_an_opaque_episode_that_fires_again_after_anothers_end_is_heard():
+    ended = dedup(firing("b"), None, ends("a"))
+    assert dedup(None, over(ended.episode), fires("b")).action is DedupAction.NEW
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "order"),
+    [
+        (TEN, ELEVEN, -1),
+        (NOON, ELEVEN, 1),
+        ("2026-11-03T12:00:00Z", NOON, 0),
+        ("9", "10", -1),
+        ("a", "a", 0),
+        ("", "", None),
+        ("a", "b", None),
+        ("", TEN, None),
+        ("²", "3", None),
+        ("2026-11-03T10:00:00", TEN, None),
+    ],
+)
+def test_episodes_compare_only_where_they_say_a_time_or_a_number(one, other, order):
+    assert compare_episodes(one, other) == order
+    assert compare_episodes(other, one) == (None if order is None else -order)
+
+
+def replay(events):
+    """A store as intake keeps it: one open row, the last that ended, and every name that an ended one had."""
+    known_open, known_last, names, ended, opened = None, None, set(), set(), []
+    for event in events:
+        decision = dedup(known_open, known_last, event, ended_episodes=ended)
+        if decision.action is DedupAction.NEW:
+            known_open, names = firing(decision.episode), {event.episode}
+            opened.append(event.episode)
+        elif decision.action is DedupAction.REPEAT:
+            known_open = firing(decision.episode)
+            names.add(event.episode)
+        elif decision.action is DedupAction.RESOLVE:
+            known_last, known_open = over(decision.episode), None
+            ended |= names | {decision.episode}
+        elif decision.keep:
+            known_last = over(decision.episode)
+            ended.add(decision.episode)
+    return opened, known_open
+
+
+episodes = [f"2026-11-03T1{hour}:00:00Z" for hour in range(4)]
+events = st.builds(
+    Event, st.just("f"), st.sampled_from(episodes), st.sampled_from(["firing", "resolved"]), st.just(AT)
+)
+
+
+@given(st.lists(events, max_size=30))
+def test_no_episode_ever_opens_twice_however_often_and_in_whatever_order_it_comes(heard):
+    opened, _ = replay(heard)
+    assert len(opened) == len(set(opened))
+
+
+@given(st.permutations([fires(episodes[0])] * 3 + [ends(episodes[0])] * 2))
+def test_one_episode_in_any_order_ends_closed(heard):
+    opened, still_open = replay(heard)
+    assert len(opened) <= 1
+    assert still_open is None
+
+
+@given(st.lists(events, max_size=20))
+def test_a_fresh_episode_is_always_heard(heard):
+    fresh = "2026-11-04T00:00:00Z"
+    opened, still_open = replay([*heard, fires(fresh)])
+    assert still_open.episode == fresh
+    assert opened
+
+
+@given(
+    st.none() | st.builds(firing, st.text(max_size=3)),
+    st.none() | st.builds(over, st.text(max_size=3)),
+    events,
+)
+def test_a_new_signal_never_stands_beside_an_open_one(known_open, known_last, event):
+    decision = dedup(known_open, known_last, event)
+    assert len(decision.reason) <= 40
+    if known_open is not None:
+        assert decision.action is not DedupAction.NEW
+    if decision.action in {DedupAction.REPEAT, DedupAction.RESOLVE}:
+        assert known_open is not None
+
+
+def test_signals_group_by_system_and_type_and_unrouted_ones_by_who_heard_them():
+    fair, tech = IncidentType.FAIRNESS_VIOLATION, IncidentType.TECHNICAL_FAILURE
+    assert group_key(7, fair, "am") == group_key(7, fair, "other")
+    assert len({group_key(7, fair, "am"), group_key(7, tech, "am"), group_key(8, fair, "am")}) == 3
+    assert group_key(None, fair, "am") == group_key(None, tech, "am") == "unrouted:am"
+
+
+def test_a_drill_and_the_real_thing_never_share_an_incident():
+    args = (7, IncidentType.SAFETY, "am")
+    assert group_key(*args, kind=IncidentKind.DRILL) != group_key(*args)
+
+
+@pytest.mark.parametrize(
+    ("severity", "has_system", "incident", "resolved", "action", "reason"),
+    [
+        (Severity.S2, True, None, False, RouteAction.OPEN, RouteReason.NO_INCIDENT_YET),
+        (None, True, None, False, RouteAction.OPEN, RouteReason.NO_INCIDENT_YET),
+        (Severity.S2, True, "INC-1", False, RouteAction.JOIN, RouteReason.INCIDENT_OPEN),
+        (Severity.S5, True, "INC-1", False, RouteAction.JOIN, RouteReason.INCIDENT_OPEN),
+        (Severity.S5, True, None, False, RouteAction.RECORD, RouteReason.HAZARD),
+        (Severity.S1, True, None, True, RouteAction.RECORD, RouteReason.ENDED),
+        (Severity.S1, True, "INC-1", True, RouteAction.JOIN, RouteReason.INCIDENT_OPEN),
+        (Severity.S3, False, None, False, RouteAction.OPEN, RouteReason.UNROUTED),
+        (None, False, None, False, RouteAction.OPEN, RouteReason.UNROUTED),
+        (Severity.S4, False, None, False, RouteAction.RECORD, RouteReason.UNROUTED_MINOR),
+        (Severity.S5, False, None, False, RouteAction.RECORD, RouteReason.HAZARD),
+    ],
+)
+def test_where_a_signal_goes(severity, has_system, incident, resolved, action, reason):
+    decision = route(severity, has_system, incident, resolved=resolved)
+    assert (decision.action, decision.reason) == (action, reason)
+
+
+@given(st.none() | st.sampled_from(Severity), st.booleans(), st.none() | st.just("INC-1"), st.booleans())
+def test_a_signal_never_opens_a_second_incident(severity, has_system, incident, resolved):
+    decision = route(severity, has_system, incident, resolved=resolved)
+    assert (decision.action is RouteAction.JOIN) == (incident is not None)
+    assert len(decision.reason) <= 60

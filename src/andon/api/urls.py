@@ -1,7 +1,19 @@
 """The API, put together from the slices."""
 
-from ninja import NinjaAPI
-
 from andon import __version__
+from andon.api import problems
+from andon.api.house import HouseAPI
+from andon.people.api_auth import BrowserSession, PersonalToken
 
-api = NinjaAPI(title="Andon", version=__version__, urls_namespace="api")
+api = HouseAPI(
+    title="Andon",
+    version=__version__,
+    description=(
+        "Everything the screens can do. Errors are application/problem+json. Lists come in pages: pass "
+        "`next_cursor` back as `cursor`. Times are UTC, ISO 8601. Make personal tokens on the account page."
+    ),
+    urls_namespace="api",
+    docs_url=None,
+    auth=[PersonalToken(), BrowserSession()],
+)
+problems.attach(api)

@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "andon.paging",
     "andon.reviews",
     "andon.response",
+    "andon.api",
 ]
 
 MIDDLEWARE = [

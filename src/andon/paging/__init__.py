@@ -1,1 +1,1 @@
-"""Every page: queued with its step, sent at least once, acknowledged from its link, cancelled when in hand."""
+"""Every page: queued with its step, sent at least once, acknowledged from its link, cancelled in time."""

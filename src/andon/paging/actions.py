@@ -1,4 +1,4 @@
-"""What is written to the outbox: pages are queued with the step they belong to, and cancelled when in hand."""
+"""What is written to the outbox: pages are queued with the step they belong to, cancelled when in hand."""
 
 import uuid
 from collections.abc import Iterable
@@ -53,9 +53,9 @@ def queue(
     """Put one page into the outbox for every working contact point of everyone reached, and wake the engine.
 
     Called inside the transaction that takes the step, so that the step and its pages are on disk together or
-    not at all. `step` and `round` count from 1. `first` marks the first pages of an incident, which go ahead of
-    all others. Somebody reached in two ways is paged once. The list is empty when nobody reached has a working
-    contact point: the caller must then go on to the next step at once, because nothing will be sent.
+    not at all. `step` and `round` count from 1. `first` marks the first pages of an incident, which go ahead
+    of all others. Somebody reached in two ways is paged once. The list is empty when nobody reached has a
+    working contact point: the caller must then go on to the next step at once, for nothing will be sent.
     """
     why = _why(people)
     points = ContactPoint.objects.filter(
@@ -89,12 +89,12 @@ def queue(
 def cancel(incident: Incident, reason: str, now: datetime, *, by: Actor | None = None) -> int:
     """Cancel every page of the incident that has not been sent; say so once on its timeline; return how many.
 
-    The caller holds the incident. A page that is on the wire at this moment cannot be called back: its sender
-    finds it cancelled and writes the truth, that it was sent (see `outcomes.settle`).
+    The caller holds the incident. A page that is on the wire at this moment cannot be called back: its
+    sender finds it cancelled and writes the truth, that it was sent (see `outcomes.settle`).
     """
     waiting = Page.objects.filter(incident=incident, state__in=[Page.State.PENDING, Page.State.SENDING])
-    # One compare-and-set a page: what the engine settles in between stays as the engine wrote it. The lease is
-    # left in place, by which the sender of a page that is on the wire recognises it as its own.
+    # One compare-and-set a page: what the engine settles in between stays as the engine wrote it. The lease
+    # is left in place, by which the sender of a page that is on the wire recognises it as its own.
     cancelled = [
         page
         for page in waiting.select_related("person")

@@ -13,8 +13,8 @@ from andon.people.models import ChannelKind, ContactPoint, Person
 class Page(Row):
     """One message to one person over one contact point, written in the transaction of the step it belongs to.
 
-    It is sent at least once: a crash while sending leaves a lease that expires, and the page goes out again under
-    the same `key`, which receivers use to drop the double.
+    It is sent at least once: a crash while sending leaves a lease that expires, and the page goes out again
+    under the same `key`, which receivers use to drop the double.
     """
 
     class State(models.TextChoices):

@@ -1,0 +1,175 @@
+"""Whether a system is ready for production: is there, at any moment, somebody who would hear of an incident?
+
+Ready needs a named owner who is still there; a chain whose every step reaches at least one person with a
+working contact point; and no gap in the chain's schedules within the next 30 days. Every finding says what
+fails, when, and what to do about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from andon.practice.words import Word
+
+HORIZON = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFacts:
+    """What is known of one target of a step.
+
+    Attributes:
+        label: As people know it: a person's name, "schedule Credit models", "team Risk".
+        working_contact_points: How many verified, unbroken contact points it reaches: a person's own, a team's
+            together, and for a schedule the *fewest* that anybody has who is on call in it within the horizon
+            (one participant without any is a step that reaches nobody, on some night).
+        gaps: For a schedule, the times (from, until) within the horizon in which nobody is on call.
+    """
+
+    label: str
+    working_contact_points: int
+    gaps: tuple[tuple[datetime, datetime], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepFacts:
+    """One step of the chain, by its number as people say it, and whom it is to reach."""
+
+    position: int
+    targets: tuple[TargetFacts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What readiness depends on.
+
+    Attributes:
+        owner: Name of the on-call owner; None if nobody is named.
+        owner_active: Whether the owner can still sign in.
+        steps: The steps of the chain; None if the system has no chain.
+        zone: The zone that times in findings are written in.
+    """
+
+    owner: str | None
+    owner_active: bool
+    steps: tuple[StepFacts, ...] | None
+    zone: tzinfo = UTC
+
+
+class FindingCode(Word):
+    """What fails."""
+
+    NO_OWNER = "no_owner", "no owner"
+    OWNER_INACTIVE = "owner_inactive", "owner has left"
+    NO_CHAIN = "no_chain", "no escalation chain"
+    CHAIN_EMPTY = "chain_empty", "chain without steps"
+    STEP_EMPTY = "step_empty", "step without targets"
+    STEP_UNREACHABLE = "step_unreachable", "step reaches nobody"
+    SCHEDULE_GAP = "schedule_gap", "gap in a schedule"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that fails: in words, and where it is a time, from when until when."""
+
+    code: FindingCode
+    text: str
+    at: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """The verdict, and everything that stands against it. Ready if and only if nothing does."""
+
+    ready: bool
+    findings: tuple[Finding, ...]
+
+
+def check(facts: Facts, now: datetime) -> Readiness:
+    """Whether the system is ready, and everything that fails, not only the first thing.
+
+    Raises ValueError if ``now`` has no time zone.
+    """
+    if now.tzinfo is None:
+        raise ValueError(f"{now.isoformat()} has no time zone, so the next 30 days cannot be looked at.")
+    findings = (*_owner(facts), *_chain(facts), *_gaps(facts, now))
+    return Readiness(ready=not findings, findings=findings)
+
+
+def _owner(facts: Facts) -> Iterator[Finding]:
+    if facts.owner is None or not facts.owner.strip():
+        yield Finding(
+            FindingCode.NO_OWNER, "Nobody is named as owner. Name the person who answers for this system."
+        )
+    elif not facts.owner_active:
+        yield Finding(
+            FindingCode.OWNER_INACTIVE,
+            f"{facts.owner} is named as owner, but is no longer active. Name another owner.",
+        )
+
+
+def _chain(facts: Facts) -> Iterator[Finding]:
+    if facts.steps is None:
+        yield Finding(
+            FindingCode.NO_CHAIN,
+            "There is no escalation chain, so an incident would page nobody. Choose one.",
+        )
+        return
+    if not facts.steps:
+        yield Finding(
+            FindingCode.CHAIN_EMPTY,
+            "The escalation chain has no steps, so it pages nobody. Add a step to it.",
+        )
+    for step in facts.steps:
+        if not step.targets:
+            yield Finding(
+                FindingCode.STEP_EMPTY,
+                f"Step {step.position} of the chain names nobody. Add a person, a schedule or a team to it.",
+            )
+        elif all(target.working_contact_points < 1 for target in step.targets):
+            names = ", ".join(target.label for target in step.targets)
+            yield Finding(
+                FindingCode.STEP_UNREACHABLE,
+                f"Step {step.position} of the chain may reach nobody: no working contact point for {names} "
+                "(in a schedule, for somebody in it). Add one and verify it, or put somebody else into the step.",
+            )
+
+
+def _gaps(facts: Facts, now: datetime) -> Iterator[Finding]:
+    """Gaps within the horizon, cut to it; a schedule that stands in several steps is named once."""
+    horizon = now + HORIZON
+    seen = set()
+    for target in (target for step in facts.steps or () for target in step.targets):
+        for start, end in target.gaps:
+            at, until = max(start, now), min(end, horizon)
+            if at >= until or (target.label, at, until) in seen:
+                continue
+            seen.add((target.label, at, until))
+            yield Finding(FindingCode.SCHEDULE_GAP, _gap_text(target.label, at, until, facts.zone), at, until)
+
+
+def _gap_text(label: str, at: datetime, until: datetime, zone: tzinfo) -> str:
+    """From when until when nobody is on call, in the zone, and for how long."""
+    span = until - at
+    whole = span >= HORIZON
+    when = (
+        "in the next 30 days"
+        if whole
+        else f"from {_written(at, zone)} to {_written(until, zone)} ({_long(span)})"
+    )
+    return f"Nobody is on call in {label} {when}. Extend a rotation over it, or add an override."
+
+
+def _written(at: datetime, zone: tzinfo) -> str:
+    return at.astimezone(zone).strftime("%a %d %b %Y %H:%M %Z")
+
+
+def _long(span: timedelta) -> str:
+    """A span to the minute, in its largest two units, never "0 min"."""
+    minutes = max(1, round(span / timedelta(minutes=1)))
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    parts = [(days, "d"), (hours, "h"), (minutes, "min")]
+    return " ".join(f"{number} {unit}" for number, unit in [part for part in parts if part[0]][:2])

@@ -22,9 +22,9 @@ class TargetFacts:
 
     Attributes:
         label: As people know it: a person's name, "schedule Credit models", "team Risk".
-        working_contact_points: How many verified, unbroken contact points it reaches: a person's own, a team's
-            together, and for a schedule the *fewest* that anybody has who is on call in it within the horizon
-            (one participant without any is a step that reaches nobody, on some night).
+        working_contact_points: How many verified, unbroken contact points it reaches: a person's own, a
+            team's together, and for a schedule the *fewest* that anybody has who is on call in it within the
+            horizon (one participant without any is a step that reaches nobody, on some night).
         gaps: For a schedule, the times (from, until) within the horizon in which nobody is on call.
     """
 
@@ -101,9 +101,7 @@ def check(facts: Facts, now: datetime) -> Readiness:
 
 def _owner(facts: Facts) -> Iterator[Finding]:
     if facts.owner is None or not facts.owner.strip():
-        yield Finding(
-            FindingCode.NO_OWNER, "Nobody is named as owner. Name the person who answers for this system."
-        )
+        yield Finding(FindingCode.NO_OWNER, "Nobody is named as owner. Name the person who answers for this system.")
     elif not facts.owner_active:
         yield Finding(
             FindingCode.OWNER_INACTIVE,
@@ -134,7 +132,7 @@ def _chain(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 FindingCode.STEP_UNREACHABLE,
                 f"Step {step.position} of the chain may reach nobody: no working contact point for {names} "
-                "(in a schedule, for somebody in it). Add one and verify it, or put somebody else into the step.",
+                "(in a schedule, for somebody in it). Add one and verify it, or put somebody else there.",
             )
 
 
@@ -155,11 +153,7 @@ def _gap_text(label: str, at: datetime, until: datetime, zone: tzinfo) -> str:
     """From when until when nobody is on call, in the zone, and for how long."""
     span = until - at
     whole = span >= HORIZON
-    when = (
-        "in the next 30 days"
-        if whole
-        else f"from {_written(at, zone)} to {_written(until, zone)} ({_long(span)})"
-    )
+    when = "in the next 30 days" if whole else f"from {_written(at, zone)} to {_written(until, zone)} ({_long(span)})"
     return f"Nobody is on call in {label} {when}. Extend a rotation over it, or add an override."
 
 

@@ -1,0 +1,1 @@
+"""The incident, its types and severity, its roles, and its timeline."""

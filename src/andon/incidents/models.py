@@ -20,6 +20,9 @@ class Sequence(models.Model):
     name = models.CharField(max_length=20, primary_key=True)
     value = models.PositiveBigIntegerField(default=0)
 
+    def __str__(self) -> str:
+        return f"{self.name} {self.value}"
+
 
 class Incident(Row):
     """Something went wrong, or may have, with an AI system."""
@@ -28,9 +31,7 @@ class Incident(Row):
     kind = models.CharField(max_length=8, choices=IncidentKind.choices(), default=IncidentKind.REAL)
     title = models.CharField(max_length=200)
     description = models.TextField(blank=True)
-    system = models.ForeignKey(
-        System, null=True, blank=True, on_delete=models.PROTECT, related_name="incidents"
-    )
+    system = models.ForeignKey(System, null=True, blank=True, on_delete=models.PROTECT, related_name="incidents")
     type = models.CharField(max_length=32, choices=IncidentType.choices())
     secondary_types = models.JSONField(default=list, blank=True)
     state = models.CharField(max_length=16, choices=State.choices(), default=State.OPEN)

@@ -1,5 +1,7 @@
 """Who may see an incident. `access_incident` and `visible` are the only ways to reach one on somebody's behalf."""
 
+from typing import Any
+
 from django.db.models import Q, QuerySet
 
 from andon.incidents.models import Incident
@@ -24,7 +26,7 @@ def visible(by: Actor) -> QuerySet[Incident]:
     return rows.filter(Q(declared_by=person, restricted=False) | involved)
 
 
-def _involved(by: Actor) -> QuerySet[Incident, dict[str, object]]:
+def _involved(by: Actor) -> QuerySet[Incident, Any]:
     """Keys of incidents that the person is part of."""
     return Incident.objects.filter(
         Q(roles__person=by.person) | Q(pages__person=by.person) | Q(system__owner=by.person)

@@ -6,6 +6,7 @@ refuses updates and deletions by trigger (see the migration).
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -66,3 +67,28 @@ def _hashed(entry: TimelineEntry) -> dict[str, Any]:
         "body_digest": entry.body_digest,
         "prev_hash": entry.prev_hash,
     }
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A timeline that does not verify: which incident, where, and what is wrong."""
+
+    ref: str
+    seq: int
+    problem: str
+
+
+def verify(incident: Incident) -> list[Broken]:
+    """Recompute the incident's chain from its first entry; an empty list means that nothing was changed."""
+    entries = [
+        rules.Entry(**_hashed(entry), hash=entry.hash, body=entry.body)
+        for entry in incident.timeline.order_by("seq").iterator(chunk_size=2000)
+    ]
+    problems = rules.verify(entries, head=incident.timeline_head, count=incident.timeline_count)
+    return [Broken(incident.ref, problem.seq, problem.text) for problem in problems]
+
+
+def verify_all() -> Iterator[tuple[Incident, list[Broken]]]:
+    """Verify every incident, oldest first, one at a time so that long work can show its progress."""
+    for incident in Incident.objects.order_by("number").iterator(chunk_size=200):
+        yield incident, verify(incident)

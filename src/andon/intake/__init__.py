@@ -1,0 +1,1 @@
+"""What is heard: adapters for senders, the group commit, signals."""

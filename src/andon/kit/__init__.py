@@ -1,0 +1,1 @@
+"""What is of no noun: clock, ids, encryption, Markdown, charts, the two databases, safe outbound HTTP."""

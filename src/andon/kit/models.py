@@ -19,5 +19,5 @@ class Row(models.Model):
 
 
 def one_of(column: str, values: Iterable[str | int], name: str) -> models.CheckConstraint:
-    """A check that a column holds one of an enumeration's values: the database refuses what the code should not write."""
+    """A check that a column holds one of an enumeration's values: the database refuses what code should not write."""
     return models.CheckConstraint(condition=Q(**{f"{column}__in": list(values)}), name=name)

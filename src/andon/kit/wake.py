@@ -1,6 +1,7 @@
-"""Wake the engine and the live pages of this process as soon as something is due, in place of waiting for the next look.
+"""Wake the engine of this process as soon as something is due, in place of waiting for its next look.
 
-Only a hint: what is due stands in the tables, and the engine looks there anyway. A lost hint costs a moment, never a page.
+Only a hint: what is due stands in the tables, and the engine looks there anyway. A lost hint costs a moment,
+never a page.
 """
 
 import threading

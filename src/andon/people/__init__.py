@@ -1,0 +1,1 @@
+"""Who: the organisation, its people and teams, how to reach them, how they sign in."""

@@ -1,0 +1,1 @@
+"""What happens when: opening, routing, escalating, acknowledging, containing, assessing, resolving; one file each."""

@@ -1,0 +1,1 @@
+"""What was learned from an incident, and what is done about it."""

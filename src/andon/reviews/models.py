@@ -22,9 +22,7 @@ class Review(Row):
     owner = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="reviews_owned")
     due_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True, blank=True)
-    published_by = models.ForeignKey(
-        Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
-    )
+    published_by = models.ForeignKey(Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:
         ordering: ClassVar = ["-created_at"]

@@ -1,0 +1,1 @@
+"""The shell of the pages: base template, components, stylesheet, home, live updates."""

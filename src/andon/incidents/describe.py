@@ -1,0 +1,197 @@
+"""Timeline entries in plain words. Bodies hold keys of people; their names are looked up when it is read."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from andon.incidents.models import RoleAssignment, TimelineEntry
+from andon.people.models import Person
+from andon.practice.words import ContainmentKind, HarmDimension, IncidentType
+
+Names = Mapping[str, str]
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A timeline entry as it is shown.
+
+    `icon` names a drawing of the web's icon set; `detail` is Markdown or empty; `human` tells deeds of people
+    from what the machine noted.
+    """
+
+    seq: int
+    at: datetime
+    recorded_at: datetime
+    kind: str
+    icon: str
+    actor: str
+    text: str
+    detail: str
+    human: bool
+    hash: str
+
+
+def describe(entries: Iterable[TimelineEntry]) -> list[Line]:
+    """Every entry as a line, with names looked up in one query."""
+    entries = list(entries)
+    names = _names(entries)
+    return [_line(entry, names) for entry in entries]
+
+
+def _names(entries: Iterable[TimelineEntry]) -> Names:
+    wanted: set[str] = set()
+    for entry in entries:
+        body = entry.body or {}
+        wanted.update(filter(None, [body.get("person"), body.get("approver"), str(entry.person_id or "")]))
+        wanted.update(body.get("people", ()))
+    keys = {key for key in wanted if _is_uuid(key)}
+    return {str(person.pk): str(person) for person in Person.objects.filter(pk__in=keys)}
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _line(entry: TimelineEntry, names: Names) -> Line:
+    icon, sentence = _WORDS.get(entry.kind, ("note", lambda _body, _names: entry.kind.replace("_", " ").capitalize()))
+    if entry.body is None:
+        text, detail = "The words of this entry were erased with the person they were about.", ""
+    else:
+        text = sentence(entry.body, names)
+        detail = str(entry.body.get("text") or entry.body.get("note") or entry.body.get("summary") or "")
+    return Line(
+        seq=entry.seq,
+        at=entry.at,
+        recorded_at=entry.recorded_at,
+        kind=entry.kind,
+        icon=icon,
+        actor=_actor(entry, names),
+        text=text,
+        detail=detail,
+        human=entry.person_id is not None,
+        hash=entry.hash,
+    )
+
+
+def _actor(entry: TimelineEntry, names: Names) -> str:
+    if entry.person_id is not None:
+        return names.get(str(entry.person_id), "Somebody")
+    if entry.actor.startswith("integration:"):
+        return entry.actor.removeprefix("integration:")
+    return {"engine": "Andon", "operator": "Operator"}.get(entry.actor, entry.actor)
+
+
+def _people(body: Body, names: Names) -> str:
+    found = [names.get(key, "somebody") for key in body.get("people", ())]
+    return ", ".join(found) or "nobody"
+
+
+def _count(body: Body, one: str, many: str) -> str:
+    count = body.get("count", 0)
+    titles = list(body.get("titles", ()))
+    named = ", ".join(f"“{title}”" for title in titles)
+    more = f" and {count - len(titles)} more" if count > len(titles) else ""
+    return f"{one if count == 1 else f'{count} {many}'}: {named}{more}"
+
+
+def _harm(body: Body, _names: Names) -> str:
+    name = HarmDimension(body["dimension"]).label
+    return (
+        f"{name} taken back to not assessed"
+        if body["value"] is None
+        else f"{name} scored H{body['value']}: {body['evidence']}"
+    )
+
+
+def _reason(body: Body) -> str:
+    return f": {body['reason']}" if body.get("reason") else ""
+
+
+_VIA = {
+    "link": "from the page they were sent",
+    "page": "on the incident page",
+    "api": "through the API",
+    "cli": "on the command line",
+    "containment": "by containing",
+    "resolution": "by resolving",
+}
+
+_WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
+    "opened": ("bell", lambda b, _: f"Opened as {b['reason']}"),
+    "signals_joined": ("signal", lambda b, _: _count(b, "A signal joined", "signals joined")),
+    "signals_ended": ("check", lambda b, _: _count(b, "A signal ended", "signals ended")),
+    "paged": ("bell", lambda b, n: f"Paged {_people(b, n)} by {' and '.join(b['channels'])} ({b['place']})"),
+    "page_sent": ("bell", lambda b, n: f"Page to {names_of(b, n)} went out by {b['channel']}"),
+    "page_failed": (
+        "warning",
+        lambda b, n: f"Page to {names_of(b, n)} by {b['channel']} was not taken{_reason(b)}",
+    ),
+    "page_cancelled": ("check", lambda b, _: f"{len(b['pages'])} waiting pages cancelled: {b['reason']}"),
+    "step_reached_nobody": (
+        "warning",
+        lambda b, _: f"Nobody to page at {', '.join(b['steps'])}; went on at once",
+    ),
+    "nobody_reachable": (
+        "warning",
+        lambda _b, _n: "Nobody can be paged: give the system a chain, or an administrator a working contact point",
+    ),
+    "acknowledged": ("acknowledge", lambda b, _: f"Acknowledged {_VIA.get(b['via'], b['via'])}"),
+    "contained": ("contain", lambda b, _: f"Contained: {ContainmentKind(b['containment']).words}"),
+    "containment_waived": ("contain", lambda b, _: f"Containment waived{_reason(b)}"),
+    "resolved": ("verified", lambda _b, _n: "Resolved"),
+    "reopened": ("warning", lambda b, _: f"Reopened{_reason(b)}"),
+    "closed": ("check", lambda b, _: f"Closed{_reason(b)}"),
+    "note": ("note", lambda _b, _n: "Note"),
+    "role_assigned": ("person", lambda b, n: f"{names_of(b, n)} is {_role(b)}"),
+    "role_ended": ("person", lambda b, n: f"{names_of(b, n)} is no longer {_role(b)}"),
+    "step_done": ("check", lambda b, _: f"Done: {b['title']}"),
+    "step_waived": ("check", lambda b, _: f"Waived: {b['title']}{_reason(b)}"),
+    "step_reopened": ("note", lambda b, _: f"To do again: {b['title']}"),
+    "severity_raised": ("warning", lambda b, _: f"Severity raised from {b['before']}: {b['reason']}"),
+    "severity_lowered": ("note", lambda b, _: f"Severity lowered from {b['before']}: {b['reason']}"),
+    "severity_lowering_asked": (
+        "note",
+        lambda b, n: f"{b['to']} asked for, {n.get(b['approver'], 'somebody')} to decide{_reason(b)}",
+    ),
+    "severity_lowering_declined": ("note", lambda b, _: f"{b['to']} declined"),
+    "harm_scored": ("person", _harm),
+    "technical_scored": (
+        "note",
+        lambda b, _: (
+            "Technical impact taken back to not assessed"
+            if b["value"] is None
+            else f"Technical impact scored T{b['value']}"
+        ),
+    ),
+    "type_changed": (
+        "note",
+        lambda b, _: f"Type changed from {IncidentType(b['before']).words} to {IncidentType(b['after']).words}",
+    ),
+    "link_added": ("link", lambda b, _: f"Link added: {b['title']}"),
+    "link_removed": ("link", lambda b, _: f"Link removed: {b['title']}"),
+    "restricted": ("warning", lambda _b, _n: "Restricted to those involved"),
+    "unrestricted": ("note", lambda _b, _n: "No longer restricted"),
+    "review_drafted": ("note", lambda _b, _n: "Review drafted from this timeline"),
+    "review_published": ("verified", lambda _b, _n: "Review published"),
+    "action_added": ("check", lambda b, _: f"Action {b['ref']}: {b['title']}"),
+    "escalation_repaired": (
+        "warning",
+        lambda _b, _n: "The audit found that no page was due here; the chain goes on at once",
+    ),
+}
+
+
+def names_of(body: Body, names: Names) -> str:
+    """The person an entry is about."""
+    return names.get(str(body.get("person", "")), "somebody")
+
+
+def _role(body: Body) -> str:
+    return RoleAssignment.Role(body["role"]).label.lower()

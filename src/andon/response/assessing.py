@@ -1,0 +1,215 @@
+"""How bad is it? Scores of technical impact and harm set the severity; raising needs nobody, lowering an approver.
+
+A score never lowers the severity by itself, nor does containment: the lower level is proposed, and takes effect when
+a named approver, not the person who asks, agrees.
+"""
+
+from django.db import IntegrityError, transaction
+
+from andon.handbook.loader import protocol_for
+from andon.handbook.tables import severity_tables
+from andon.incidents.models import HarmScore, Incident, ProtocolStep, SeverityLowering
+from andon.incidents.policy import must_respond
+from andon.incidents.timeline import hold, record
+from andon.kit import clock
+from andon.kit.errors import Conflict, Forbidden, Invalid
+from andon.people.models import Person
+from andon.people.policy import Actor
+from andon.practice import severity as rules
+from andon.practice.plausible import WORST_SCORE
+from andon.practice.protocol import for_severity
+from andon.practice.severity import Assessment, Classification, Severity
+from andon.practice.words import Criticality, HarmDimension, IncidentType, OrgRole, Phase
+from andon.response.opening import UNKNOWN_CRITICALITY
+
+
+def scores_of(incident: Incident) -> dict[HarmDimension, HarmScore]:
+    """The score that counts in each dimension: the newest."""
+    return {HarmDimension(score.dimension): score for score in incident.harm_scores.order_by("created_at", "pk")}
+
+
+def classification_of(incident: Incident) -> Classification:
+    """What the scores say now, whatever the severity in force is."""
+    return rules.classify(
+        Assessment(
+            technical=incident.technical,
+            harms={dimension: score.value for dimension, score in scores_of(incident).items()},
+        ),
+        criticality=Criticality(incident.system.criticality) if incident.system else UNKNOWN_CRITICALITY,
+        type=incident.incident_type,
+        contained=incident.contained_at is not None,
+        table=severity_tables().plausible_worst,
+    )
+
+
+@transaction.atomic
+def score_harm(
+    incident: Incident, *, dimension: HarmDimension, value: int | None, evidence: str, by: Actor
+) -> Classification:
+    """Score one dimension of harm, H0 to H4 with the evidence, or take it back to “not assessed” with None.
+
+    The severity rises at once if the scores ask for it. Returns what the scores say.
+    """
+    must_respond(by, incident, "assess harm")
+    if value is not None and not 0 <= value <= WORST_SCORE:
+        raise Invalid("A harm score is from H0 to H4.", field="value")
+    if value is not None and not evidence.strip():
+        raise Invalid(
+            "Say what the score rests on; without evidence it stays at its plausible worst.", field="evidence"
+        )
+    held = hold(incident.pk)
+    HarmScore.objects.create(incident=held, dimension=dimension, value=value, evidence=evidence.strip(), by=by.person)
+    record(held, "harm_scored", {"dimension": dimension, "value": value, "evidence": evidence.strip()}, by=by)
+    return _reassess(held, by)
+
+
+@transaction.atomic
+def score_technical(incident: Incident, *, value: int | None, by: Actor) -> Classification:
+    """Score the technical impact, T0 to T4, or take it back to “not assessed” with None."""
+    must_respond(by, incident, "assess technical impact")
+    if value is not None and not 0 <= value <= WORST_SCORE:
+        raise Invalid("Technical impact is from T0 to T4.", field="value")
+    held = hold(incident.pk)
+    held.technical = value
+    held.save(update_fields=["technical"])
+    record(held, "technical_scored", {"value": value}, by=by)
+    return _reassess(held, by)
+
+
+@transaction.atomic
+def change_type(incident: Incident, *, type_: IncidentType, secondary: list[IncidentType], by: Actor) -> Incident:
+    """Reclassify: the primary type and any secondary ones. The new type's protocol takes over what is still to do."""
+    must_respond(by, incident, "classify incidents")
+    held = hold(incident.pk)
+    before = held.incident_type
+    held.type = type_
+    held.secondary_types = [str(other) for other in secondary if other is not type_]
+    held.save(update_fields=["type", "secondary_types"])
+    record(held, "type_changed", {"before": before, "after": type_, "secondary": held.secondary_types}, by=by)
+    if before is not type_:
+        protocol = protocol_for(type_)
+        held.protocol_slug, held.protocol_version = protocol.slug, protocol.version
+        held.save(update_fields=["protocol_slug", "protocol_version"])
+        held.steps.filter(state=ProtocolStep.State.TODO).delete()
+        _add_steps(held)
+    _reassess(held, by)
+    return held
+
+
+@transaction.atomic
+def raise_severity(incident: Incident, *, to: Severity, reason: str, by: Actor) -> Incident:
+    """Raise by somebody's word; that needs nobody's approval."""
+    must_respond(by, incident, "raise the severity")
+    held = hold(incident.pk)
+    if not to.worse_than(held.level):
+        raise Invalid(f"{to.name} is not worse than {held.level.name}. To lower it, name an approver.", field="to")
+    said = reason.strip() or "raised by a responder"
+    _set(held, to, f"{to.name} because: {said}", kind="severity_raised", by=by)
+    return held
+
+
+@transaction.atomic
+def ask_to_lower(
+    incident: Incident, *, to: Severity, reason: str, approver: Person | None, by: Actor
+) -> SeverityLowering:
+    """Ask a named approver to lower the severity. Nothing changes until they agree."""
+    must_respond(by, incident, "ask for a lower severity")
+    asker = by.must_be_person("ask for a lower severity")
+    held = hold(incident.pk)
+    if not held.level.worse_than(to):
+        raise Invalid(f"{to.name} is not milder than {held.level.name}.", field="to")
+    verdict = rules.change(
+        held.level,
+        to,
+        approver=str(approver.pk) if approver else None,
+        reason=reason,
+        requested_by=str(asker.pk),
+    )
+    if not verdict.ok:
+        raise Invalid(verdict.text, field="reason" if verdict.reason is rules.Change.NEEDS_REASON else "approver")
+    if approver is None or not Actor.of(approver).may(OrgRole.LEAD):
+        raise Invalid("The approver must be a lead or an administrator.", field="approver")
+    try:
+        with transaction.atomic():
+            asked = SeverityLowering.objects.create(
+                incident=held, to=to, reason=reason.strip(), asked_by=asker, approver=approver
+            )
+    except IntegrityError as error:
+        raise Conflict("A lower severity is asked for already; it has to be decided first.") from error
+    body = {"to": to.name, "reason": reason.strip(), "approver": str(approver.pk)}
+    record(held, "severity_lowering_asked", body, by=by)
+    return asked
+
+
+@transaction.atomic
+def decide_lowering(asked: SeverityLowering, *, approve: bool, by: Actor) -> Incident:
+    """The named approver agrees or not."""
+    person = by.must_be_person("decide on a severity")
+    held = hold(asked.incident_id)
+    if asked.approver_id != person.pk:
+        raise Forbidden(f"{asked.approver or 'Somebody else'} was named to decide this.")
+    state = SeverityLowering.State.APPROVED if approve else SeverityLowering.State.DECLINED
+    moved = SeverityLowering.objects.filter(pk=asked.pk, state=SeverityLowering.State.ASKED).update(
+        state=state, decided_at=clock.now()
+    )
+    if moved != 1:
+        raise Conflict("This was decided already.")
+    to = Severity(asked.to)
+    if not approve:
+        record(held, "severity_lowering_declined", {"to": to.name}, by=by)
+    elif held.level.worse_than(to):
+        _set(
+            held,
+            to,
+            f"{to.name} because: {asked.reason} (approved by {person})",
+            kind="severity_lowered",
+            by=by,
+        )
+    return held
+
+
+def _reassess(held: Incident, by: Actor) -> Classification:
+    """Take over what the scores say where it is worse, or no milder and better founded."""
+    found = classification_of(held)
+    if found.severity.worse_than(held.level):
+        _set(held, found.severity, found.reason, kind="severity_raised", by=by)
+    elif found.severity == held.level and found.reason != held.severity_reason:
+        held.severity_reason = found.reason
+        held.save(update_fields=["severity_reason"])
+    return found
+
+
+def _set(held: Incident, to: Severity, reason: str, *, kind: str, by: Actor) -> None:
+    before = held.level
+    held.severity = to
+    held.severity_reason = reason
+    held.save(update_fields=["severity", "severity_reason"])
+    record(held, kind, {"before": before.name, "after": to.name, "reason": reason}, by=by)
+    _add_steps(held)
+
+
+def _add_steps(held: Incident) -> None:
+    """Steps that the protocol prescribes at this severity and the incident has not: after those of their phase."""
+    have = {step.key: step for step in held.steps.all()}
+    wanted = for_severity(protocol_for(IncidentType(held.type)), held.level)
+    ProtocolStep.objects.bulk_create(
+        ProtocolStep(
+            incident=held,
+            position=0,
+            key=step.key,
+            phase=step.phase,
+            title=step.title,
+            body=step.body,
+            optional=step.optional,
+        )
+        for step in wanted
+        if step.key not in have
+    )
+    order = {step.key: index for index, step in enumerate(wanted)}
+    ranked = sorted(
+        held.steps.all(),
+        key=lambda step: (Phase(step.phase).rank, order.get(step.key, -1), step.position),
+    )
+    for position, step in enumerate(ranked, start=1):
+        step.position = position
+    ProtocolStep.objects.bulk_update(ranked, ["position"])

@@ -1,0 +1,123 @@
+"""The end of an incident: resolved, reviewed, closed; or reopened, because it was not over."""
+
+from django.db import transaction
+from django.db.models import Q
+
+from andon.incidents.models import Incident
+from andon.incidents.policy import must_respond
+from andon.incidents.timeline import hold, record
+from andon.intake.models import Integration, Signal
+from andon.kit import clock
+from andon.kit.errors import Conflict, Invalid
+from andon.paging import actions as paging
+from andon.people.policy import Actor
+from andon.practice.lifecycle import UNRESOLVED, State, Step
+from andon.practice.severity import Severity
+from andon.practice.words import OrgRole
+from andon.response.acknowledging import take_up
+from andon.response.steps import permitted
+from andon.reviews import drafting
+from andon.reviews.models import Review
+
+REVIEWED_FROM = Severity.S3
+"""S1 to S3 open a review draft by themselves; anyone may open one for a milder incident."""
+
+
+@transaction.atomic
+def resolve(incident: Incident, *, summary: str, by: Actor) -> Incident:
+    """It is over, and somebody has seen that it is: `summary` says how that was verified.
+
+    Needs containment, done or waived. S1 to S3 get a review draft, filled from the timeline.
+    """
+    must_respond(by, incident, "resolve incidents")
+    summary = summary.strip()
+    if not summary:
+        raise Invalid("Say how it was resolved and how that was verified.", field="summary")
+    held = hold(incident.pk)
+    transition = permitted(held, Step.RESOLVE, by)
+    if transition.acknowledges and by.person is not None:
+        take_up(held, by.person, transition.to)
+        record(held, "acknowledged", {"via": "resolution"}, by=by)
+    _end(held, {"summary": summary}, by)
+    return held
+
+
+@transaction.atomic
+def resolve_by_rule(incident: Incident, *, integration: Integration) -> bool:
+    """Resolve an incident whose signals have all ended, if its integration's rule says so.
+
+    Containment that nobody needed is waived with that as its reason. An incident that people declared, or that
+    joined signals of an integration without the rule, is theirs to resolve. Returns whether it was resolved.
+    """
+    held = hold(incident.pk)
+    if held.declared_by_id is not None or State(held.state) not in UNRESOLVED:
+        return False
+    ended = Q(status=Signal.Status.RESOLVED, integration__resolves_incidents=True)
+    if not held.signals.exists() or held.signals.exclude(ended).exists():
+        return False
+    by = Actor.integration(integration.slug)
+    reason = "Every signal of this incident has ended."
+    if held.held is None:
+        held.containment_waived_at = clock.now()
+        held.containment_waived_reason = reason
+        held.save(update_fields=["containment_waived_at", "containment_waived_reason"])
+        record(held, "containment_waived", {"reason": reason}, by=by)
+    permitted(held, Step.RESOLVE, by)
+    _end(held, {"summary": reason, "rule": "signals ended"}, by)
+    return True
+
+
+def _end(held: Incident, body: dict[str, str], by: Actor) -> None:
+    """What resolving does, by whomever: the time, no more pages, a review draft where one is due."""
+    now = clock.now()
+    held.state = State.RESOLVED
+    held.resolved_at = now
+    held.next_page_at = None
+    held.save(update_fields=["state", "resolved_at", "next_page_at"])
+    paging.cancel(held, reason="resolved", now=now)
+    record(held, "resolved", body, by=by)
+    if not REVIEWED_FROM.worse_than(held.level):
+        drafting.draft(held, by=Actor.engine())
+
+
+@transaction.atomic
+def reopen(incident: Incident, *, reason: str, by: Actor) -> Incident:
+    """It goes on after all: what was contained or waived no longer counts, and the chain is paged from its start."""
+    must_respond(by, incident, "reopen incidents")
+    reason = reason.strip()
+    if not reason:
+        raise Invalid("Say what shows that it goes on.", field="reason")
+    held = hold(incident.pk)
+    transition = permitted(held, Step.REOPEN, by)
+    if Incident.objects.filter(group_key=held.group_key, state__in=UNRESOLVED).exists():
+        held.group_key = f"reopened:{held.pk}"  # a newer incident collects the group's signals
+    now = clock.now()
+    held.state = transition.to
+    held.acknowledged_at = held.contained_at = held.containment_waived_at = None
+    held.acknowledged_by = None
+    held.containment_kind = held.containment_note = held.containment_waived_reason = ""
+    held.resolved_at = held.closed_at = None
+    held.chain_step = held.chain_round = 0
+    held.on_fallback = False
+    held.next_page_at = now
+    held.save()
+    record(held, "reopened", {"reason": reason}, by=by)
+    return held
+
+
+@transaction.atomic
+def close(incident: Incident, *, by: Actor, reason: str = "") -> Incident:
+    """Put it to rest: its review is published, or a lead says why there will be none."""
+    by.must_be(OrgRole.LEAD, "close incidents")
+    held = hold(incident.pk)
+    permitted(held, Step.CLOSE, by)
+    review = Review.objects.filter(incident=held).first()
+    reviewed = review is not None and review.state == Review.State.PUBLISHED
+    due = not REVIEWED_FROM.worse_than(held.level)
+    if (due or review is not None) and not reviewed and not reason.strip():
+        raise Conflict("Its review is not published yet. Publish it, or say why it closes without one.")
+    held.state = State.CLOSED
+    held.closed_at = clock.now()
+    held.save(update_fields=["state", "closed_at"])
+    record(held, "closed", {"reason": reason.strip()}, by=by)
+    return held

@@ -103,6 +103,16 @@ class Band:
     y: float
     height: float
 
+    @property
+    def end_x(self) -> float:
+        """Where it ends on the wide track."""
+        return round(self.x + self.width, 2)
+
+    @property
+    def end_y(self) -> float:
+        """Where it ends on the tall track."""
+        return round(self.y + self.height, 2)
+
 
 @dataclass(frozen=True, slots=True)
 class TrackView:

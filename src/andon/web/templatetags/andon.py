@@ -1,6 +1,7 @@
 """Andon's own template tags and filters, loaded everywhere."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from andon.web import icons
 
 register = template.Library()
 
-# The index, in four groups: respond, cover, learn, set up. Name in the address book, path until it exists, label.
+# The index in four groups: respond, cover, learn, set up. Name of the page, its path until it exists, label.
 NAVIGATION: Final = (
     (("home", "/", "Home"), ("incidents", "/incidents", "Incidents"), ("signals", "/signals", "Signals")),
     (
@@ -32,8 +33,8 @@ NAVIGATION: Final = (
 
 SEVERITY_WORDS: Final = {1: "critical", 2: "severe", 3: "serious", 4: "limited", 5: "near miss"}
 
-# What htmx may do under our content policy: no eval, no style of its own, no copy of pages in the browser's storage
-# (a restricted incident must not outlive the session), no request elsewhere.
+# What htmx may do under our content policy: no eval, no style of its own, no request elsewhere, and no copy of pages
+# in the browser's storage (a restricted incident must not outlive the session).
 HTMX: Final = {
     "allowEval": False,
     "allowScriptTags": False,
@@ -49,6 +50,12 @@ HTMX: Final = {
 def icon(name: str, label: str = "") -> SafeString:
     """One of our signs, inline. Give a `label` only where no words stand beside it."""
     return mark_safe(icons.svg(name, conditional_escape(label)))  # noqa: S308  our own drawing; label escaped
+
+
+@register.simple_tag
+def severity_sign(level: int) -> SafeString:
+    """The outline of S1 to S5: octagon, triangle, diamond, square, circle."""
+    return mark_safe(icons.svg(f"s{int(level)}"))  # noqa: S308  our own drawing
 
 
 @register.simple_tag
@@ -92,9 +99,15 @@ def severity_word(level: int) -> str:
 
 
 @register.filter
-def ago(at: datetime | None) -> str:
-    """ "12 min ago", "in 2 h"."""
-    return spans.relative(at, clock.now()) if at else ""
+def at(values: Sequence[Any], place: int) -> Any:
+    """The value at a place counted from 0; None beyond the end."""
+    return values[place] if 0 <= place < len(values) else None
+
+
+@register.filter
+def ago(when: datetime | None) -> str:
+    """How long ago or how far ahead: "12 min ago", "in 2 h"."""
+    return spans.relative(when, clock.now()) if when else ""
 
 
 @register.filter
@@ -130,13 +143,13 @@ def iso(at: datetime | None) -> str:
 
 
 @register.filter
-def utc(at: datetime | None) -> str:
+def utc_words(at: datetime | None) -> str:
     """For a tooltip: date and time in UTC, seconds, said so."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if at else ""
 
 
 @register.filter
-def length(value: timedelta | None) -> str:
+def long(value: timedelta | None) -> str:
     """A length of time in at most two units: "1 h 50 min"."""
     return spans.span(value) if value is not None else ""
 

@@ -21,9 +21,7 @@ FIVE = timedelta(minutes=5)
 
 
 def chain_of(*targets, repeats=0, wait=FIVE):
-    return Chain(
-        tuple(ChainStep(n, wait, (t,) if t else ()) for n, t in enumerate(targets, 1)), repeats=repeats
-    )
+    return Chain(tuple(ChainStep(n, wait, (t,) if t else ()) for n, t in enumerate(targets, 1)), repeats=repeats)
 
 
 def walk(chain, fallback, steps, progress=START, now=NOW):
@@ -122,9 +120,7 @@ steps = st.builds(
     targets=st.lists(st.sampled_from("abc"), max_size=2).map(tuple),
 )
 chains = st.builds(Chain, steps=st.lists(steps, max_size=4).map(tuple), repeats=st.integers(-2, 5))
-progresses = st.builds(
-    Progress, step_index=st.integers(-3, 9), round=st.integers(-1, 9), on_fallback=st.booleans()
-)
+progresses = st.builds(Progress, step_index=st.integers(-3, 9), round=st.integers(-1, 9), on_fallback=st.booleans())
 
 
 @given(

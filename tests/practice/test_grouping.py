@@ -131,9 +131,7 @@ def replay(events):
 
 
 episodes = [f"2026-11-03T1{hour}:00:00Z" for hour in range(4)]
-events = st.builds(
-    Event, st.just("f"), st.sampled_from(episodes), st.sampled_from(["firing", "resolved"]), st.just(AT)
-)
+events = st.builds(Event, st.just("f"), st.sampled_from(episodes), st.sampled_from(["firing", "resolved"]), st.just(AT))
 
 
 @given(st.lists(events, max_size=30))

@@ -90,9 +90,7 @@ def test_what_goes_on_can_neither_be_reopened_nor_closed(state):
     st.sampled_from([None, True, False]),
     st.booleans(),
 )
-def test_every_question_has_an_answer_and_a_refusal_changes_nothing(
-    state, what, held, acknowledged, by_person
-):
+def test_every_question_has_an_answer_and_a_refusal_changes_nothing(state, what, held, acknowledged, by_person):
     answer = step(state, what, held=held, acknowledged=acknowledged, by_person=by_person)
     assert answer.ok == (answer.reason is Reason.TAKEN)
     assert answer.text.endswith(".")

@@ -23,9 +23,7 @@ from andon.practice.words import Criticality, HarmDimension, IncidentType
 
 NO_HARM = dict.fromkeys(HarmDimension, 0)
 scores = st.none() | st.integers(0, 4)
-assessments = st.builds(
-    Assessment, technical=scores, harms=st.dictionaries(st.sampled_from(HarmDimension), scores)
-)
+assessments = st.builds(Assessment, technical=scores, harms=st.dictionaries(st.sampled_from(HarmDimension), scores))
 contexts = st.fixed_dictionaries(
     {
         "criticality": st.sampled_from(Criticality),
@@ -103,9 +101,7 @@ def test_vulnerable_people_raise_by_one_and_both_grounds_together_no_more():
 
 
 def test_known_vulnerable_people_count_as_evidence_unless_the_dimension_is_scored():
-    rights_only = {d: 0 for d in HarmDimension if d is not HarmDimension.VULNERABILITY} | {
-        HarmDimension.RIGHTS: 2
-    }
+    rights_only = {d: 0 for d in HarmDimension if d is not HarmDimension.VULNERABILITY} | {HarmDimension.RIGHTS: 2}
 
     def level(vulnerable, harms=rights_only):
         return classify(
@@ -212,9 +208,7 @@ def test_the_table_can_come_from_a_handbook_and_go_back():
     assert WorstTable.from_data(data) == DEFAULT_TABLE
     data["low"]["safety"]["physical"] = 4
     changed = WorstTable.from_data(data)
-    found = classify(
-        Assessment(), criticality=Criticality.LOW, type=IncidentType.SAFETY, contained=True, table=changed
-    )
+    found = classify(Assessment(), criticality=Criticality.LOW, type=IncidentType.SAFETY, contained=True, table=changed)
     assert found.severity is Severity.S1
 
 

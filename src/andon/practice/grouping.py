@@ -142,9 +142,7 @@ def dedup(
     return _on_firing(known_open, known_last, event, ended=ended)
 
 
-def _on_firing(
-    known_open: Known | None, known_last: Known | None, event: Event, *, ended: bool
-) -> DedupDecision:
+def _on_firing(known_open: Known | None, known_last: Known | None, event: Event, *, ended: bool) -> DedupDecision:
     if ended:
         kept = known_open.episode if known_open else event.episode
         return DedupDecision(DedupAction.LATE, DedupReason.EPISODE_OVER, kept)

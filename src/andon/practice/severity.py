@@ -96,9 +96,7 @@ class Assessment:
         named = {"technical impact": self.technical} | {d.words: score for d, score in self.harms.items()}
         for name, score in named.items():
             if score is not None and not 0 <= score <= WORST_SCORE:
-                raise ValueError(
-                    f"The score of {name} is {score}; it must be from 0 to {WORST_SCORE}, or empty."
-                )
+                raise ValueError(f"The score of {name} is {score}; it must be from 0 to {WORST_SCORE}, or empty.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +118,7 @@ class Term:
     @property
     def text(self) -> str:
         """As the reason names it: "scale H2"."""
-        if self.dimension is None:
-            name = f"technical impact T{self.score}"
-        else:
-            name = f"{self.dimension.words} H{self.score}"
+        name = f"technical impact T{self.score}" if self.dimension is None else f"{self.dimension.words} H{self.score}"
         notes = ["not yet assessed: plausible worst"] if self.assumed else []
         if self.counts < self.score:
             notes.append(f"counts as H{self.counts} beside the harm itself")
@@ -284,9 +279,7 @@ class Verdict:
         return self.reason.words
 
 
-def change(
-    current: Severity, proposed: Severity, *, approver: str | None, reason: str, requested_by: str
-) -> Verdict:
+def change(current: Severity, proposed: Severity, *, approver: str | None, reason: str, requested_by: str) -> Verdict:
     """Whether the severity may be changed: raising needs nobody, lowering a named approver and a reason.
 
     Args:

@@ -27,17 +27,13 @@ def texts():
         yield f"review/{section.key}", f"{section.title}\n{section.prompt}"
 
 
-@pytest.mark.parametrize(
-    "said", ["They should have tested.", "Simply roll back.", "Human error.", "She forgot it."]
-)
+@pytest.mark.parametrize("said", ["They should have tested.", "Simply roll back.", "Human error.", "She forgot it."])
 def test_the_list_of_unwanted_words_finds_them(said):
     assert UNWANTED.search(said)
 
 
 def test_no_text_blames_or_belittles():
-    found = [
-        f"{where}: {match[0]!r}" for where, text in texts() for match in [UNWANTED.search(text)] if match
-    ]
+    found = [f"{where}: {match[0]!r}" for where, text in texts() for match in [UNWANTED.search(text)] if match]
     assert found == []
 
 
@@ -45,5 +41,5 @@ def test_titles_tell_what_to_do():
     """One thing to do, said plainly: a capital, no full stop, no question, no topic before a colon."""
     for type_ in IncidentType:
         for step in protocol_for(type_).steps:
-            assert re.fullmatch(r"[A-Z][a-z]+ [^?!]*[^.?!]", step.title), step.title
+            assert re.fullmatch(r"[A-Z][a-z]+,? [^?!]*[^.?!]", step.title), step.title
             assert not re.match(r"[^,]{0,30}: ", step.title), step.title

@@ -16,7 +16,7 @@ import msgspec
 
 from andon.handbook.source import HandbookError, convert, read, shipped
 from andon.handbook.tables import load_severity_tables
-from andon.practice.protocol import Protocol, Step
+from andon.practice.protocol import Protocol, Step, uncontained_severities
 from andon.practice.severity import Severity
 from andon.practice.words import IncidentType, Phase, Word
 
@@ -136,29 +136,30 @@ def load_protocol(root: Traversable, type: IncidentType) -> Protocol:  # noqa: A
     file = f"protocols/{type}.yaml"
     content = convert(read(root, file), _ProtocolFile, file=file, known=_KNOWN)
     if content.type is not type:
-        raise HandbookError(
-            file, "type", f"it is {content.type}, and the file is named for {type}. Make them agree."
-        )
+        raise HandbookError(file, "type", f"it is {content.type}, and the file is named for {type}. Make them agree.")
     _check_keys(file, "steps", [step.key for step in content.steps])
     _check_texts(file, "steps", {step.key: (step.title, step.body) for step in content.steps})
     _check_order(file, content.steps)
-    return Protocol(
-        slug=str(type),
-        title=content.title,
-        type=type,
-        version=_version(content),
-        steps=tuple(
-            Step(
-                key=row.key,
-                phase=row.phase,
-                title=row.title,
-                body=row.body,
-                optional=row.optional,
-                severities=_severities(file, f"steps[{row.key}].from", row.least),
-            )
-            for row in content.steps
-        ),
+    steps = tuple(
+        Step(
+            key=row.key,
+            phase=row.phase,
+            title=row.title,
+            body=row.body,
+            optional=row.optional,
+            severities=_severities(file, f"steps[{row.key}].from", row.least),
+        )
+        for row in content.steps
     )
+    try:
+        protocol = Protocol(str(type), content.title, type, _version(content), steps)
+    except ValueError as error:
+        raise HandbookError(file, "steps", str(error)) from error
+    if uncontained := uncontained_severities(protocol):
+        names = ", ".join(severity.name for severity in uncontained)
+        what = f"nothing contains at {names}. Write a step of phase contain for it that is not optional."
+        raise HandbookError(file, "steps", what)
+    return protocol
 
 
 def load_review_sections(root: Traversable) -> tuple[ReviewSection, ...]:
@@ -207,9 +208,7 @@ def _check_keys(file: str, place: str, keys: list[str]) -> None:
             what = "a key is lower-case letters and digits, joined by single hyphens or underscores."
             raise HandbookError(file, f"{place}[{key}].key", what)
         if keys.count(key) > 1:
-            raise HandbookError(
-                file, f"{place}[{key}].key", "it stands more than once. Give each its own key."
-            )
+            raise HandbookError(file, f"{place}[{key}].key", "it stands more than once. Give each its own key.")
 
 
 def _check_texts(file: str, place: str, texts: Mapping[str, tuple[str, str]]) -> None:
@@ -220,14 +219,10 @@ def _check_texts(file: str, place: str, texts: Mapping[str, tuple[str, str]]) ->
 
 
 def _check_order(file: str, steps: list[_StepRow]) -> None:
-    """Refuse phases out of order (diagnosis never before containment), and a protocol without containment."""
+    """Refuse phases out of order: never diagnosis before containment, never telling before assessing."""
     highest = Phase.PRESERVE
     for step in steps:
         if not step.phase.at_least(highest):
             what = f"phase {step.phase} stands after {highest}. The order is: {', '.join(Phase)}."
             raise HandbookError(file, f"steps[{step.key}].phase", what)
         highest = step.phase
-    always = {step.phase for step in steps if not step.optional and step.least == Severity.S5.name}
-    if Phase.CONTAIN not in always:
-        what = "no step contains at every severity. Write one that is not optional and has no 'from'."
-        raise HandbookError(file, "steps", what)

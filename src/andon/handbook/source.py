@@ -31,9 +31,7 @@ class HandbookError(Exception):
     """
 
     def __init__(self, file: str, place: str, what: str) -> None:
-        super().__init__(
-            f"Handbook file {file}, {place}: {what}" if place else f"Handbook file {file}: {what}"
-        )
+        super().__init__(f"Handbook file {file}, {place}: {what}" if place else f"Handbook file {file}: {what}")
         self.file = file
         self.place = place
 

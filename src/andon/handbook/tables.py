@@ -66,10 +66,7 @@ def load_severity_tables(root: Traversable) -> SeverityTables:
         worst = WorstTable.from_data(content.plausible_worst)
     except ValueError as error:
         raise HandbookError(FILE, "plausible_worst", str(error)) from error
-    targets = {
-        severity: _targets(f"targets.{severity.name}", content.targets[severity.name])
-        for severity in Severity
-    }
+    targets = {severity: _targets(f"targets.{severity.name}", content.targets[severity.name]) for severity in Severity}
     return SeverityTables(targets=MappingProxyType(targets), plausible_worst=worst)
 
 
@@ -81,9 +78,7 @@ def _targets(place: str, row: _TargetsRow) -> Targets:
         first_communication=tuple(
             FirstWord(
                 word.to,
-                None
-                if word.within is None
-                else _span(f"{place}.first_communication[{word.to}].within", word.within),
+                None if word.within is None else _span(f"{place}.first_communication[{word.to}].within", word.within),
             )
             for word in row.first_communication
         ),

@@ -57,8 +57,8 @@ def test_only_what_a_severity_asks_for_is_prescribed():
     protocol = protocol_of(
         step(Phase.CONTAIN), step(Phase.TELL, "regulator", {Severity.S1, Severity.S2}), step(Phase.LEARN)
     )
-    assert [s.key for s in for_severity(protocol, Severity.S2).steps] == ["contain", "regulator", "learn"]
-    assert [s.key for s in for_severity(protocol, Severity.S3).steps] == ["contain", "learn"]
+    assert [s.key for s in for_severity(protocol, Severity.S2)] == ["contain", "regulator", "learn"]
+    assert [s.key for s in for_severity(protocol, Severity.S3)] == ["contain", "learn"]
 
 
 def test_a_protocol_that_lets_the_line_run_on_is_named():
@@ -99,7 +99,7 @@ def test_what_is_accepted_contains_before_it_diagnoses_at_every_severity(candida
             protocol_of(*candidates)
         return
     protocol = protocol_of(*candidates)
-    kept = [for_severity(protocol, severity).steps for severity in Severity]
+    kept = [for_severity(protocol, severity) for severity in Severity]
     assert {s for some in kept for s in some} == set(candidates)
     for some in kept:
         assert [rank.get(s.phase, 2) for s in some] == sorted(rank.get(s.phase, 2) for s in some)

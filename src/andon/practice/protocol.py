@@ -8,7 +8,7 @@ containment is done or waived.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from andon.practice.severity import DEFAULT_TARGETS, Severity
@@ -85,9 +85,9 @@ class StepState:
     done: bool
 
 
-def for_severity(protocol: Protocol, severity: Severity) -> Protocol:
-    """The protocol with only the steps that are prescribed at this severity, in their order."""
-    return replace(protocol, steps=tuple(step for step in protocol.steps if step.applies_at(severity)))
+def for_severity(protocol: Protocol, severity: Severity) -> tuple[Step, ...]:
+    """The steps of the protocol that are prescribed at this severity, in their order."""
+    return tuple(step for step in protocol.steps if step.applies_at(severity))
 
 
 def uncontained_severities(protocol: Protocol) -> tuple[Severity, ...]:

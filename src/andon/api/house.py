@@ -110,9 +110,7 @@ _KEY: Final = {
     "name": "Idempotency-Key",
     "required": False,
     "schema": {"type": "string", "maxLength": 200},
-    "description": (
-        "Sent again with the same key and body within 24 hours, it acts once and is answered the same."
-    ),
+    "description": ("Sent again with the same key and body within 24 hours, it acts once and is answered the same."),
 }
 _PROBLEM: Final = {
     "title": "Problem",

@@ -74,9 +74,7 @@ def _taken_over(row: KeptAnswer, digest: str, now: datetime) -> bool:
     """Whether the claim of a process that crashed is now ours."""
     if row.answered_at or row.request_digest != digest or row.claimed_at > now - _GIVEN_UP_AFTER:
         return False
-    taken = KeptAnswer.objects.filter(pk=row.pk, answered_at=None, claimed_at=row.claimed_at).update(
-        claimed_at=now
-    )
+    taken = KeptAnswer.objects.filter(pk=row.pk, answered_at=None, claimed_at=row.claimed_at).update(claimed_at=now)
     row.claimed_at = now
     return taken == 1
 

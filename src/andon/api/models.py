@@ -25,7 +25,5 @@ class KeptAnswer(Row):
     body = EncryptedTextField(blank=True, default="")
 
     class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["person", "key"], name="idempotency_key_once")
-        ]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["person", "key"], name="idempotency_key_once")]
         indexes: ClassVar = [models.Index(fields=["claimed_at"], name="kept_answer_age")]

@@ -66,16 +66,12 @@ def of(refusal: Refused) -> HttpResponse:
 
 def not_found(_request: HttpRequest, *_args: Any, **_kwargs: Any) -> HttpResponse:
     """An address of the API that leads nowhere."""
-    return problem(
-        404, "There is nothing at this address. /api/v1/openapi.json lists what there is.", code="not-found"
-    )
+    return problem(404, "There is nothing at this address. /api/v1/openapi.json lists what there is.", code="not-found")
 
 
 def not_allowed(allowed: str) -> HttpResponse:
     """An address that does not take this method."""
-    return problem(
-        405, f"This address takes {allowed}.", code="method-not-allowed", headers={"Allow": allowed}
-    )
+    return problem(405, f"This address takes {allowed}.", code="method-not-allowed", headers={"Allow": allowed})
 
 
 def too_big() -> HttpResponse:
@@ -141,9 +137,7 @@ def _unexpected(request: HttpRequest, error: Exception) -> HttpResponse:
     # errors (the test client among them) hears of this one too.
     got_request_exception.send(sender=type(error), request=request)
     _log.error("Unexpected error in %s %s", request.method, request.path, exc_info=error)
-    return problem(
-        500, "Something in Andon is broken; its log says what. Nothing was written.", code="broken"
-    )
+    return problem(500, "Something in Andon is broken; its log says what. Nothing was written.", code="broken")
 
 
 def attach(api: NinjaAPI) -> None:

@@ -110,9 +110,9 @@ def _by_token(given: str) -> Caller:
         raise Unauthenticated(why, code="token-unusable")
     if token.last_used_at is None or token.last_used_at <= now - _TOUCH_EVERY:
         # Read here, written at most once a minute, so that reading does not mean writing all the time.
-        ApiToken.objects.filter(
-            Q(last_used_at=None) | Q(last_used_at__lte=now - _TOUCH_EVERY), pk=token.pk
-        ).update(last_used_at=now)
+        ApiToken.objects.filter(Q(last_used_at=None) | Q(last_used_at__lte=now - _TOUCH_EVERY), pk=token.pk).update(
+            last_used_at=now
+        )
     return Caller(token.person, frozenset(token.scopes))
 
 

@@ -1,7 +1,5 @@
 """The signed-in person behind a request, typed."""
 
-from typing import cast
-
 from django.http import HttpRequest
 
 from andon.kit.errors import Forbidden
@@ -11,9 +9,9 @@ from andon.people.policy import Actor
 
 def person_of(request: HttpRequest) -> Person:
     """The signed-in person. Pages demand sign-in by middleware; this says so to the type checker and to mistakes."""
-    if not request.user.is_authenticated:
+    if not isinstance(request.user, Person):
         raise Forbidden("Sign in first.")
-    return cast("Person", request.user)
+    return request.user
 
 
 def actor_of(request: HttpRequest) -> Actor:

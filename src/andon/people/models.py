@@ -6,6 +6,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
 
 from andon.kit import clock
 from andon.kit.crypto import EncryptedTextField
@@ -52,6 +53,7 @@ class Person(AbstractBaseUser, Row):
     is_active = models.BooleanField(default=True)
     calendar_token_digest = models.CharField(max_length=64, blank=True, db_index=True)
     erased_at = models.DateTimeField(null=True, blank=True)
+    sessions_ended_at = models.DateTimeField(null=True, blank=True)  # sessions from before it are over
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -73,6 +75,13 @@ class Person(AbstractBaseUser, Row):
     def org_role(self) -> OrgRole:
         """The role in the organisation, as a word of the practice."""
         return OrgRole(self.role)
+
+    def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
+        """What a session must hold to be this person's: a new password or `sessions_ended_at` ends the earlier ones."""
+        ended = self.sessions_ended_at.isoformat() if self.sessions_ended_at else ""
+        return salted_hmac(
+            "andon.people.Person.session", f"{self.password}\n{ended}", secret=secret, algorithm="sha256"
+        ).hexdigest()
 
 
 class ChannelKind(models.TextChoices):

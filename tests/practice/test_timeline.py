@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from andon.practice.timeline import (
     GENESIS,
-    FrozenEntry,
+    Entry,
     ProblemCode,
     body_digest,
     canonical,
@@ -44,7 +44,7 @@ def written(raw, incident_id="inc-1"):
             "body_digest": body_digest(body),
             "prev_hash": previous,
         }
-        entries.append(FrozenEntry(**fields, body=body, hash=entry_hash(**fields)))
+        entries.append(Entry(**fields, body=body, hash=entry_hash(**fields)))
         previous = entries[-1].hash
     return entries
 
@@ -108,7 +108,7 @@ def test_a_body_that_was_rewritten_with_its_digest_and_hash_still_breaks_the_cha
     fields = {name: getattr(entry, name) for name in ("incident_id", "seq", "at", "recorded_at", "actor", "kind")}
     fields |= {"body_digest": body_digest(body), "prev_hash": entry.prev_hash}
     forged = [*timeline]
-    forged[index] = FrozenEntry(**fields, body=body, hash=entry_hash(**fields))
+    forged[index] = Entry(**fields, body=body, hash=entry_hash(**fields))
     assert codes(problems(forged, timeline)) & {ProblemCode.CHAIN_BROKEN, ProblemCode.HEAD_WRONG}
 
 

@@ -17,7 +17,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Protocol
 
 from andon.practice.words import Word
 
@@ -29,55 +28,24 @@ _FORMAT = "andon.timeline.1"
 _EXACT = 2**53
 
 
-class Entry(Protocol):
-    """What `verify` reads of an entry; a row of the table and `FrozenEntry` both are one."""
-
-    @property
-    def incident_id(self) -> object:
-        """Id of the incident."""
-
-    @property
-    def seq(self) -> int:
-        """Its number in the incident, from 1."""
-
-    @property
-    def at(self) -> datetime:
-        """When it happened."""
-
-    @property
-    def recorded_at(self) -> datetime:
-        """When it was written down."""
-
-    @property
-    def actor(self) -> str:
-        """Who or what did it."""
-
-    @property
-    def kind(self) -> str:
-        """What sort of thing happened."""
-
-    @property
-    def body(self) -> object:
-        """The particulars; None if erased."""
-
-    @property
-    def body_digest(self) -> str:
-        """`body_digest` of the body as it was written."""
-
-    @property
-    def prev_hash(self) -> str:
-        """Hash of the entry before."""
-
-    @property
-    def hash(self) -> str:
-        """`entry_hash` of this entry."""
-
-
 @dataclass(frozen=True, slots=True)
-class FrozenEntry:
-    """An entry as a plain value, as it is read from an export."""
+class Entry:
+    """An entry as it is found now, in the table or in an export.
 
-    incident_id: str
+    Attributes:
+        incident_id: Id of the incident; counts by its text.
+        seq: Its number in the incident, from 1.
+        at: When it happened.
+        recorded_at: When it was written down.
+        actor: Who or what did it.
+        kind: What sort of thing happened.
+        body: The particulars; None if erased.
+        body_digest: `body_digest` of the body as it was written.
+        prev_hash: Hash of the entry before; `GENESIS` for the first.
+        hash: `entry_hash` of this entry.
+    """
+
+    incident_id: object
     seq: int
     at: datetime
     recorded_at: datetime
@@ -103,10 +71,10 @@ class ProblemCode(Word):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong: at which entry (None for the timeline as a whole), and a sentence."""
+    """One thing wrong: at which entry (0 for the timeline as a whole), and a sentence."""
 
     code: ProblemCode
-    seq: int | None
+    seq: int
     text: str
 
 
@@ -172,10 +140,10 @@ def verify(entries: Iterable[Entry], head: str, count: int) -> list[Problem]:
         previous = entry.hash
     if number != count:
         text = f"The incident counts {count} entries, but {number} are here: some were removed or added."
-        problems.append(Problem(ProblemCode.COUNT_WRONG, None, text))
+        problems.append(Problem(ProblemCode.COUNT_WRONG, 0, text))
     if previous != head:
         text = "The last entry is not the one that the incident says: the end was cut off, changed or added to."
-        problems.append(Problem(ProblemCode.HEAD_WRONG, None, text))
+        problems.append(Problem(ProblemCode.HEAD_WRONG, 0, text))
     return problems
 
 

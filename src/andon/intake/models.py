@@ -20,9 +20,7 @@ class Integration(Row):
     kind = models.CharField(max_length=32)  # the name of a folder in intake/adapters
     token_digest = models.CharField(max_length=64)
     secret = EncryptedTextField(blank=True, default="")
-    system = models.ForeignKey(
-        System, null=True, blank=True, on_delete=models.PROTECT, related_name="integrations"
-    )
+    system = models.ForeignKey(System, null=True, blank=True, on_delete=models.PROTECT, related_name="integrations")
     settings = models.JSONField(default=dict, blank=True)
     resolves_incidents = models.BooleanField(default=False)  # the rule: all signals resolved resolves the incident
     disabled_at = models.DateTimeField(null=True, blank=True)
@@ -49,7 +47,12 @@ class Delivery(Row):
     signals = models.PositiveIntegerField(default=0)
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["integration", "-created_at"], name="delivery_recent")]
+        indexes: ClassVar = [
+            models.Index(fields=["integration", "-created_at"], name="delivery_recent"),
+            models.Index(
+                fields=["integration", "-created_at"], condition=Q(outcome="rejected"), name="delivery_rejected"
+            ),
+        ]
 
 
 class Signal(Row):
@@ -70,20 +73,21 @@ class Signal(Row):
     system_hint = models.CharField(max_length=120, blank=True)
     type_hint = models.CharField(max_length=32, choices=IncidentType.choices(), blank=True)
     severity_hint = models.PositiveSmallIntegerField(null=True, blank=True)
-    count = models.PositiveIntegerField(default=1)
+    count = models.PositiveIntegerField(default=1)  # firing events heard; 0 = an end whose beginning never came
     starts_at = models.DateTimeField(null=True, blank=True)  # by the sender's clock
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True, blank=True)
     dedup_reason = models.CharField(max_length=40)
+    # Deliveries are pruned long before signals are; these name them without holding on to them.
+    first_delivery = models.UUIDField(null=True, blank=True)
+    last_delivery = models.UUIDField(null=True, blank=True)
 
     # Routing: due until the engine has decided, and then what it decided and why.
     route_at = models.DateTimeField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
     system = models.ForeignKey(System, null=True, blank=True, on_delete=models.SET_NULL, related_name="signals")
-    incident = models.ForeignKey(
-        Incident, null=True, blank=True, on_delete=models.SET_NULL, related_name="signals"
-    )
+    incident = models.ForeignKey(Incident, null=True, blank=True, on_delete=models.SET_NULL, related_name="signals")
     reason_joined = models.CharField(max_length=60, blank=True)
 
     class Meta:
@@ -91,6 +95,7 @@ class Signal(Row):
         indexes: ClassVar = [
             models.Index(fields=["route_at"], condition=Q(route_at__isnull=False), name="signal_route_due"),
             models.Index(fields=["integration", "fingerprint", "-first_at"], name="signal_history"),
+            models.Index(fields=["integration", "fingerprint", "episode"], name="signal_episode"),
             models.Index(fields=["-last_at"], name="signal_recent"),
         ]
         constraints: ClassVar = [

@@ -4,10 +4,12 @@ SQLite serialises writers (BEGIN IMMEDIATE, set in the settings), so a row lock 
 PostgreSQL takes row locks and skips what another replica holds.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from django.db import connection, models
+from django.db import Error as DatabaseProblem
+from django.db import IntegrityError, OperationalError, connection, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 M = TypeVar("M", bound=models.Model)
@@ -26,6 +28,57 @@ def lock(rows: models.QuerySet[M]) -> models.QuerySet[M]:
 def lock_free(rows: models.QuerySet[M]) -> models.QuerySet[M]:
     """As `lock`, leaving out rows that another replica holds: for claiming work."""
     return rows.select_for_update(skip_locked=True, of=("self",)) if not is_sqlite() else rows
+
+
+def lock_for_writers(rows: models.QuerySet[M]) -> models.QuerySet[M]:
+    """As `lock`, but rows elsewhere may go on referring to these: makes writers of one kind take turns."""
+    return rows.select_for_update(no_key=True, of=("self",)) if not is_sqlite() else rows
+
+
+def rows_of_json(columns: Mapping[str, str]) -> str:
+    """SQL that reads one parameter, a JSON list of lists, as rows: names of columns with their types.
+
+    The types are PostgreSQL's; on SQLite a value stays what JSON says it is. The statement's text is the same however
+    many rows there are, so that it is prepared once.
+    """
+    if is_sqlite():
+        picked = ", ".join(f"json_extract(value, '$[{n}]') AS {name}" for n, name in enumerate(columns))
+        return f"SELECT {picked} FROM json_each(%s)"  # noqa: S608  names from code alone
+    picked = ", ".join(f"(value ->> {n})::{kind} AS {name}" for n, (name, kind) in enumerate(columns.items()))
+    return f"SELECT {picked} FROM json_array_elements(%s::json) AS listed(value)"  # noqa: S608  as above
+
+
+class File:
+    """The embedded database's file, watched by a long-lived writer.
+
+    A connection goes on writing, without an error, into a file that was deleted or replaced (as a restore does) while
+    it was open: nobody would ever see those rows. PostgreSQL has no such file, and there is nothing to check.
+    """
+
+    def __init__(self) -> None:
+        self._opened: tuple[int, int] | None = None
+
+    def check(self) -> None:
+        """Make the connection open the file anew if it is another one; raises `OperationalError` if it is gone."""
+        if not is_sqlite():
+            return
+        try:
+            found = os.stat(connection.settings_dict["NAME"])  # noqa: PTH116  run for every batch of the intake
+        except OSError as error:
+            connection.close()
+            raise OperationalError(f"The database file is gone: {error}") from error
+        if self._opened != (found.st_dev, found.st_ino):
+            connection.close()
+            self._opened = (found.st_dev, found.st_ino)
+
+
+_SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
+
+
+def lost_a_race(error: DatabaseProblem) -> bool:
+    """Whether another writer was quicker, so that the same transaction may well succeed when it is decided again."""
+    state = getattr(error.__cause__, "sqlstate", None)
+    return isinstance(error, IntegrityError) or state in {_SERIALIZATION_FAILURE, _DEADLOCK}
 
 
 _REFUSE_ON_SQLITE = (

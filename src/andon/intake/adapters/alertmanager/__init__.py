@@ -1,0 +1,1 @@
+"""Prometheus Alertmanager, webhook version 4."""

@@ -1,0 +1,1 @@
+"""Plain JSON, for anything that can send an HTTP request."""

@@ -1,0 +1,91 @@
+"""Plain JSON: one object or a list of objects, for anything that can send an HTTP request.
+
+| field | meaning |
+|---|---|
+| `title` | one line for a person; required unless `id` is given |
+| `id` or `fingerprint` | what makes it the same thing again; made from system and title when absent |
+| `status` | `firing` (the default) or `resolved` |
+| `severity` | `S1` to `S5` |
+| `type` | one of the five types |
+| `system` | the system's short name in the register |
+| `description`, `url`, `labels` | text, a link back, names with text, numbers or true/false |
+| `starts_at` | ISO 8601; also tells one firing from the next, so send the same one until it ends |
+
+Other fields are kept as labels, so that a sender's own words are not lost. A wrong value in a field above is refused
+and named: a misspelt severity must be seen when it is set up, not in the night it matters.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Literal
+
+import msgspec
+
+from andon.intake.decoding import convert, decode
+from andon.intake.events import Event, Malformed, event
+from andon.practice.grouping import SignalStatus
+
+Scalar = str | int | float | bool | None
+Type = Literal["technical_failure", "performance_degradation", "fairness_violation", "safety", "ethical"]
+
+
+class Item(msgspec.Struct):
+    """One signal as a sender puts it."""
+
+    title: str = ""
+    id: str | int = ""
+    fingerprint: str = ""
+    status: Literal["firing", "resolved"] = "firing"
+    severity: Literal["S1", "S2", "S3", "S4", "S5"] | None = None
+    type: Type | None = None
+    system: str | None = None
+    description: str | None = None
+    url: str | None = None
+    labels: dict[str, Scalar] | None = None
+    starts_at: datetime | None = None
+
+
+_known = frozenset(Item.__struct_fields__)
+_decoder = msgspec.json.Decoder(dict[str, Any] | list[dict[str, Any]])
+
+
+class Adapter:
+    """Documented JSON."""
+
+    kind = "generic"
+    title = "Plain JSON"
+
+    def parse(self, body: bytes, headers: Mapping[str, str], settings: Mapping[str, Any]) -> list[Event]:  # noqa: ARG002  the adapters' common form
+        """One event an object."""
+        decoded = decode(_decoder, body)
+        if isinstance(decoded, dict):
+            return [_event(decoded, "")]
+        return [_event(item, f"[{position}]") for position, item in enumerate(decoded)]
+
+
+def _event(raw: dict[str, Any], at: str) -> Event:
+    item = convert(raw, Item, at=at)
+    key = str(item.id) or item.fingerprint
+    if not key and not item.title.strip():
+        raise Malformed("Give a `title`, or the `id` of what this is about.", field=f"{at}.title" if at else "title")
+    system = item.system or ""
+    labels = {name: _plain(value) for name, value in (item.labels or {}).items()}
+    labels |= {name: _plain(value) for name, value in raw.items() if name not in _known}
+    return event(
+        fingerprint=key or sha256(f"{system}\n{' '.join(item.title.split())}".encode()).hexdigest()[:32],
+        status=SignalStatus(item.status),
+        title=item.title or key,
+        description=item.description or "",
+        url=item.url or "",
+        labels=labels,
+        system_hint=system,
+        type_hint=item.type or "",
+        severity_hint=int(item.severity[1]) if item.severity else None,
+        starts_at=item.starts_at,
+    )
+
+
+def _plain(value: Any) -> str:
+    """A label's value as text; anything that is no text as JSON."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

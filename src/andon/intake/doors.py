@@ -1,0 +1,118 @@
+"""Who knocks: the token of a request against the integration it is for.
+
+Integrations are remembered for `REMEMBERED_SECONDS`, so that intake does not read the database for each request. A
+token that does not fit what is remembered is looked up at once, so a new one works from the first request; a token that
+was replaced, and an integration that was disabled, go on working for at most that long.
+"""
+
+import asyncio
+import binascii
+import time
+from base64 import b64decode
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+import msgspec
+from django.db import Error as DatabaseProblem
+from django.db import close_old_connections, connection
+
+from andon.intake.writer import Unavailable
+from andon.kit import ids
+
+REMEMBERED_SECONDS = 3.0
+REMEMBERED = 4_096
+LOOKUP_SECONDS = 10.0
+
+_NOBODY = ids.digest("a token that nobody has")
+
+
+class Door(msgspec.Struct, frozen=True):
+    """What intake needs to know of an integration."""
+
+    id: UUID
+    kind: str
+    token_digest: str
+    settings: dict[str, Any]
+
+
+class Doors:
+    """The integrations, remembered for a moment.
+
+    Args:
+        find: Reads an enabled integration by its slug; runs in a thread of its own.
+    """
+
+    def __init__(self, find: Callable[[str], Door | None]) -> None:
+        self._find = find
+        self._known: OrderedDict[str, tuple[float, Door | None]] = OrderedDict()
+        self._refused: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake-doors")
+
+    async def open(self, kind: str, slug: str, token: str) -> Door | None:
+        """The integration, if the token is its own; None says no more than that. Raises `Unavailable`."""
+        digest = ids.digest(token)
+        now = time.monotonic()
+        until, door = self._known.get(slug, (0.0, None))
+        if until > now and _fits(door, kind, digest):
+            return door
+        if self._refused.get((slug, digest), 0.0) > now:
+            return None
+        door = await self._look_up(slug)
+        _remember(self._known, slug, (now + REMEMBERED_SECONDS, door))
+        if _fits(door, kind, digest):
+            return door
+        _remember(self._refused, (slug, digest), now + REMEMBERED_SECONDS)
+        return None
+
+    def close(self) -> None:
+        """End the thread and its connection."""
+        self._thread.submit(connection.close)
+        self._thread.shutdown(wait=True)
+
+    async def _look_up(self, slug: str) -> Door | None:
+        looking = asyncio.get_running_loop().run_in_executor(self._thread, self._read, slug)
+        try:
+            return await asyncio.wait_for(looking, LOOKUP_SECONDS)
+        except (DatabaseProblem, TimeoutError) as error:
+            raise Unavailable("The database is busy or cannot be reached.") from error
+
+    def _read(self, slug: str) -> Door | None:
+        close_old_connections()
+        try:
+            return self._find(slug)
+        except DatabaseProblem:
+            connection.close()
+            raise
+
+
+def _fits(door: Door | None, kind: str, digest: str) -> bool:
+    """Compared in constant time, and as long for an integration that does not exist."""
+    same = ids.same(door.token_digest if door else _NOBODY, digest)
+    return same and door is not None and door.kind == kind
+
+
+def _remember(memory: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+    """Keep the newest; strangers cannot fill the memory."""
+    memory[key] = value
+    memory.move_to_end(key)
+    if len(memory) > REMEMBERED:
+        memory.popitem(last=False)
+
+
+def token_of(headers: Mapping[str, str], query: bytes) -> str:
+    """The token from `Authorization: Bearer`, the password of basic authentication, or `?token=`; else empty."""
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return credentials.strip()
+    if scheme.lower() == "basic":
+        try:
+            return b64decode(credentials, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+    if b"token=" in query:
+        return parse_qs(query.decode("latin-1")).get("token", [""])[-1]
+    return ""

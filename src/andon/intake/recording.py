@@ -1,0 +1,336 @@
+"""Many deliveries, one transaction: what was heard becomes rows, decided by `andon.practice.grouping.dedup`.
+
+Written in SQL by hand, a handful of statements a batch whatever its size: this is the one place where Andon's own
+speed decides whether a storm is survived. The ORM reads these rows everywhere else.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from andon.intake.events import Event
+from andon.intake.models import Delivery, Integration
+from andon.kit import clock, db, ids
+from andon.practice import grouping
+from andon.practice.grouping import DedupAction, DedupDecision, DedupReason, Known, SignalStatus
+
+BODY_KEPT = 64 * 1024
+"""Bytes of a request's body that are kept for a person to look at."""
+
+PAST_EPISODES = 20
+
+
+class Heard(msgspec.Struct):
+    """One request that was understood (or not, and then `error` says why), to be kept."""
+
+    delivery: UUID
+    integration: UUID
+    body: bytes
+    content_type: str
+    events: list[Event]
+    error: str = ""
+
+
+@dataclass(slots=True)
+class _Line:
+    """A signal's row while a batch is decided. `id` and `integration` are as the database driver spells a UUID."""
+
+    id: Any
+    integration: Any
+    fingerprint: str
+    status: str
+    episode: str
+    past_episodes: list[str]
+    title: str
+    system_hint: str
+    type_hint: str
+    severity_hint: int | None
+    count: int
+    first_at: datetime | None = None  # of new rows alone
+    first_delivery: UUID | None = None  # as above
+    last_delivery: UUID | None = None
+    reason: str | None = None  # None = as it was
+    event: Event | None = None  # the one whose words are to be written; None = as they were
+    touched: bool = False
+    changed: bool = False
+    due: bool = False  # to be routed
+
+
+@dataclass(slots=True)
+class _Story:
+    """What is on record, and decided so far, about one fingerprint of an integration."""
+
+    open: _Line | None = None
+    last: _Line | None = None
+    ended: set[str] = field(default_factory=set)
+    lines: list[_Line] = field(default_factory=list)
+
+
+Key = tuple[Any, str]
+
+
+@transaction.atomic
+def record(batch: Sequence[Heard]) -> bool:
+    """Write a batch of deliveries and what they say; whether any signal is now due for routing.
+
+    Nothing of it is written if it raises. Two writers on PostgreSQL take turns by integration; should they race all the
+    same, the unique index on what is firing refuses the second, who decides again (see `writer`).
+    """
+    now = clock.now()
+    with connection.cursor() as cursor:
+        _take_turns(batch)
+        stories = _on_record(cursor, batch)
+        for heard in batch:
+            for event in heard.events:
+                _decide(stories[_key(heard.integration), event.fingerprint], event, heard, now)
+        lines = [line for story in stories.values() for line in story.lines if line.touched]
+        _write_deliveries(cursor, batch, now)
+        _write_lines(cursor, lines, now)
+    return any(line.due for line in lines)
+
+
+def _key(uuid: UUID) -> Any:
+    """A UUID as the driver takes and gives it."""
+    return uuid.hex if db.is_sqlite() else uuid
+
+
+def _when(at: datetime | None) -> Any:
+    """A time as the driver takes it."""
+    return connection.ops.adapt_datetimefield_value(at)
+
+
+def _take_turns(batch: Sequence[Heard]) -> None:
+    if not db.is_sqlite():
+        senders = Integration.objects.filter(pk__in={heard.integration for heard in batch})
+        list(db.lock_for_writers(senders).order_by("pk").values_list("pk"))
+
+
+def _known_sql() -> str:
+    """The firing signal, the newest one, and the one that went by the event's own episode, for each key at once."""
+    table = "intake_signal"
+    same = f"FROM {table} x WHERE x.integration_id = k.integration AND x.fingerprint = k.fingerprint"
+    return (
+        "SELECT DISTINCT s.id, s.integration_id, s.fingerprint, s.status, s.episode, s.past_episodes, s.title, "  # noqa: S608  names only
+        "s.system_hint, s.type_hint, s.severity_hint, s.count, s.first_at "
+        f"FROM ({db.rows_of_json({'integration': 'uuid', 'fingerprint': 'text', 'episode': 'text'})}) k "
+        f"JOIN {table} s ON s.id IN ("
+        f"(SELECT x.id {same} AND x.status = 'firing'), "
+        f"(SELECT x.id {same} ORDER BY x.first_at DESC LIMIT 1), "
+        f"(SELECT x.id {same} AND x.episode = k.episode AND k.episode <> '' LIMIT 1)) "
+        "ORDER BY s.first_at"
+    )
+
+
+def _on_record(cursor: CursorWrapper, batch: Sequence[Heard]) -> dict[Key, _Story]:
+    """The story so far of every key in the batch, in one read."""
+    wanted = {(_key(heard.integration), event.fingerprint, event.episode) for heard in batch for event in heard.events}
+    stories: dict[Key, _Story] = {(integration, fingerprint): _Story() for integration, fingerprint, _ in wanted}
+    if not wanted:
+        return stories
+    cursor.execute(_known_sql(), [msgspec.json.encode(sorted(wanted, key=str)).decode()])
+    for row in cursor.fetchall():
+        line = _Line(*row[:11])
+        line.past_episodes = _listed(line.past_episodes)
+        story = stories[line.integration, line.fingerprint]
+        story.lines.append(line)
+        if line.status == SignalStatus.FIRING:
+            story.open = line
+        else:
+            story.last = line  # rows come oldest first
+            _end(story, line)
+    return stories
+
+
+def _listed(stored: Any) -> list[str]:
+    """A JSON list as the driver gives it: text, or decoded already."""
+    return msgspec.json.decode(stored, type=list[str]) if isinstance(stored, str) else list(stored)
+
+
+def _end(story: _Story, line: _Line) -> None:
+    story.ended.update(episode for episode in (line.episode, *line.past_episodes) if episode)
+
+
+def _known(line: _Line | None) -> Known | None:
+    return Known(line.status, line.episode) if line else None
+
+
+def _decide(story: _Story, event: Event, heard: Heard, now: datetime) -> None:
+    """Fold one event into its story."""
+    decision = grouping.dedup(
+        _known(story.open),
+        _known(story.last),
+        grouping.Event(event.fingerprint, event.episode, event.status, now),
+        ended_episodes=story.ended,
+    )
+    if decision.keep:
+        _begin(story, event, decision, heard, now)
+    elif story.open is not None and decision.action is DedupAction.REPEAT:
+        _repeat(story.open, event, decision, heard)
+    elif story.open is not None and decision.action is DedupAction.RESOLVE:
+        _resolve(story, story.open, decision, heard)
+
+
+def _begin(story: _Story, event: Event, decision: DedupDecision, heard: Heard, now: datetime) -> None:
+    """A new row: something fires, or has ended before it was heard to fire."""
+    fires = decision.action is DedupAction.NEW
+    fresh = sum(line.first_at is not None for line in story.lines)
+    line = _Line(
+        id=_key(ids.new()),
+        integration=_key(heard.integration),
+        fingerprint=event.fingerprint,
+        status=(SignalStatus.FIRING if fires else SignalStatus.RESOLVED).value,
+        episode=decision.episode,
+        past_episodes=[],
+        title=event.title,
+        system_hint=event.system_hint,
+        type_hint=event.type_hint,
+        severity_hint=event.severity_hint,
+        count=int(fires),
+        first_at=now + timedelta(microseconds=fresh),  # several in one batch keep their order
+        first_delivery=heard.delivery,
+        last_delivery=heard.delivery,
+        reason=decision.reason.value,
+        event=event,
+        touched=True,
+        due=True,
+    )
+    story.lines.append(line)
+    if fires:
+        story.open = line
+    else:
+        story.last = line
+        _end(story, line)
+
+
+def _repeat(line: _Line, event: Event, decision: DedupDecision, heard: Heard) -> None:
+    """The same again: counted; what the sender now says otherwise is taken over, and a worse severity never undone."""
+    line.touched = True
+    line.count += 1
+    line.last_delivery = heard.delivery
+    if decision.reason is DedupReason.SENDER_RESTARTED:
+        _rename(line, decision.episode)
+        line.reason = decision.reason.value
+        line.changed = True
+    if event.title != line.title:
+        line.title, line.event, line.changed = event.title, event, True
+    said = [level for level in (line.severity_hint, event.severity_hint) if level is not None]
+    hints = (event.system_hint or line.system_hint, event.type_hint or line.type_hint, min(said, default=None))
+    if hints != (line.system_hint, line.type_hint, line.severity_hint):
+        line.system_hint, line.type_hint, line.severity_hint = hints
+        line.event, line.changed, line.due = event, True, True
+
+
+def _resolve(story: _Story, line: _Line, decision: DedupDecision, heard: Heard) -> None:
+    line.status = SignalStatus.RESOLVED.value
+    _rename(line, decision.episode)
+    line.last_delivery = heard.delivery
+    line.reason = decision.reason.value
+    line.touched = line.changed = line.due = True
+    story.open, story.last = None, line
+    _end(story, line)
+
+
+def _rename(line: _Line, episode: str) -> None:
+    """Go by another episode; the name before is remembered, so that its late doubles are known."""
+    if episode != line.episode:
+        if line.episode:
+            line.past_episodes = [*line.past_episodes, line.episode][-PAST_EPISODES:]
+        line.episode = episode
+
+
+_INSERT_DELIVERY = (
+    "INSERT INTO intake_delivery (id, created_at, integration_id, body, content_type, outcome, error, signals) "
+    "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+)
+
+
+def _write_deliveries(cursor: CursorWrapper, batch: Sequence[Heard], now: datetime) -> None:
+    at, accepted, rejected = _when(now), Delivery.Outcome.ACCEPTED.value, Delivery.Outcome.REJECTED.value
+    cursor.executemany(
+        _INSERT_DELIVERY,
+        [
+            (
+                _key(heard.delivery),
+                at,
+                _key(heard.integration),
+                heard.body[:BODY_KEPT],
+                heard.content_type[:100],
+                rejected if heard.error else accepted,
+                heard.error[:500],
+                len(heard.events),
+            )
+            for heard in batch
+        ],
+    )
+
+
+_INSERT_SIGNAL = (
+    "INSERT INTO intake_signal (id, created_at, integration_id, fingerprint, episode, past_episodes, status, title, "
+    "description, url, labels, system_hint, type_hint, severity_hint, count, starts_at, first_at, last_at, "
+    "resolved_at, dedup_reason, first_delivery, last_delivery, route_at, reason_joined) "
+    "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '')"
+)
+_COUNT_REPEATS = "UPDATE intake_signal SET count = %s, last_at = %s, last_delivery = %s WHERE id = %s"
+_CHANGE_SIGNAL = (
+    "UPDATE intake_signal SET status = %s, episode = %s, past_episodes = %s, title = %s, system_hint = %s, "
+    "type_hint = %s, severity_hint = %s, count = %s, last_at = %s, last_delivery = %s, "
+    "description = COALESCE(%s, description), url = COALESCE(%s, url), labels = COALESCE(%s, labels), "
+    "resolved_at = COALESCE(%s, resolved_at), dedup_reason = COALESCE(%s, dedup_reason), "
+    "route_at = COALESCE(%s, route_at) WHERE id = %s"
+)
+
+
+def _write_lines(cursor: CursorWrapper, lines: Sequence[_Line], now: datetime) -> None:
+    """At most three statements: what came to an end or changed, what only repeats, what is new.
+
+    Ends go first, so that a new firing row finds the place of its fingerprint free.
+    """
+    at = _when(now)
+    old = [line for line in lines if line.first_at is None]
+    if changed := [line for line in old if line.changed]:
+        cursor.executemany(_CHANGE_SIGNAL, [_changed_row(line, at) for line in changed])
+    if repeats := [line for line in old if not line.changed]:
+        cursor.executemany(_COUNT_REPEATS, [(line.count, at, _delivery(line), line.id) for line in repeats])
+    if new := [line for line in lines if line.first_at is not None]:
+        cursor.executemany(_INSERT_SIGNAL, list(_new_rows(new, now, at)))
+
+
+def _delivery(line: _Line) -> Any:
+    return _key(line.last_delivery) if line.last_delivery else None
+
+
+def _changed_row(line: _Line, at: Any) -> tuple[Any, ...]:
+    said = line.event
+    return (
+        line.status, line.episode, _json(line.past_episodes), line.title, line.system_hint,
+        line.type_hint, line.severity_hint, line.count, at, _delivery(line),
+        said.description if said else None, said.url if said else None, _json(said.labels) if said else None,
+        at if line.status == SignalStatus.RESOLVED else None, line.reason,
+        at if line.due else None, line.id,
+    )  # fmt: skip
+
+
+def _new_rows(lines: Sequence[_Line], now: datetime, at: Any) -> Iterator[tuple[Any, ...]]:
+    for line in lines:
+        said, first = line.event, line.first_at
+        if said is None:
+            raise AssertionError("A new signal has the event that it was made of.")
+        first_at = at if first == now else _when(first)
+        yield (
+            line.id, first_at, line.integration, line.fingerprint, line.episode, _json(line.past_episodes),
+            line.status, line.title, said.description, said.url, _json(said.labels),
+            line.system_hint, line.type_hint, line.severity_hint, line.count, _when(said.starts_at),
+            first_at, first_at, at if line.status == SignalStatus.RESOLVED else None, line.reason,
+            _key(line.first_delivery) if line.first_delivery else None, _delivery(line), at,
+        )  # fmt: skip
+
+
+def _json(value: Any) -> str:
+    """JSON without the one character that PostgreSQL's jsonb refuses."""
+    return msgspec.json.encode(value).decode().replace("\\u0000", "\\ufffd")

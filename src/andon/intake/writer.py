@@ -1,0 +1,211 @@
+"""The group commit: one thread writes what many requests brought, in one transaction, and answers when it is on disk.
+
+While one batch is being flushed to disk the next one gathers, so the batch grows with the load and nobody waits for a
+timer. What cannot be written now is refused with `Unavailable` (503: the sender tries again); never is anything
+answered as taken that is not on disk.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TypeAlias
+
+import structlog
+from django.db import DataError, IntegrityError, connection
+from django.db import Error as DatabaseProblem
+
+from andon.intake import recording
+from andon.intake.recording import Heard
+from andon.kit import db, wake
+
+log = structlog.get_logger(__name__)
+
+MAX_BATCH = 512  # deliveries in one transaction
+MAX_BATCH_EVENTS = 5_000
+MAX_WAITING = 8_192  # deliveries
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+TRIES_AFTER_A_RACE = 5
+BACKOFF_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
+
+Record: TypeAlias = Callable[[Sequence[Heard]], bool]
+
+
+class Unavailable(Exception):  # noqa: N818  reads as what it is
+    """It cannot be written now; the sender should try again in a moment."""
+
+
+class Unstorable(Exception):  # noqa: N818  as above
+    """This one delivery cannot be written, while others can: something in it the database does not take."""
+
+
+class _Waiting:
+    """A delivery in the queue, and where its sender waits."""
+
+    __slots__ = ("answer", "heard", "loop")
+
+    def __init__(self, heard: Heard) -> None:
+        self.heard = heard
+        self.loop = asyncio.get_running_loop()
+        self.answer: asyncio.Future[None] = self.loop.create_future()
+
+
+class Writer:
+    """The one thread of this process that writes deliveries.
+
+    Attributes:
+        record: Writes a batch in one transaction; `recording.record` but in tests.
+    """
+
+    def __init__(self, record: Record = recording.record) -> None:
+        self.record = record
+        self._queue: deque[_Waiting] = deque()
+        self._bytes = 0
+        self._file = db.File()
+        self._state = threading.Condition()
+        self._stopping = False
+        self._down = False
+        self._stopped: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, name="intake-writer", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Take nothing more, write what was taken, end the thread."""
+        with self._state:
+            self._stopping = True
+            self._state.notify()
+        await asyncio.wrap_future(self._stopped)
+
+    async def write(self, heard: Heard) -> None:
+        """Return once the delivery is on disk; raises `Unavailable` or `Unstorable`."""
+        waiting = _Waiting(heard)
+        size = len(heard.body)
+        with self._state:
+            if self._down or self._stopping:
+                raise Unavailable("The database cannot be reached." if self._down else "Andon is stopping.")
+            if len(self._queue) >= MAX_WAITING or self._bytes + size > MAX_WAITING_BYTES:
+                raise Unavailable("More signals are coming in than can be written.")
+            self._queue.append(waiting)
+            self._bytes += size
+            if len(self._queue) == 1:
+                self._state.notify()
+        await waiting.answer
+
+    def _run(self) -> None:
+        try:
+            while batch := self._take():
+                self._write(batch)
+        finally:
+            with self._state:
+                self._stopping = True
+            self._refuse_waiting("Andon is stopping.")
+            connection.close()
+            self._stopped.set_result(None)
+
+    def _take(self) -> list[_Waiting]:
+        """Wait for deliveries and take what is there, within bounds; empty when it is time to stop."""
+        with self._state:
+            while not self._queue and not self._stopping:
+                self._state.wait()
+            batch: list[_Waiting] = []
+            events = 0
+            while self._queue and len(batch) < MAX_BATCH and events < MAX_BATCH_EVENTS:
+                waiting = self._queue.popleft()
+                self._bytes -= len(waiting.heard.body)
+                events += len(waiting.heard.events)
+                batch.append(waiting)
+            return batch
+
+    def _write(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            due = self._record_deciding_again([waiting.heard for waiting in batch])
+        except Exception as error:  # noqa: BLE001  every sender must get an answer, whatever went wrong
+            self._failed(batch, error)
+        else:
+            _answer(batch, None)
+            if due:
+                wake.engine.set()
+
+    def _record_deciding_again(self, batch: Sequence[Heard]) -> bool:
+        """Write; if another replica was quicker with a fingerprint, decide the whole batch again."""
+        self._file.check()
+        for _ in range(TRIES_AFTER_A_RACE):
+            try:
+                return self.record(batch)
+            except DatabaseProblem as error:
+                if not db.lost_a_race(error):
+                    raise
+        return self.record(batch)
+
+    def _failed(self, batch: Sequence[_Waiting], error: Exception) -> None:
+        """Tell a database that is away from a delivery that cannot be stored; isolate the latter."""
+        if isinstance(error, DatabaseProblem) and not isinstance(error, DataError | IntegrityError):
+            log.warning("intake.unavailable", deliveries=len(batch), error=str(error))
+            _answer(batch, Unavailable("The database is busy or cannot be reached."))
+            self._recover()
+        elif len(batch) > 1:
+            for waiting in batch:
+                self._write([waiting])
+        else:
+            log.error("intake.unstorable", delivery=str(batch[0].heard.delivery), exc_info=error)
+            _answer(batch, Unstorable(str(error)))
+
+    def _recover(self) -> None:
+        """Refuse at once, in place of letting senders wait, until the database answers again."""
+        with self._state:
+            self._down = True
+        tries = 0
+        while not self._database_answers():
+            self._refuse_waiting("The database cannot be reached.")
+            with self._state:
+                if self._stopping:
+                    return
+                self._state.wait(BACKOFF_SECONDS[min(tries, len(BACKOFF_SECONDS) - 1)])
+            tries += 1
+        with self._state:
+            self._down = False
+
+    def _database_answers(self) -> bool:
+        """Whether a connection, made anew if the old one is broken, answers."""
+        try:
+            self._file.check()
+            connection.close_if_unusable_or_obsolete()
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except DatabaseProblem:
+            connection.close()
+            return False
+        return True
+
+    def _refuse_waiting(self, why: str) -> None:
+        with self._state:
+            refused = list(self._queue)
+            self._queue.clear()
+            self._bytes = 0
+        _answer(refused, Unavailable(why))
+
+
+def _answer(batch: Sequence[_Waiting], error: Exception | None) -> None:
+    """Let the senders go on, in their own event loops: one call a loop, however many wait."""
+    loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    for waiting in batch:
+        loops.setdefault(waiting.loop, []).append(waiting.answer)
+    for loop, answers in loops.items():
+        try:
+            loop.call_soon_threadsafe(_set, answers, error)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            log.info("intake.nobody_waits", deliveries=len(answers))
+
+
+def _set(answers: Sequence[asyncio.Future[None]], error: Exception | None) -> None:
+    for answer in answers:
+        if answer.done():  # the sender is gone
+            continue
+        if error is None:
+            answer.set_result(None)
+        else:
+            answer.set_exception(error)

@@ -1,36 +1,16 @@
 """Who is on call, as rows in the database say it."""
 
-from datetime import UTC, date, datetime, timedelta
-from datetime import time as at_time
+from datetime import timedelta
 
 import pytest
 
 from andon.kit import clock
 from andon.oncall import queries
-from andon.oncall.models import Layer, LayerParticipant, Override, Schedule, StepTarget
+from andon.oncall.models import Override, StepTarget
 from andon.people.models import ContactPoint
+from tests.oncall.support import make_schedule, utc, wall
 
 pytestmark = pytest.mark.django_db
-
-
-def make_schedule(slug, *people, zone="Europe/Berlin", cadence="daily", start=date(2026, 3, 2), **fields):
-    schedule = Schedule.objects.create(slug=slug, name=slug.capitalize(), time_zone=zone)
-    layer = Layer.objects.create(
-        schedule=schedule,
-        position=1,
-        time_zone=zone,
-        start_date=start,
-        handover=at_time(9),
-        cadence=cadence,
-        **fields,
-    )
-    for position, person in enumerate(people):
-        LayerParticipant.objects.create(layer=layer, position=position, person=person)
-    return schedule
-
-
-def utc(*parts):
-    return datetime(*parts, tzinfo=UTC)
 
 
 def test_the_hand_over_stays_at_nine_when_the_clocks_go_forward(time, cast):
@@ -48,8 +28,8 @@ def test_an_override_over_the_edge_ends_by_the_clock_on_the_wall(time, cast):
     Override.objects.create(
         schedule=schedule,
         person=cast.sam,
-        starts_local=datetime(2026, 3, 28, 22, 0),
-        ends_local=datetime(2026, 3, 29, 6, 0),
+        starts_local=wall("2026-03-28 22:00"),
+        ends_local=wall("2026-03-29 06:00"),
         time_zone="Europe/Berlin",
     )
     held = queries.who_is_on_call(schedule, utc(2026, 3, 29, 0, 30))
@@ -66,8 +46,8 @@ def test_a_cancelled_override_still_says_who_was_on_call_until_then(time, cast):
     override = Override.objects.create(
         schedule=schedule,
         person=cast.sam,
-        starts_local=datetime(2026, 3, 3, 13, 0),
-        ends_local=datetime(2026, 3, 3, 20, 0),
+        starts_local=wall("2026-03-03 13:00"),
+        ends_local=wall("2026-03-03 20:00"),
         time_zone="Europe/Berlin",
     )
     Override.objects.filter(pk=override.pk).update(cancelled_at=utc(2026, 3, 3, 15, 0))
@@ -81,8 +61,8 @@ def test_an_override_written_late_does_not_reach_into_the_past(time, cast):
     Override.objects.create(
         schedule=schedule,
         person=cast.sam,
-        starts_local=datetime(2026, 3, 3, 10, 0),
-        ends_local=datetime(2026, 3, 3, 20, 0),
+        starts_local=wall("2026-03-03 10:00"),
+        ends_local=wall("2026-03-03 20:00"),
         time_zone="Europe/Berlin",
     )
     assert queries.who_is_on_call(schedule, utc(2026, 3, 3, 14, 0)).person == cast.lena

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-
 if TYPE_CHECKING:  # Django's fields take type arguments in their stubs alone
     _Char = models.CharField[Any, Any]
 else:
@@ -15,6 +14,10 @@ else:
 
 class WallTimeField(_Char):
     """A naive datetime to the minute, stored as ISO text so that no database driver converts it (it sorts as time)."""
+
+    if TYPE_CHECKING:  # what the type checker's Django plugin looks for on a field
+        _pyi_private_set_type: datetime
+        _pyi_private_get_type: datetime
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["max_length"] = 16

@@ -45,9 +45,7 @@ class Layer(Row):
     time_zone = models.CharField(max_length=64)
     start_date = models.DateField(null=True, blank=True)
     handover = models.TimeField(null=True, blank=True)
-    cadence = models.CharField(
-        max_length=16, choices=[(c.value, c.value.capitalize()) for c in Cadence], blank=True
-    )
+    cadence = models.CharField(max_length=16, choices=[(c.value, c.value.capitalize()) for c in Cadence], blank=True)
     every = models.PositiveSmallIntegerField(default=1)
     weekdays = models.JSONField(default=list)  # 0 = Monday; empty means every day
     window_from = models.TimeField(null=True, blank=True)
@@ -80,9 +78,7 @@ class LayerParticipant(Row):
 
     class Meta:
         ordering: ClassVar = ["position"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["layer", "position"], name="one_turn_a_place")
-        ]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["layer", "position"], name="one_turn_a_place")]
 
 
 class WallTimeShift(Row):
@@ -130,9 +126,7 @@ class Chain(Row):
     class Meta:
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["is_fallback"], condition=Q(is_fallback=True), name="one_fallback_chain"
-            )
+            models.UniqueConstraint(fields=["is_fallback"], condition=Q(is_fallback=True), name="one_fallback_chain")
         ]
 
     def __str__(self) -> str:

@@ -27,12 +27,17 @@ __all__ = [
     "freeze",
     "gaps_between",
     "on_call_and_next",
+    "once",
     "people_reached",
+    "people_reached_each",
     "reachable",
     "rotas_of",
     "rotation_of",
     "schedules",
     "shifts_between",
+    "steps_at_hand",
+    "target_json",
+    "targets_json",
     "who_is_on_call",
     "working_contact_points",
 ]
@@ -62,10 +67,11 @@ def schedules() -> QuerySet[Schedule]:
 
 def chains() -> QuerySet[Chain]:
     """The chains in use, by name, with their steps and targets at hand."""
-    return Chain.objects.filter(archived_at__isnull=True).prefetch_related(_steps())
+    return Chain.objects.filter(archived_at__isnull=True).prefetch_related(steps_at_hand())
 
 
-def _steps() -> "Prefetch[str, QuerySet[ChainStep], str]":
+def steps_at_hand() -> "Prefetch[str, QuerySet[ChainStep], str]":
+    """For `prefetch_related` on chains: their steps with targets, in three queries."""
     targets = StepTarget.objects.select_related("person", "schedule", "team")
     return Prefetch("steps", ChainStep.objects.prefetch_related(Prefetch("targets", targets)))
 
@@ -94,8 +100,7 @@ def on_call_and_next(schedule: Schedule, now: datetime) -> NowAndNext:
 def board(schedules: Iterable[Schedule], now: datetime) -> list[NowAndNext]:
     """Who is on call now and next in each of the schedules, in their order: five queries however many."""
     return [
-        NowAndNext(found.schedule, found.on_call(now), found.next(now))
-        for found in rotas_of(schedules, now).values()
+        NowAndNext(found.schedule, found.on_call(now), found.next(now)) for found in rotas_of(schedules, now).values()
     ]
 
 
@@ -111,7 +116,7 @@ def gaps_between(schedule: Schedule, start: datetime, end: datetime) -> list[Gap
 
 def fallback() -> Chain | None:
     """The organisation's fallback: asked when a chain ends without an answer, or there is none."""
-    return Chain.objects.filter(is_fallback=True).prefetch_related(_steps()).first()
+    return Chain.objects.filter(is_fallback=True).prefetch_related(steps_at_hand()).first()
 
 
 def freeze(chain: Chain | None) -> dict[str, Any]:
@@ -125,9 +130,7 @@ def freeze(chain: Chain | None) -> dict[str, Any]:
     steps = (
         ChainStep.objects.filter(chain=chain)
         .order_by("position")
-        .prefetch_related(
-            Prefetch("targets", StepTarget.objects.select_related("person", "schedule", "team"))
-        )
+        .prefetch_related(Prefetch("targets", StepTarget.objects.select_related("person", "schedule", "team")))
     )
     return {
         "slug": chain.slug,
@@ -155,29 +158,46 @@ def people_reached(targets: Sequence[dict[str, Any]], at: datetime) -> list[Reac
     A target that is gone, a schedule with nobody on call, and people who were deactivated or erased are left
     out.
     """
+    each = people_reached_each(targets, at)
+    return once(reached for target in targets for reached in each[target["id"]])
+
+
+def once(reached: Iterable[Reached]) -> list[Reached]:
+    """Every person once, by the first way that reaches them."""
+    seen: dict[UUID, Reached] = {}
+    for one in reached:
+        seen.setdefault(one.person.pk, one)
+    return list(seen.values())
+
+
+def people_reached_each(targets: Sequence[dict[str, Any]], at: datetime) -> dict[str, list[Reached]]:
+    """As `people_reached`, for each target by its id: eight queries at most, however many targets."""
     wanted: dict[str, set[str]] = defaultdict(set)
     for target in targets:
         wanted[target["kind"]].add(target["id"])
-    people = {str(p.pk): p for p in Person.objects.filter(pk__in=wanted["person"])}
-    rotas = rotas_of(Schedule.objects.filter(pk__in=wanted["schedule"]), at)
-    on_call = {str(pk): found.on_call(at) for pk, found in rotas.items()}
+    people = {str(p.pk): [p] for p in Person.objects.filter(pk__in=wanted["person"])}
+    on_call = {
+        str(pk): [shift.person]
+        for pk, found in rotas_of(Schedule.objects.filter(pk__in=wanted["schedule"]), at).items()
+        if (shift := found.on_call(at)) is not None
+    }
     members: dict[str, list[Person]] = defaultdict(list)
     for place in Membership.objects.filter(team__pk__in=wanted["team"]).select_related("person"):
         members[str(place.team_id)].append(place.person)
-    reached: dict[UUID, Reached] = {}
+    by_kind: dict[str, tuple[dict[str, list[Person]], str]] = {
+        "person": (people, "named in the chain"),
+        "schedule": (on_call, "on call for {label}"),
+        "team": (members, "in the team {label}"),
+    }
+    each: dict[str, list[Reached]] = {}
     for target in targets:
-        key, label = target["id"], target.get("label", "")
-        if target["kind"] == "person":
-            found, via = [people[key]] if key in people else [], "named in the chain"
-        elif target["kind"] == "schedule":
-            shift = on_call.get(key)
-            found, via = [shift.person] if shift else [], f"on call for {label}"
-        else:
-            found, via = members[key], f"in the team {label}"
-        for person in found:
-            if person.is_active and not person.erased_at:
-                reached.setdefault(person.pk, Reached(person, via))
-    return list(reached.values())
+        found, via = by_kind[target["kind"]]
+        each[target["id"]] = [
+            Reached(person, via.format(label=target.get("label", "")))
+            for person in found.get(target["id"], [])
+            if person.is_active and not person.erased_at
+        ]
+    return each
 
 
 def working_contact_points(person: Person) -> list[ContactPoint]:

@@ -108,9 +108,9 @@ def _layers(rotas: dict[UUID, Rota], start: datetime, end: datetime) -> Iterator
 
 def _overrides(rotas: dict[UUID, Rota], start: datetime, end: datetime) -> Iterator[Override]:
     low, high = (edge.astimezone(UTC).replace(tzinfo=None) for edge in (start - _ZONES, end + _ZONES))
-    yield from Override.objects.filter(
-        schedule__in=rotas, ends_local__gt=low, starts_local__lt=high
-    ).order_by("created_at", "pk")
+    yield from Override.objects.filter(schedule__in=rotas, ends_local__gt=low, starts_local__lt=high).order_by(
+        "created_at", "pk"
+    )
 
 
 def layer_value(row: Layer) -> rotation.Layer:
@@ -119,8 +119,7 @@ def layer_value(row: Layer) -> rotation.Layer:
     if row.kind == Layer.Kind.CALENDAR or row.start_date is None or row.handover is None:
         return Calendar(
             shifts=tuple(
-                WallShift(str(s.person_id), s.starts_local, s.ends_local, s.time_zone)
-                for s in row.shifts.all()
+                WallShift(str(s.person_id), s.starts_local, s.ends_local, s.time_zone) for s in row.shifts.all()
             ),
             valid_from=row.effective_from,
             valid_until=row.effective_until,

@@ -26,11 +26,14 @@ class TargetFacts:
             team's together, and for a schedule the *fewest* that anybody has who is on call in it within the
             horizon (one participant without any is a step that reaches nobody, on some night).
         gaps: For a schedule, the times (from, until) within the horizon in which nobody is on call.
+        unreached: For a schedule, the shifts (who, from, until) within the horizon of people who have no
+            working contact point.
     """
 
     label: str
     working_contact_points: int
     gaps: tuple[tuple[datetime, datetime], ...] = ()
+    unreached: tuple[tuple[str, datetime, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class FindingCode(Word):
     STEP_EMPTY = "step_empty", "step without targets"
     STEP_UNREACHABLE = "step_unreachable", "step reaches nobody"
     SCHEDULE_GAP = "schedule_gap", "gap in a schedule"
+    SHIFT_UNREACHABLE = "shift_unreachable", "shift reaches nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def check(facts: Facts, now: datetime) -> Readiness:
     """
     if now.tzinfo is None:
         raise ValueError(f"{now.isoformat()} has no time zone, so the next 30 days cannot be looked at.")
-    findings = (*_owner(facts), *_chain(facts), *_gaps(facts, now))
+    findings = (*_owner(facts), *_chain(facts), *_gaps(facts, now), *_unreached(facts, now))
     return Readiness(ready=not findings, findings=findings)
 
 
@@ -147,6 +151,28 @@ def _gaps(facts: Facts, now: datetime) -> Iterator[Finding]:
                 continue
             seen.add((target.label, at, until))
             yield Finding(FindingCode.SCHEDULE_GAP, _gap_text(target.label, at, until, facts.zone), at, until)
+
+
+def _unreached(facts: Facts, now: datetime) -> Iterator[Finding]:
+    """Shifts of people who cannot be paged, each person's first; not where the step always reaches somebody else."""
+    seen = set()
+    for step in facts.steps or ():
+        reached = [target for target in step.targets if target.working_contact_points > 0]
+        if not reached or any(not target.gaps and not target.unreached for target in reached):
+            continue
+        for target in step.targets:
+            for who, at, until in sorted(target.unreached, key=lambda shift: shift[1]):
+                if until <= now or at >= now + HORIZON or (target.label, who) in seen:
+                    continue
+                seen.add((target.label, who))
+                when = f"from {_written(at, facts.zone)} to {_written(until, facts.zone)}"
+                yield Finding(
+                    FindingCode.SHIFT_UNREACHABLE,
+                    f"{who} is on call in {target.label} {when} and has no working contact point. "
+                    "Add one and verify it, or let somebody else take over.",
+                    at,
+                    until,
+                )
 
 
 def _gap_text(label: str, at: datetime, until: datetime, zone: tzinfo) -> str:

@@ -45,9 +45,7 @@ class System(Row):
     criticality = models.CharField(max_length=16, choices=Criticality.choices(), default=Criticality.MODERATE)
     risk_class = models.CharField(max_length=20, choices=RiskClass.choices(), default=RiskClass.UNASSESSED)
     jurisdictions = models.JSONField(default=list, blank=True)  # ISO 3166 codes, "EU" included
-    owner = models.ForeignKey(
-        Person, null=True, blank=True, on_delete=models.PROTECT, related_name="systems_owned"
-    )
+    owner = models.ForeignKey(Person, null=True, blank=True, on_delete=models.PROTECT, related_name="systems_owned")
     team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.PROTECT, related_name="systems")
     chain = models.ForeignKey(Chain, null=True, blank=True, on_delete=models.PROTECT, related_name="systems")
     groups = models.JSONField(default=list, blank=True)  # names of the groups whose outcomes are compared

@@ -1,0 +1,1 @@
+"""Where on call talks to the outside."""

@@ -1,0 +1,1 @@
+"""iCalendar (RFC 5545): shifts of a person out, shifts of a schedule in."""

@@ -53,9 +53,9 @@ def queue(
     """Put one page into the outbox for every working contact point of everyone reached, and wake the engine.
 
     Called inside the transaction that takes the step, so that the step and its pages are on disk together or
-    not at all. `step` and `round` count from 1. `first` marks the first pages of an incident, which go ahead
-    of all others. Somebody reached in two ways is paged once. The list is empty when nobody reached has a
-    working contact point: the caller must then go on to the next step at once, for nothing will be sent.
+    not at all. `step` and `round` count from 1. `first` marks the first pages of an incident, which go ahead of
+    all others. Somebody reached in two ways is paged once. The list is empty when nobody reached has a working
+    contact point: the caller must then go on to the next step at once, for nothing will be sent.
     """
     why = _why(people)
     points = ContactPoint.objects.filter(
@@ -97,13 +97,13 @@ def cancel(incident: Incident, reason: str, now: datetime, *, by: Actor | None =
     # is left in place, by which the sender of a page that is on the wire recognises it as its own.
     cancelled = [
         page
-        for page in waiting.select_related("person")
+        for page in waiting
         if waiting.filter(pk=page.pk).update(state=Page.State.CANCELLED, last_error=reason[:500])
     ]
     if cancelled:
         body = {
             "reason": reason,
-            "pages": [{"page": str(p.pk), "person": p.person.name, "channel": p.channel} for p in cancelled],
+            "pages": [{"page": str(p.pk), "person": str(p.person_id), "channel": p.channel} for p in cancelled],
         }
         timeline.record(incident, "page_cancelled", body, by=by or Actor.engine(), at=now)
     return len(cancelled)

@@ -42,6 +42,7 @@ class Page(Row):
     leased_until = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=500, blank=True)
+    refused = models.BooleanField(default=False)  # failed because the contact point will never take it
     provider_ref = models.CharField(max_length=200, blank=True)
     acknowledged_at = models.DateTimeField(null=True, blank=True)  # its link was used; it works once
 
@@ -54,6 +55,7 @@ class Page(Row):
                 name="page_due",
             ),
             models.Index(fields=["incident", "state"], name="page_of_incident"),
+            models.Index(fields=["person", "sent_at"], name="page_latest_to_person"),
         ]
         constraints: ClassVar = [
             one_of("state", ["pending", "sending", "sent", "failed", "cancelled"], "page_state_known")

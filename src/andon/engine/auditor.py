@@ -1,0 +1,108 @@
+"""The auditor asks, every minute, whether anything that must happen has no time at which it will.
+
+Each check is one query that an index answers. What can be repaired is repaired at once and said on the incident's
+timeline; anything found at all fails the audit, and the outside heartbeat then stays silent until one passes.
+"""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.db import transaction
+
+from andon.incidents.models import Incident
+from andon.incidents.timeline import hold, record
+from andon.intake.models import Signal
+from andon.kit import wake
+from andon.paging.models import Page
+from andon.people.policy import Actor
+from andon.practice.lifecycle import UNRESOLVED, State, awaits_person
+
+SIGNAL_PATIENCE = timedelta(minutes=1)
+PAGE_PATIENCE = timedelta(minutes=2)
+LEASE_PATIENCE = timedelta(minutes=2)
+"""A lease that ended this long ago should have been claimed again many times over."""
+_REPAIRED_AT_ONCE = 500
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check that failed. `says` is for people: what is wrong and what it means."""
+
+    check: str
+    says: str
+    count: int
+    repaired: int = 0
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What one audit found; it passed when that is nothing."""
+
+    at: datetime
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check held."""
+        return not self.findings
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The findings as they are stored."""
+        return [asdict(finding) for finding in self.findings]
+
+
+def audit(now: datetime) -> Audit:
+    """Run every check, repair what can be, say it in the log, and return what was found."""
+    checks = (_silent_incidents(now), _abandoned_pages(now), _unrouted_signals(now), _late_pages(now))
+    found = Audit(now, tuple(finding for finding in checks if finding is not None))
+    for finding in found.findings:
+        _log.error("the audit found something", **asdict(finding))
+    return found
+
+
+def _silent_incidents(now: datetime) -> Finding | None:
+    """Promise 3: an incident that nobody has acknowledged has a next page."""
+    silent = Incident.objects.filter(acknowledged_at=None, next_page_at=None, state__in=UNRESOLVED)
+    keys = list(silent.values_list("pk", flat=True)[:_REPAIRED_AT_ONCE])
+    if not keys:
+        return None
+    repaired = sum(_give_next_page(key, now) for key in keys)
+    says = "Open incidents that nobody has acknowledged had no next page. They are paged now."
+    return Finding("silent_incidents", says, len(keys), repaired)
+
+
+@transaction.atomic
+def _give_next_page(pk: Any, now: datetime) -> bool:
+    """Make an incident's next page due now, unless somebody has acknowledged or repaired it meanwhile."""
+    incident = hold(pk)
+    waits = awaits_person(State(incident.state), acknowledged=incident.acknowledged_at is not None)
+    if not waits or incident.next_page_at is not None:
+        return False
+    Incident.objects.filter(pk=pk).update(next_page_at=now)
+    record(incident, "escalation_repaired", {"next_page_at": now.isoformat()}, by=Actor.engine(), at=now)
+    wake.after_commit()
+    return True
+
+
+def _abandoned_pages(now: datetime) -> Finding | None:
+    """Pages cut off in mid-sending are claimed again within a lease; one that is not shows that nobody sends."""
+    count = Page.objects.filter(state=Page.State.SENDING, leased_until__lt=now - LEASE_PATIENCE).count()
+    says = "Pages were cut off while being sent and nobody has taken them up again: is delivery running?"
+    return Finding("abandoned_pages", says, count) if count else None
+
+
+def _unrouted_signals(now: datetime) -> Finding | None:
+    """A signal finds its incident within a moment."""
+    count = Signal.objects.filter(route_at__lt=now - SIGNAL_PATIENCE).count()
+    says = "Signals have waited for more than a minute to be routed: incidents may open late."
+    return Finding("unrouted_signals", says, count) if count else None
+
+
+def _late_pages(now: datetime) -> Finding | None:
+    """A page goes out when it is due."""
+    count = Page.objects.filter(state=Page.State.PENDING, send_after__lt=now - PAGE_PATIENCE).count()
+    says = "Pages have been due for more than two minutes and were not sent: people are paged late."
+    return Finding("late_pages", says, count) if count else None

@@ -1,0 +1,88 @@
+"""Where engines say that they run, and where everybody else reads it: `/readyz`, the lamp bar, the home page."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from andon.engine.auditor import Audit
+from andon.engine.models import EngineBeat
+from andon.kit import clock
+
+ALIVE = timedelta(seconds=20)
+"""An engine that has not said for this long that it runs does not."""
+_FORGOTTEN = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class EngineStatus:
+    """The engines together, as people need to know it.
+
+    Attributes:
+        running: How many engines went round lately.
+        last_beat: When any of them last did; None if none ever has.
+        audited_at: When the newest audit ran.
+        passed: Whether it passed; None before the first.
+        findings: What it found: dicts with check, says, count, repaired.
+        failing: Modules that fail at present, name to what they said.
+    """
+
+    running: int
+    last_beat: datetime | None
+    audited_at: datetime | None
+    passed: bool | None
+    findings: tuple[dict[str, Any], ...]
+    failing: Mapping[str, str]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether pages can be relied on: an engine runs, its audit does not fail, no module does."""
+        return self.running > 0 and self.passed is not False and not self.failing
+
+    @property
+    def sentence(self) -> str:
+        """What to say above every page while something is wrong; empty while nothing is."""
+        if self.running == 0:
+            return "The engine is not running: nobody is paged. Start it with andon engine, or restart andon serve."
+        if self.failing:
+            return f"Part of the engine fails: {', '.join(self.failing)}. Pages may be late; the log says why."
+        if self.passed is False:
+            return " ".join(finding["says"] for finding in self.findings)
+        return ""
+
+
+def status(now: datetime) -> EngineStatus:
+    """How the engines fare. One small table, one query."""
+    rows = list(EngineBeat.objects.all()[:100])
+    alive = [row for row in rows if now - row.beat_at <= ALIVE]
+    audited = max((row for row in alive if row.audited_at), key=lambda row: row.audited_at, default=None)
+    return EngineStatus(
+        running=len(alive),
+        last_beat=rows[0].beat_at if rows else None,
+        audited_at=audited.audited_at if audited else None,
+        passed=audited.audit_passed if audited else None,
+        findings=tuple(audited.findings) if audited else (),
+        failing={name: said["error"] for row in alive for name, said in row.modules.items()},
+    )
+
+
+def beat(name: str, *, started_at: datetime, audit: Audit | None, failing: Mapping[str, Any]) -> None:
+    """Write that the engine `name` runs; rows of engines that died a day ago go."""
+    now = clock.now()
+    EngineBeat.objects.update_or_create(
+        name=name,
+        defaults={
+            "started_at": started_at,
+            "beat_at": now,
+            "audited_at": audit.at if audit else None,
+            "audit_passed": audit.passed if audit else None,
+            "findings": audit.rows() if audit else [],
+            "modules": dict(failing),
+        },
+    )
+    EngineBeat.objects.filter(beat_at__lt=now - _FORGOTTEN).delete()
+
+
+def forget(name: str) -> None:
+    """Take the row of an engine away that stopped in order."""
+    EngineBeat.objects.filter(name=name).delete()

@@ -1,0 +1,159 @@
+"""The loop: every module in turn, again at once while there is work, else until something wakes it.
+
+One module that fails stops no other: it is logged with its traceback, rests for a growing while, and shows in the
+engine's health. A database that is gone closes the connection, rests, and goes on: there is nothing else to do, and
+what was due is still due when it comes back.
+"""
+
+import os
+import socket
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.db import Error as DatabaseTrouble
+from django.db import close_old_connections, connections
+
+from andon.engine import beats
+from andon.engine.modules import Auditor, Delivery, Escalation, Heartbeat, Module, Routing
+from andon.kit import clock, ids, wake
+from andon.paging import adapters
+from andon.paging.sending import Find
+
+LIMIT = 100
+"""Pieces of work that a module does before the next one has its turn."""
+TICK = 0.5
+"""Seconds between two looks when nothing wakes the loop: the most that a lost hint costs."""
+BEAT_EVERY = 5.0
+_RESTS = (1.0, 2.0, 5.0, 10.0, 30.0)
+_log = structlog.get_logger(__name__)
+
+
+@dataclass
+class _Health:
+    """How a module fares: failures in a row, what the last one was, and until when it rests (monotonic)."""
+
+    failures: int = 0
+    error: str = ""
+    rests_until: float = 0.0
+
+
+class Engine:
+    """One engine of one process; any number may run beside each other on one database."""
+
+    def __init__(
+        self, modules: Sequence[Module], *, name: str, tick: float = TICK, auditor: Auditor | None = None
+    ) -> None:
+        self.name = name
+        self.modules = modules
+        self._auditor = auditor
+        self._tick = tick
+        self._stopping = threading.Event()
+        self._health = {module.name: _Health() for module in modules}
+        self._started_at = clock.now()
+        self._beat_due = 0.0
+
+    def run(self) -> None:
+        """Go round until `stop`; then let work on the wire end."""
+        _log.info("the engine starts", engine=self.name, modules=[module.name for module in self.modules])
+        try:
+            while not self._stopping.is_set():
+                wake.engine.clear()  # before the look: what is written during it wakes the next round
+                worked = self.run_once(clock.now())
+                self._beat()
+                if not worked and not self._stopping.is_set():
+                    wake.engine.wait(self._tick)
+        finally:
+            for module in self.modules:
+                module.stop()
+            self._forget()
+            connections.close_all()
+            _log.info("the engine has stopped", engine=self.name)
+
+    def run_once(self, now: datetime, limit: int = LIMIT) -> int:
+        """Every module once, in order; returns how much was done. A module that rests is passed over."""
+        return sum(self._run(module, now, limit) for module in self.modules)
+
+    def run_until_idle(self, now: datetime, rounds: int = 1000) -> int:
+        """Go round until there is nothing left to do at `now`: for tests, simulations and the demo."""
+        done = 0
+        for _ in range(rounds):
+            worked = self.run_once(now)
+            if not worked:
+                break
+            done += worked
+        return done
+
+    def stop(self) -> None:
+        """End after the present round. May be called from any thread or a signal handler."""
+        self._stopping.set()
+        wake.engine.set()
+
+    @property
+    def failing(self) -> dict[str, dict[str, Any]]:
+        """The modules that fail at present, with what they said."""
+        return {
+            name: {"failures": health.failures, "error": health.error}
+            for name, health in self._health.items()
+            if health.failures
+        }
+
+    def _run(self, module: Module, now: datetime, limit: int) -> int:
+        """One module, its failure contained."""
+        health = self._health[module.name]
+        if clock.monotonic() < health.rests_until:
+            return 0
+        close_old_connections()
+        try:
+            done = module.run_once(now, limit)
+        except Exception as error:  # noqa: BLE001  one module's failure, whatever it is, must not stop the others
+            self._failed(module, health, error)
+            return 0
+        if health.failures:
+            _log.info("an engine module works again", module=module.name, after_failures=health.failures)
+            self._health[module.name] = _Health()
+        return done
+
+    def _failed(self, module: Module, health: _Health, error: Exception) -> None:
+        rest = _RESTS[min(health.failures, len(_RESTS) - 1)]
+        health.failures += 1
+        health.error = f"{type(error).__name__}: {error}"[:300]
+        health.rests_until = clock.monotonic() + rest
+        _log.exception("an engine module failed", module=module.name, failures=health.failures, rests_seconds=rest)
+        if isinstance(error, DatabaseTrouble):
+            connections.close_all()
+
+    def _beat(self) -> None:
+        """Say every few seconds, where every process can read it, that this engine goes round."""
+        if clock.monotonic() < self._beat_due:
+            return
+        self._beat_due = clock.monotonic() + BEAT_EVERY
+        try:
+            beats.beat(
+                self.name,
+                started_at=self._started_at,
+                audit=self._auditor.last if self._auditor else None,
+                failing=self.failing,
+            )
+        except DatabaseTrouble:
+            _log.warning("the engine's beat could not be written", exc_info=True)
+            connections.close_all()
+
+    def _forget(self) -> None:
+        """An engine that stops in order leaves no row behind that would look like a dead one."""
+        try:
+            beats.forget(self.name)
+        except DatabaseTrouble:
+            _log.warning("the engine's beat could not be removed", exc_info=True)
+
+
+def build(*, find: Find = adapters.find, senders: int | None = None, tick: float = TICK) -> Engine:
+    """The engine with all its modules. `senders=0` sends in the loop's own thread (tests, simulations)."""
+    name = f"{socket.gethostname()[:30]}:{os.getpid()}:{ids.new().hex[-6:]}"
+    watcher = Auditor()
+    delivery = Delivery(name, find=find) if senders is None else Delivery(name, find=find, senders=senders)
+    heartbeat = Heartbeat(lambda: watcher.last, beside=senders != 0)
+    return Engine([Routing(), Escalation(), delivery, watcher, heartbeat], name=name, tick=tick, auditor=watcher)

@@ -1,0 +1,169 @@
+"""The kinds of work that the engine does, one small class each: a name, and what to do now."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+from django.conf import settings
+from django.db import close_old_connections
+
+from andon.engine import auditor
+from andon.engine.auditor import Audit
+from andon.kit import outbound, wake
+from andon.kit.errors import Refused
+from andon.paging import adapters, sending
+from andon.paging.models import Page
+from andon.paging.sending import Find
+from andon.response.escalating import escalate_due
+from andon.response.routing import route_due
+
+AUDIT_EVERY = timedelta(minutes=1)
+HEARTBEAT_DEADLINE = 5.0
+SENDERS = 16
+"""Pages on the wire at once, in one process."""
+_log = structlog.get_logger(__name__)
+
+
+class Module(Protocol):
+    """One kind of work."""
+
+    name: str
+
+    def run_once(self, now: datetime, limit: int) -> int:
+        """Do what is due, at most `limit` pieces of it; return how many were done."""
+
+    def stop(self) -> None:
+        """Let work on the wire end, and take on no more."""
+
+
+class Routing:
+    """Signals find their incident."""
+
+    name = "routing"
+
+    def run_once(self, now: datetime, limit: int) -> int:
+        """Route what is due."""
+        return route_due(now, limit)
+
+    def stop(self) -> None:
+        """Nothing runs beside the loop."""
+
+
+class Escalation:
+    """Incidents that nobody has acknowledged page the next step."""
+
+    name = "escalation"
+
+    def run_once(self, now: datetime, limit: int) -> int:
+        """Take the steps that are due."""
+        return escalate_due(now, limit)
+
+    def stop(self) -> None:
+        """Nothing runs beside the loop."""
+
+
+class Delivery:
+    """Pages go out. With `senders` threads a slow channel holds up neither the loop nor the other pages.
+
+    With `senders=0` each page is sent in the caller's thread, one after the other: for tests and simulations.
+    """
+
+    name = "delivery"
+
+    def __init__(self, engine: str, *, find: Find = adapters.find, senders: int = SENDERS) -> None:
+        self._engine = engine
+        self._find = find
+        self._senders = senders
+        self._pool = ThreadPoolExecutor(senders, thread_name_prefix="send") if senders else None
+        self._on_the_wire: set[Future[None]] = set()
+
+    def run_once(self, now: datetime, limit: int) -> int:
+        """Claim as many due pages as can be sent at once, and send them; returns how many were claimed."""
+        self._on_the_wire = {one for one in self._on_the_wire if not one.done()}
+        room = min(limit, self._senders - len(self._on_the_wire)) if self._pool else limit
+        if room <= 0:
+            return 0  # a sender that becomes free wakes the loop
+        pages = sending.claim(now, room, self._engine)
+        for page in pages:
+            if self._pool:
+                self._on_the_wire.add(self._pool.submit(self._send_beside, page))
+            else:
+                sending.attempt(page, self._find)
+        return len(pages)
+
+    def stop(self) -> None:
+        """Wait for the pages on the wire; a channel's own time limits bound that."""
+        if self._pool:
+            self._pool.shutdown(wait=True)
+
+    def _send_beside(self, page: Page) -> None:
+        """One page in a thread of its own. What fails here leaves a lease that expires, so nothing is lost."""
+        close_old_connections()
+        try:
+            sending.attempt(page, self._find)
+        except Exception:  # noqa: BLE001  nobody collects a sender's result; the log is where its failure is seen
+            _log.exception("a page's outcome could not be written; it will be sent again", page=str(page.pk))
+        finally:
+            close_old_connections()
+            wake.engine.set()
+
+
+class Auditor:
+    """Every minute: does everything that must happen have a time at which it will?"""
+
+    name = "auditor"
+
+    def __init__(self) -> None:
+        self.last: Audit | None = None
+
+    def run_once(self, now: datetime, limit: int) -> int:  # noqa: ARG002  an audit is one piece of work
+        """Audit, if a minute has passed since the last one."""
+        if self.last is not None and abs(now - self.last.at) < AUDIT_EVERY:
+            return 0
+        self.last = auditor.audit(now)
+        return 1
+
+    def stop(self) -> None:
+        """Nothing runs beside the loop."""
+
+
+class Heartbeat:
+    """Tells an outside service every minute that the audit passed. Its silence is the alarm about Andon itself."""
+
+    name = "heartbeat"
+
+    def __init__(self, last_audit: Callable[[], Audit | None], *, beside: bool = True) -> None:
+        self._last_audit = last_audit
+        self._told: datetime | None = None
+        self._beside = beside
+
+    def run_once(self, now: datetime, limit: int) -> int:  # noqa: ARG002  one call a minute
+        """Ping, if the newest audit passed, is fresh, and has not been told yet."""
+        audit = self._last_audit()
+        if not settings.HEARTBEAT_URL or audit is None or not audit.passed or audit.at == self._told:
+            return 0
+        if now - audit.at > 2 * AUDIT_EVERY:
+            return 0
+        self._told = audit.at
+        if self._beside:
+            threading.Thread(target=_ping, name="heartbeat", daemon=True).start()
+        else:
+            _ping()
+        return 0  # never a reason to go round again at once
+
+    def stop(self) -> None:
+        """A ping on the wire needs no waiting for."""
+
+
+def _ping() -> None:
+    """One GET. The operator set the address beside the other settings, so a private one is fine."""
+    try:
+        answer = outbound.get(settings.HEARTBEAT_URL, deadline=HEARTBEAT_DEADLINE, allow_private=True)
+    except (Refused, outbound.Unreachable) as error:
+        _log.warning("the outside heartbeat could not be reached", reason=str(error))
+        return
+    if not answer.ok:
+        _log.warning("the outside heartbeat did not take the ping", status=answer.status)

@@ -1,0 +1,64 @@
+"""Runs an engine: beside the server in a thread of its process, or as a process of its own (`andon engine`)."""
+
+import os
+import signal
+import threading
+
+POLL_BESIDE = 0.5
+"""Seconds between two looks beside a server, whose hints wake the engine before that."""
+POLL_ALONE = 0.2
+"""Seconds between two looks in a process of its own, which the server's hints do not reach."""
+_STOP_WITHIN = 30.0
+
+
+class Running:
+    """An engine in a thread."""
+
+    def __init__(self, *, tick: float = POLL_BESIDE) -> None:
+        from andon.engine import loop  # Django must be set up before models are imported
+
+        self.engine = loop.build(tick=tick)
+        self._thread = threading.Thread(target=self.engine.run, name="engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread still goes round."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """End after the present round, pages on the wire included."""
+        self.engine.stop()
+        self._thread.join(_STOP_WITHIN)
+
+
+def start_in_thread() -> Running:
+    """Start an engine beside the server; call `stop()` on what is returned before the process ends."""
+    return Running()
+
+
+def run() -> None:
+    """Run an engine until SIGTERM or SIGINT; the present round and the pages on the wire still end.
+
+    The signals are waited for, not handled: a handler would run inside whatever lock the loop holds at that moment.
+    """
+    ends = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before the threads start, which inherit it
+    running = Running(tick=POLL_ALONE)
+    while running.alive and signal.sigtimedwait(ends, 1.0) is None:
+        pass
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)  # a second signal ends it at once
+    running.stop()
+
+
+def main() -> None:
+    """`python -m andon.engine.runner`."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "andon.site.settings")
+    django.setup()
+    run()
+
+
+if __name__ == "__main__":
+    main()

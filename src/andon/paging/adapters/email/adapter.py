@@ -1,0 +1,67 @@
+"""Pages by e-mail: text with simple HTML beside it, one link, and a Message-ID made of the page's key.
+
+A mail sent again after a crash carries the same Message-ID, by which mail servers and readers drop the double.
+"""
+
+import smtplib
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives, get_connection
+
+from andon.paging.channel import Destination, Receipt
+from andon.paging.message import Message
+
+TIMEOUT = 8
+"""Seconds for each answer of the mail server; the lease on a page is longer than a mail's few answers take."""
+_FOR_GOOD = 500
+
+
+class Adapter:
+    """The channel."""
+
+    def send(self, message: Message, destination: Destination) -> Receipt:
+        """Hand the mail to the mail server; it answers for the rest of the way."""
+        if not settings.MAIL_CONFIGURED:
+            return Receipt.unable("No mail server is set. Whoever runs Andon sets ANDON_SMTP_URL.")
+        mail = _mail(message, destination)
+        try:
+            mail.send()
+        except smtplib.SMTPRecipientsRefused as error:
+            return _refused(*next(iter(error.recipients.values())))
+        except smtplib.SMTPDataError as error:
+            return _refused(error.smtp_code, error.smtp_error)
+        except (smtplib.SMTPException, OSError) as error:
+            return Receipt.retry(f"The mail server did not take the mail: {_words(error)}")
+        return Receipt.sent(ref=mail.extra_headers["Message-ID"])
+
+
+def _mail(message: Message, destination: Destination) -> EmailMultiAlternatives:
+    """The mail, with the headers that make a double recognisable and a thread of one incident."""
+    host = urlsplit(settings.BASE_URL).hostname
+    headers = {"Message-ID": f"<{message.key}@{host}>", "Auto-Submitted": "auto-generated"}
+    if message.thread:
+        headers["References"] = f"<{message.thread}@{host}>"
+    if message.about and message.about.severity in {"S1", "S2"}:
+        headers["Importance"] = "high"
+    mail = EmailMultiAlternatives(
+        subject=message.subject,
+        body=message.text(),
+        to=[destination.address],
+        headers=headers,
+        connection=get_connection(timeout=TIMEOUT),
+    )
+    mail.attach_alternative(message.html(), "text/html")
+    return mail
+
+
+def _refused(code: int, said: bytes | str) -> Receipt:
+    """A refusal of this mail or this recipient: 5xx is for good, 4xx is for now."""
+    words = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    reason = f"The mail server refused it: {code} {' '.join(words.split())}"[:300]
+    return Receipt.broken(reason) if code >= _FOR_GOOD else Receipt.retry(reason)
+
+
+def _words(error: Exception) -> str:
+    """An error of the mail library in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:250]

@@ -1,0 +1,1 @@
+"""Pages into Andon's own log, for trying out."""

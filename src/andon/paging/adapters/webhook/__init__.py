@@ -1,0 +1,1 @@
+"""Pages by webhook, signed by the Standard Webhooks scheme."""

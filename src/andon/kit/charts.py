@@ -14,11 +14,12 @@ from enum import StrEnum
 
 from andon.kit.spans import clock_time, interval, relative, span
 
-# The wide layout: shown from 560 px on, where 18.5% is 103 px, room for "Acknowledged" or "30 Nov 03:00".
-LABEL_WIDTH = 18.5
+# The wide layout: shown from 640 px on, where 16% is 102 px, room for "Acknowledged" or "30 Nov 03:00".
+LABEL_WIDTH = 16.0
 # The tall layout (phone): a row of 26 px takes one line of text.
 ROW_HEIGHT = 26.0
 _EDGE = 2.0  # percent left free at both ends, so that a tick at the end is drawn whole
+_AHEAD = 4.0  # percent between the end of the scale and the first time that has no place on it yet
 _SHORTEST = timedelta(minutes=1)  # an incident of seconds still gets a scale
 _REACH = 2.0  # a clock further ahead than this many elapsed lengths would squeeze what happened into a corner
 
@@ -69,8 +70,9 @@ class Track:
 class Mark:
     """One of the five times, placed.
 
-    `x` is where its tick stands on the wide track (percent; None when it has no place in time yet), `label_x`
-    where its label starts. `y` and `label_y` are the same on the tall track, in pixels from the top.
+    `x` is where its tick stands on the wide track (percent), `label_x` where its label starts; `y` and `label_y`
+    are the same on the tall track, in pixels from the top. What is still to come without a place in time has its
+    tick beyond the scale (`to_scale` false); what was passed over without being reached has none (None).
     """
 
     stage: Stage
@@ -82,6 +84,7 @@ class Mark:
     label_x: float
     y: float | None
     label_y: float
+    to_scale: bool
 
     @property
     def label(self) -> str:
@@ -123,20 +126,11 @@ class TrackView:
     exposed: Band  # from the onset to containment, or to now: how long it went on
     now_x: float | None  # None once the incident is resolved
     now_y: float | None
+    scale_x: float  # where the scale ends; beyond it stands what has no place in time yet
+    scale_y: float
     tall_height: float
-    label_width: float
     zone: str
     sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    start: datetime
-    end: datetime
-
-    def at(self, when: datetime, low: float, high: float) -> float:
-        part = (when - self.start) / (self.end - self.start)
-        return round(low + min(1.0, max(0.0, part)) * (high - low), 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,40 +142,67 @@ class _Fact:
     note: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """One direction of the drawing: instants from `start` to `end` lie between `low` and `high`."""
+
+    start: datetime
+    end: datetime
+    low: float
+    high: float
+    gap: float  # what a label needs
+    last: float  # where the last label may start
+    beyond: int  # how many times at the end of the row have no place on the scale yet
+
+    def place(self, at: datetime) -> float:
+        part = (at - self.start) / (self.end - self.start)
+        return round(self.low + min(1.0, max(0.0, part)) * (self.high - self.low), 2)
+
+    def ticks(self, facts: Sequence[_Fact]) -> list[float | None]:
+        inside = len(facts) - self.beyond
+        return [
+            (self.place(fact.at) if fact.at and self.start <= fact.at <= self.end else None)
+            if place < inside
+            else round(self.last - (len(facts) - 1 - place) * self.gap, 2)
+            for place, fact in enumerate(facts)
+        ]
+
+    def labels(self, ticks: Sequence[float | None], first: float) -> list[float]:
+        wanted, furthest = [], first
+        for tick in ticks:  # in order, even where a clock ran out before the time ahead of it was reached
+            furthest = max(furthest, first if tick is None else tick)
+            wanted.append(furthest)
+        return spread(wanted, gap=self.gap, low=first, high=self.last)
+
+
 def track(times: Track, now: datetime, *, zone: tzinfo = UTC) -> TrackView:
     """Place the five times of an incident to scale, as seen at `now`; labels in `zone` that never collide."""
-    scale = _scale(times, now)
     facts = _facts(times, now, zone)
-    height = ROW_HEIGHT * len(facts)
+    start, end = _scale(times, now)
+    beyond = _beyond(facts, start, end)
     inset = ROW_HEIGHT / 2
-    xs = [scale.at(f.at, _EDGE, 100 - _EDGE) if f.at and _fits(f.at, scale) else None for f in facts]
-    ys = [scale.at(f.at, inset, height - inset) if f.at and _fits(f.at, scale) else None for f in facts]
-    label_xs = spread(_wanted(xs, 100.0), gap=LABEL_WIDTH, low=0.0, high=100 - LABEL_WIDTH)
-    label_ys = spread(_wanted(ys, height), gap=ROW_HEIGHT, low=inset, high=height - inset)
+    height = ROW_HEIGHT * len(facts)
+    room = 100 - _AHEAD - LABEL_WIDTH * beyond if beyond else 100 - _EDGE
+    across = _Axis(start, end, _EDGE, room, LABEL_WIDTH, 100 - LABEL_WIDTH, beyond)
+    down = _Axis(start, end, inset, height - inset - ROW_HEIGHT * beyond, ROW_HEIGHT, height - inset, beyond)
+    xs, ys = across.ticks(facts), down.ticks(facts)
     marks = tuple(
-        Mark(f.stage, f.state, f.at, f.when, f.note, x, label_x, y, label_y)
-        for f, x, label_x, y, label_y in zip(facts, xs, label_xs, ys, label_ys, strict=True)
-    )
-
-    def band(low: datetime, high: datetime) -> Band:
-        x, y = scale.at(low, _EDGE, 100 - _EDGE), scale.at(low, inset, height - inset)
-        return Band(
-            x=x,
-            width=round(scale.at(high, _EDGE, 100 - _EDGE) - x, 2),
-            y=y,
-            height=round(scale.at(high, inset, height - inset) - y, 2),
+        Mark(f.stage, f.state, f.at, f.when, f.note, x, label_x, y, label_y, place < len(facts) - beyond)
+        for place, (f, x, label_x, y, label_y) in enumerate(
+            zip(facts, xs, across.labels(xs, 0.0), ys, down.labels(ys, inset), strict=True)
         )
-
+    )
     low, high = times.onset_low, times.onset_high
-    stopped = times.contained_at or times.resolved_at
+    running = times.resolved_at is None
     return TrackView(
         marks=marks,
-        uncertain=band(low, high) if low and high and high > low else None,
-        exposed=band(times.onset or times.detected_at, stopped or now),
-        now_x=None if times.resolved_at else scale.at(now, _EDGE, 100 - _EDGE),
-        now_y=None if times.resolved_at else scale.at(now, inset, height - inset),
+        uncertain=_band(low, high, across, down) if low and high and high > low else None,
+        exposed=_band(times.onset or times.detected_at, times.contained_at or times.resolved_at or now, across, down),
+        now_x=across.place(now) if running else None,
+        now_y=down.place(now) if running else None,
+        scale_x=across.high,
+        scale_y=down.high,
         tall_height=height,
-        label_width=LABEL_WIDTH,
         zone=times.detected_at.astimezone(zone).tzname() or "UTC",
         sentence=_sentence(facts),
     )
@@ -208,13 +229,27 @@ def spread(wanted: Sequence[float], *, gap: float, low: float, high: float) -> l
     return [round(value + place * gap, 2) for place, value in enumerate(flat)]
 
 
-def _scale(times: Track, now: datetime) -> _Scale:
+def _scale(times: Track, now: datetime) -> tuple[datetime, datetime]:
     happened = [t for t in _all_times(times) if t is not None]
     start = min(happened)
     end = max(happened) if times.resolved_at else max(*happened, now)
     reach = end + (end - start) * _REACH
-    end = max([end, start + _SHORTEST, *(due for due in _running(times) if due <= reach)])
-    return _Scale(start, end)
+    return start, max([end, start + _SHORTEST, *(due for due in _running(times) if due <= reach)])
+
+
+def _beyond(facts: Sequence[_Fact], start: datetime, end: datetime) -> int:
+    """How many facts at the end of the row have no place between `start` and `end`."""
+    count = 0
+    for fact in reversed(facts):
+        if fact.at is not None and start <= fact.at <= end:
+            break
+        count += 1
+    return count
+
+
+def _band(low: datetime, high: datetime, across: _Axis, down: _Axis) -> Band:
+    x, y = across.place(low), down.place(low)
+    return Band(x=x, width=round(across.place(high) - x, 2), y=y, height=round(down.place(high) - y, 2))
 
 
 def _all_times(times: Track) -> tuple[datetime | None, ...]:
@@ -229,19 +264,6 @@ def _running(times: Track) -> list[datetime]:
         return []
     clocks = ((times.acknowledged_at, times.acknowledge_by), (times.contained_at, times.contain_by))
     return [due for reached, due in clocks if reached is None and due is not None]
-
-
-def _fits(at: datetime, scale: _Scale) -> bool:
-    return scale.start <= at <= scale.end
-
-
-def _wanted(places: Sequence[float | None], end: float) -> list[float]:
-    """Where labels would like to start: at their tick, in order; what has no tick yet stands at the end."""
-    wanted, furthest = [], 0.0
-    for place in places:
-        furthest = max(furthest, end if place is None else place)
-        wanted.append(furthest)
-    return wanted
 
 
 def _facts(times: Track, now: datetime, zone: tzinfo) -> list[_Fact]:

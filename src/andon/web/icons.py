@@ -29,13 +29,15 @@ SIGNS: Final[dict[str, str]] = {
     "verified": '<circle cx="8" cy="8" r="6.2"/><path d="m5 8.2 2.1 2.1L11 6.2"/>',
     # What stands in a timeline or a list
     "signal": '<path d="M1.2 8h3l2-5 3.4 10 2-5h3.2"/>',
-    "bell": '<path d="M3.4 11.4c1-1 1.2-2.2 1.2-4.2a3.4 3.4 0 0 1 6.8 0c0 2 .2 3.2 1.2 4.2z"/><path d="M6.6 13.7a1.5 1.5 0 0 0 2.8 0"/>',
+    "bell": '<path d="M3.4 11.4c1-1 1.2-2.2 1.2-4.2a3.4 3.4 0 0 1 6.8 0c0 2 .2 3.2 1.2 4.2z"/>'
+    '<path d="M6.6 13.7a1.5 1.5 0 0 0 2.8 0"/>',
     "note": '<path d="M2.4 13.6l.7-3L10.7 3a1.6 1.6 0 0 1 2.3 2.3l-7.6 7.6z"/>',
     "link": '<path d="M6.7 9.3a2.7 2.7 0 0 0 3.8 0l2.7-2.7a2.7 2.7 0 0 0-3.8-3.8L8.3 3.9"/>'
     '<path d="M9.3 6.7a2.7 2.7 0 0 0-3.8 0L2.8 9.4a2.7 2.7 0 0 0 3.8 3.8l1.1-1.1"/>',
     "person": '<circle cx="8" cy="5" r="3"/><path d="M2.2 14.4a5.9 5.9 0 0 1 11.6 0"/>',
     "severity": '<path d="M2 13.8h3V10H2zM6.5 13.8h3V6.2h-3zM11 13.8h3V2.4h-3z"/>',
-    "system": '<path d="M4 4h8v8H4z"/><path d="M6.2 4V1.6M9.8 4V1.6M6.2 14.4V12M9.8 14.4V12M4 6.2H1.6M4 9.8H1.6M14.4 6.2H12M14.4 9.8H12"/>',
+    "system": '<path d="M4 4h8v8H4z"/>'
+    '<path d="M6.2 4V1.6M9.8 4V1.6M6.2 14.4V12M9.8 14.4V12M4 6.2H1.6M4 9.8H1.6M14.4 6.2H12M14.4 9.8H12"/>',
     "review": '<path d="M3 1.8h7l3 3v9.4H3z"/><path d="M5.5 7.5h5M5.5 10.5h5"/>',
     "dot": '<circle class="solid" cx="8" cy="8" r="2.6"/>',
     # States of a step

@@ -55,7 +55,8 @@ def status(now: datetime) -> EngineStatus:
     """How the engines fare. One small table, one query."""
     rows = list(EngineBeat.objects.all()[:100])
     alive = [row for row in rows if now - row.beat_at <= ALIVE]
-    audited = max((row for row in alive if row.audited_at), key=lambda row: row.audited_at, default=None)
+    audits = sorted((row.audited_at, row.name) for row in alive if row.audited_at)
+    audited = next((row for row in alive if audits and row.name == audits[-1][1]), None)
     return EngineStatus(
         running=len(alive),
         last_beat=rows[0].beat_at if rows else None,

@@ -12,6 +12,7 @@ from django.db import transaction
 from andon.incidents import timeline
 from andon.incidents.models import Incident
 from andon.kit import wake
+from andon.kit.errors import Conflict
 from andon.paging.models import Page
 from andon.people.models import ContactPoint, Person
 from andon.people.policy import Actor
@@ -107,6 +108,14 @@ def cancel(incident: Incident, reason: str, now: datetime, *, by: Actor | None =
         }
         timeline.record(incident, "page_cancelled", body, by=by or Actor.engine(), at=now)
     return len(cancelled)
+
+
+@transaction.atomic
+def use_link(page: Page, now: datetime) -> None:
+    """Note that the link of a page was used; raises `Conflict` when it was before, so that it works once."""
+    used = Page.objects.filter(pk=page.pk, acknowledged_at=None).exclude(state=Page.State.CANCELLED)
+    if used.update(acknowledged_at=now) != 1:
+        raise Conflict("This link has been used already, or its page was cancelled. It works once.")
 
 
 def _why(people: Iterable[Reached]) -> dict[UUID, str]:

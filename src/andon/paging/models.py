@@ -29,7 +29,7 @@ class Page(Row):
     contact_point = models.ForeignKey(ContactPoint, on_delete=models.PROTECT, related_name="pages")
     channel = models.CharField(max_length=16, choices=ChannelKind.choices)
     step = models.PositiveSmallIntegerField()
-    round = models.PositiveSmallIntegerField()
+    round = models.PositiveIntegerField()
     on_fallback = models.BooleanField(default=False)
     reason = models.CharField(max_length=200)  # "step 1: on call in Credit models"
     first = models.BooleanField(default=False)  # the first page of an incident goes ahead of repeats

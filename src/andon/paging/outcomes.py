@@ -94,7 +94,7 @@ def _given_up(page: Page, incident: Incident, receipt: Receipt, now: datetime) -
     """The page will not be sent: say so, judge the contact point, and do not let the chain wait for it in vain."""
     broken = receipt.outcome is Outcome.BROKEN and _break(page, receipt, now)
     forward = _bring_forward(page, incident, now)
-    body = _entry(page) | {"error": receipt.reason, "brought_forward": forward, "contact_point_broken": broken}
+    body = _entry(page) | {"reason": receipt.reason, "brought_forward": forward, "contact_point_broken": broken}
     timeline.record(incident, "page_failed", body, by=Actor.engine(), at=now)
     _log.error(
         "a page was given up", page=str(page.pk), incident=incident.ref, channel=page.channel, reason=receipt.reason
@@ -143,7 +143,7 @@ def _entry(page: Page) -> dict[str, Any]:
         "page": str(page.pk),
         "person": str(page.person_id),
         "channel": page.channel,
-        "reason": page.reason,
+        "because": page.reason,
         "step": page.step,
         "round": page.round,
         "on_fallback": page.on_fallback,

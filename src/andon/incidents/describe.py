@@ -170,6 +170,7 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
             else f"Technical impact scored T{b['value']}"
         ),
     ),
+    "onset_estimated": ("clock", lambda b, _: f"Onset estimated{': ' + b['why'] if b.get('why') else ''}"),
     "type_changed": (
         "note",
         lambda b, _: f"Type changed from {IncidentType(b['before']).words} to {IncidentType(b['after']).words}",

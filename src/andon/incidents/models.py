@@ -70,7 +70,7 @@ class Incident(Row):
 
     # Escalation: where we are in the chain, and when the next page is due. Null = nothing is to be paged.
     chain_step = models.PositiveSmallIntegerField(default=0)
-    chain_round = models.PositiveSmallIntegerField(default=0)
+    chain_round = models.PositiveIntegerField(default=0)
     on_fallback = models.BooleanField(default=False)
     next_page_at = models.DateTimeField(null=True, blank=True)
 

@@ -4,6 +4,8 @@ A score never lowers the severity by itself, nor does containment: the lower lev
 a named approver, not the person who asks, agrees.
 """
 
+from datetime import datetime
+
 from django.db import IntegrityError, transaction
 
 from andon.handbook.loader import protocol_for
@@ -74,6 +76,31 @@ def score_technical(incident: Incident, *, value: int | None, by: Actor) -> Clas
     held.save(update_fields=["technical"])
     record(held, "technical_scored", {"value": value}, by=by)
     return _reassess(held, by)
+
+
+@transaction.atomic
+def estimate_onset(
+    incident: Incident, *, onset: datetime, low: datetime | None, high: datetime | None, why: str, by: Actor
+) -> Incident:
+    """Say when it began, before anybody saw it, with the interval that it lies in and what that rests on."""
+    must_respond(by, incident, "estimate the onset")
+    held = hold(incident.pk)
+    if onset > held.detected_at:
+        raise Invalid("It cannot have begun after it was detected.", field="onset")
+    if low is not None and low > onset:
+        raise Invalid("The earliest time lies after the estimate.", field="low")
+    if high is not None and high < onset:
+        raise Invalid("The latest time lies before the estimate.", field="high")
+    held.onset, held.onset_low, held.onset_high = onset, low, high
+    held.save(update_fields=["onset", "onset_low", "onset_high"])
+    body = {
+        "onset": onset.isoformat(),
+        "low": low.isoformat() if low else None,
+        "high": high.isoformat() if high else None,
+        "why": why.strip(),
+    }
+    record(held, "onset_estimated", body, by=by)
+    return held
 
 
 @transaction.atomic

@@ -1,0 +1,234 @@
+"""The response through the API: the same actions as the pages take."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Field, Router, Schema
+
+from andon.incidents.api import IncidentOut
+from andon.incidents.models import SeverityLowering
+from andon.incidents.policy import access_incident
+from andon.kit.errors import Invalid, Missing
+from andon.people.api_auth import caller
+from andon.people.models import Person
+from andon.practice.severity import Severity
+from andon.practice.words import ContainmentKind, HarmDimension, IncidentType
+from andon.registry.models import System
+from andon.response import acknowledging, assessing, containing, opening, resolving
+
+router = Router(tags=["incidents"])
+
+WRITE = "incidents:write"
+
+
+class DeclareIn(Schema):
+    """A title is enough; a system's slug makes its chain come."""
+
+    title: str = Field(max_length=opening.TITLE_LIMIT)
+    system: str = ""
+    type: IncidentType | None = None
+    description: str = ""
+    onset: datetime | None = None
+    restricted: bool = False
+
+
+class ContainIn(Schema):
+    """How the harm was stopped, what exactly was done, and since when (now, if absent)."""
+
+    kind: ContainmentKind
+    note: str
+    at: datetime | None = None
+
+
+class ReasonIn(Schema):
+    """A reason, for the timeline."""
+
+    reason: str = ""
+
+
+class ResolveIn(Schema):
+    """How it ended, and how that was verified."""
+
+    summary: str
+
+
+class OnsetIn(Schema):
+    """When it began: an estimate, the interval that it lies in, and what that rests on."""
+
+    onset: datetime
+    low: datetime | None = None
+    high: datetime | None = None
+    why: str = ""
+
+
+class TypeIn(Schema):
+    """The primary type and further ones."""
+
+    type: IncidentType
+    secondary: list[IncidentType] = Field(default_factory=list)
+
+
+class HarmIn(Schema):
+    """One dimension of harm, H0 to H4 with evidence; null takes it back to not assessed."""
+
+    dimension: HarmDimension
+    value: int | None = Field(ge=0, le=4)
+    evidence: str = ""
+
+
+class TechnicalIn(Schema):
+    """Technical impact, T0 to T4; null takes it back to not assessed."""
+
+    value: int | None = Field(ge=0, le=4)
+
+
+class SeverityIn(Schema):
+    """A severity, 1 (worst) to 5, and why; lowering names the person who decides."""
+
+    to: int = Field(ge=1, le=5)
+    reason: str = ""
+    approver: UUID | None = None
+
+
+class DecisionIn(Schema):
+    """What the named approver says."""
+
+    approve: bool
+
+
+class ClassificationOut(Schema):
+    """What the scores say now; the severity in force may be worse until an approver lowers it."""
+
+    severity: int
+    reason: str
+
+
+@router.post("", response={201: IncidentOut}, summary="Declare an incident")
+def declare(request: HttpRequest, payload: DeclareIn) -> tuple[int, IncidentOut]:
+    """Opens an incident and pages the chain of its system, or the fallback."""
+    by = caller(request, WRITE)
+    system = System.objects.filter(slug=payload.system).first() if payload.system else None
+    if payload.system and system is None:
+        raise Invalid(f"There is no system {payload.system!r}. Leave it out if you do not know.", field="system")
+    incident = opening.declare(
+        title=payload.title,
+        system=system,
+        type_=payload.type,
+        description=payload.description,
+        onset=payload.onset,
+        restricted=payload.restricted,
+        by=by,
+    )
+    return 201, IncidentOut.of(incident)
+
+
+@router.post("/{int:number}/acknowledge", response=IncidentOut, summary="Acknowledge an incident")
+def acknowledge(request: HttpRequest, number: int) -> IncidentOut:
+    """Says “I have it”; everything pending is cancelled. 409 names whoever was faster."""
+    by = caller(request, WRITE)
+    return IncidentOut.of(acknowledging.acknowledge(access_incident(by, number), by=by, via="api"))
+
+
+@router.post("/{int:number}/contain", response=IncidentOut, summary="Record the containment of an incident")
+def contain(request: HttpRequest, number: int, payload: ContainIn) -> IncidentOut:
+    """Says how the harm was stopped; diagnosis opens."""
+    by = caller(request, WRITE)
+    found = access_incident(by, number)
+    return IncidentOut.of(containing.contain(found, kind=payload.kind, note=payload.note, at=payload.at, by=by))
+
+
+@router.post("/{int:number}/waive-containment", response=IncidentOut, summary="Waive the containment of an incident")
+def waive(request: HttpRequest, number: int, payload: ReasonIn) -> IncidentOut:
+    """Says, with a reason, that there is nothing to contain; diagnosis opens."""
+    by = caller(request, WRITE)
+    return IncidentOut.of(containing.waive_containment(access_incident(by, number), reason=payload.reason, by=by))
+
+
+@router.post("/{int:number}/resolve", response=IncidentOut, summary="Resolve an incident")
+def resolve(request: HttpRequest, number: int, payload: ResolveIn) -> IncidentOut:
+    """Ends the incident once it is contained or that is waived; S1 to S3 get a review draft."""
+    by = caller(request, WRITE)
+    return IncidentOut.of(resolving.resolve(access_incident(by, number), summary=payload.summary, by=by))
+
+
+@router.post("/{int:number}/reopen", response=IncidentOut, summary="Reopen an incident")
+def reopen(request: HttpRequest, number: int, payload: ReasonIn) -> IncidentOut:
+    """It goes on after all: the chain is paged from its first step."""
+    by = caller(request, WRITE)
+    return IncidentOut.of(resolving.reopen(access_incident(by, number), reason=payload.reason, by=by))
+
+
+@router.post("/{int:number}/close", response=IncidentOut, summary="Close an incident")
+def close(request: HttpRequest, number: int, payload: ReasonIn) -> IncidentOut:
+    """Puts it to rest; a reason is needed only without a published review."""
+    by = caller(request, WRITE)
+    return IncidentOut.of(resolving.close(access_incident(by, number), reason=payload.reason, by=by))
+
+
+@router.put("/{int:number}/onset", response=IncidentOut, summary="Estimate when an incident began")
+def onset(request: HttpRequest, number: int, payload: OnsetIn) -> IncidentOut:
+    """Sets the onset with its interval."""
+    by = caller(request, WRITE)
+    found = access_incident(by, number)
+    return IncidentOut.of(
+        assessing.estimate_onset(found, onset=payload.onset, low=payload.low, high=payload.high, why=payload.why, by=by)
+    )
+
+
+@router.put("/{int:number}/type", response=IncidentOut, summary="Change the type of an incident")
+def change_type(request: HttpRequest, number: int, payload: TypeIn) -> IncidentOut:
+    """Reclassifies; the steps still to do become those of the new type."""
+    by = caller(request, WRITE)
+    found = access_incident(by, number)
+    return IncidentOut.of(assessing.change_type(found, type_=payload.type, secondary=payload.secondary, by=by))
+
+
+@router.get("/{int:number}/severity", response=ClassificationOut, summary="See what the scores of an incident say")
+def classification(request: HttpRequest, number: int) -> ClassificationOut:
+    """What technical impact and harm, as scored so far, amount to."""
+    found = assessing.classification_of(access_incident(caller(request, "incidents:read"), number))
+    return ClassificationOut(severity=found.severity, reason=found.reason)
+
+
+@router.post("/{int:number}/harm", response=ClassificationOut, summary="Score one dimension of harm")
+def harm(request: HttpRequest, number: int, payload: HarmIn) -> ClassificationOut:
+    """Scores harm; the severity rises at once if the scores ask for it, and never falls by itself."""
+    by = caller(request, WRITE)
+    incident = access_incident(by, number)
+    found = assessing.score_harm(
+        incident, dimension=payload.dimension, value=payload.value, evidence=payload.evidence, by=by
+    )
+    return ClassificationOut(severity=found.severity, reason=found.reason)
+
+
+@router.put("/{int:number}/technical", response=ClassificationOut, summary="Score the technical impact")
+def technical(request: HttpRequest, number: int, payload: TechnicalIn) -> ClassificationOut:
+    """Scores technical impact, T0 to T4."""
+    by = caller(request, WRITE)
+    found = assessing.score_technical(access_incident(by, number), value=payload.value, by=by)
+    return ClassificationOut(severity=found.severity, reason=found.reason)
+
+
+@router.put("/{int:number}/severity", response={200: IncidentOut, 202: IncidentOut}, summary="Raise or lower a severity")
+def change_severity(request: HttpRequest, number: int, payload: SeverityIn) -> tuple[int, IncidentOut]:
+    """Raising is done at once (200); lowering asks the named approver, who has yet to decide (202)."""
+    by = caller(request, WRITE)
+    incident = access_incident(by, number)
+    to = Severity(payload.to)
+    if to.worse_than(incident.level):
+        return 200, IncidentOut.of(assessing.raise_severity(incident, to=to, reason=payload.reason, by=by))
+    approver = Person.objects.filter(pk=payload.approver, is_active=True).first() if payload.approver else None
+    assessing.ask_to_lower(incident, to=to, reason=payload.reason, approver=approver, by=by)
+    return 202, IncidentOut.of(access_incident(by, number))
+
+
+@router.post("/{int:number}/severity/decision", response=IncidentOut, summary="Decide on a lower severity")
+def decide_severity(request: HttpRequest, number: int, payload: DecisionIn) -> IncidentOut:
+    """The named approver agrees or not."""
+    by = caller(request, WRITE)
+    incident = access_incident(by, number)
+    asked = incident.lowerings.filter(state=SeverityLowering.State.ASKED).first()
+    if asked is None:
+        raise Missing("Nobody is asking for a lower severity here any more.")
+    return IncidentOut.of(assessing.decide_lowering(asked, approve=payload.approve, by=by))

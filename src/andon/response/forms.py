@@ -1,0 +1,164 @@
+"""The forms of the response."""
+
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from andon.incidents.models import RoleAssignment
+from andon.people.models import Person
+from andon.practice.severity import Severity
+from andon.practice.words import ContainmentKind, HarmDimension, IncidentType, OrgRole
+from andon.registry.models import System
+
+NOT_ASSESSED = ("", "Not assessed")
+
+
+class WhenField(forms.DateTimeField):
+    """A time in the viewer's zone, given by the browser's own picker."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 1}, format="%Y-%m-%dT%H:%M:%S")
+        formats = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]
+        super().__init__(widget=widget, input_formats=formats, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        """Show the time in the viewer's zone."""
+        return timezone.localtime(value) if hasattr(value, "tzinfo") and value.tzinfo else value
+
+
+class DeclareForm(forms.Form):
+    """Two fields are enough; the rest may wait."""
+
+    title = forms.CharField(label="What is wrong?", max_length=200)
+    system = forms.ModelChoiceField(
+        System.objects.all(),
+        label="Which system?",
+        required=False,
+        empty_label="I do not know yet",
+        help_text="Its owner's chain is paged at once; without a system, the organisation's fallback.",
+    )
+    type = forms.ChoiceField(
+        label="Type",
+        choices=[("", "Decide later (counts as a technical failure)"), *IncidentType.choices()],
+        required=False,
+    )
+    onset = WhenField(label="When did it begin?", required=False, help_text="Your best estimate, in your time zone.")
+    description = forms.CharField(label="What do you see?", widget=forms.Textarea(attrs={"rows": 4}), required=False)
+    restricted = forms.BooleanField(label="Show it only to those involved", required=False)
+
+
+class ContainForm(forms.Form):
+    """How the harm was stopped."""
+
+    kind = forms.ChoiceField(label="What was done?", choices=ContainmentKind.choices(), widget=forms.RadioSelect)
+    note = forms.CharField(
+        label="What exactly?",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="As “rolled back to v6”, “switched off for new customers”, “every refusal goes to a person”.",
+    )
+    at = WhenField(label="Since when?", required=False, help_text="Now, if you leave it empty.")
+
+
+class ResolveForm(forms.Form):
+    """How it ended, and how that was seen."""
+
+    summary = forms.CharField(
+        label="How was it resolved, and how was that verified?", widget=forms.Textarea(attrs={"rows": 4})
+    )
+
+
+class ReasonForm(forms.Form):
+    """A reason, for the timeline."""
+
+    reason = forms.CharField(label="Reason, for the timeline", widget=forms.Textarea(attrs={"rows": 3}))
+
+
+class NoteForm(forms.Form):
+    """A note."""
+
+    text = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4}))
+
+
+class LinkForm(forms.Form):
+    """Something elsewhere."""
+
+    title = forms.CharField(label="What is it?", max_length=200)
+    url = forms.URLField(label="Address", assume_scheme="https")
+
+
+class RoleForm(forms.Form):
+    """Who does what."""
+
+    role = forms.ChoiceField(label="Role", choices=RoleAssignment.Role.choices)
+    person = forms.ModelChoiceField(Person.objects.filter(is_active=True), label="Person")
+
+
+class OnsetForm(forms.Form):
+    """When it began, as an estimate with an interval."""
+
+    onset = WhenField(label="Began about")
+    low = WhenField(label="At the earliest", required=False)
+    high = WhenField(label="At the latest", required=False)
+    why = forms.CharField(label="What does that rest on?", max_length=500, required=False)
+
+
+class TypeForm(forms.Form):
+    """What kind of thing went wrong."""
+
+    type = forms.ChoiceField(label="Primary type", choices=IncidentType.choices())
+    secondary = forms.MultipleChoiceField(
+        label="Further types", choices=IncidentType.choices(), required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+
+class TechnicalForm(forms.Form):
+    """Technical impact."""
+
+    technical = forms.TypedChoiceField(
+        label="Technical impact",
+        choices=[
+            NOT_ASSESSED,
+            (0, "T0 none"),
+            (1, "T1 slight: a retry or a delay"),
+            (2, "T2 material: part of the answers wrong or late"),
+            (3, "T3 severe: most answers wrong, or the system down"),
+            (4, "T4 critical: others fail with it, or data destroyed"),
+        ],
+        coerce=int,
+        empty_value=None,
+        required=False,
+    )
+
+
+class HarmForm(forms.Form):
+    """One dimension of harm."""
+
+    dimension = forms.ChoiceField(label="Dimension", choices=HarmDimension.choices())
+    value = forms.TypedChoiceField(
+        label="Score",
+        choices=[NOT_ASSESSED, *((n, f"H{n}") for n in range(5))],
+        coerce=int,
+        empty_value=None,
+        required=False,
+    )
+    evidence = forms.CharField(label="Evidence", widget=forms.Textarea(attrs={"rows": 2}), required=False)
+
+
+class RaiseForm(forms.Form):
+    """Raise by somebody's word."""
+
+    to = forms.TypedChoiceField(label="Raise to", choices=[(s.value, s.name) for s in Severity], coerce=int)
+    reason = forms.CharField(label="Why", max_length=500)
+
+
+class LowerForm(forms.Form):
+    """Ask a named approver for a lower severity."""
+
+    to = forms.TypedChoiceField(label="Lower to", choices=[(s.value, s.name) for s in Severity], coerce=int)
+    approver = forms.ModelChoiceField(
+        Person.objects.filter(is_active=True, role__in=[OrgRole.LEAD, OrgRole.ADMIN]),
+        label="Who decides?",
+        help_text="A lead or an administrator, and not you.",
+    )
+    reason = forms.CharField(label="What is known now that was not before?", widget=forms.Textarea(attrs={"rows": 3}))

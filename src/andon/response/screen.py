@@ -1,0 +1,375 @@
+"""What the incident page shows: everything known about one incident, in the order in which it is needed."""
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, TypedDict
+
+from django.urls import reverse
+from django.utils import timezone
+
+from andon.incidents.describe import Line, describe
+from andon.incidents.models import Incident, ProtocolStep, RoleAssignment
+from andon.intake.models import Signal
+from andon.kit import charts, clock, spans
+from andon.kit.markdown import render
+from andon.oncall import queries as oncall
+from andon.paging.models import Page
+from andon.people.policy import Actor
+from andon.practice import escalation
+from andon.practice.escalation import Progress
+from andon.practice.lifecycle import UNRESOLVED, State
+from andon.practice.words import OrgRole, Phase
+from andon.response.clocks import Clock, clocks_of
+from andon.response.escalating import thaw
+from andon.reviews.models import Review
+
+ENTRIES = 100
+PAGES = 12
+SIGNALS = 8
+TONES = {
+    "opened": "weighty",
+    "acknowledged": "weighty",
+    "contained": "weighty",
+    "containment_waived": "weighty",
+    "resolved": "weighty",
+    "reopened": "alarming",
+    "severity_raised": "weighty",
+    "page_failed": "alarming",
+    "nobody_reachable": "alarming",
+    "step_reached_nobody": "alarming",
+    "escalation_repaired": "alarming",
+    "review_published": "weighty",
+}
+
+
+class Act(TypedDict, total=False):
+    """A button: see components/button.html and the `next` of response/incident.html."""
+
+    label: str
+    url: str
+    method: str
+    look: str
+    icon: str
+    verb: str
+    heading: str
+    explanation: str
+    effect: str
+    reason: bool
+    fields: list[dict[str, str]]
+    due_at: Any
+    due_what: str
+    others: list["Act"]
+
+
+@dataclass(frozen=True)
+class Screen:
+    """The parts of the page that need a decision; what is only shown is read by the template from the incident."""
+
+    incident: Incident
+    by: Actor
+
+    @property
+    def may_respond(self) -> bool:
+        """Whether the viewer can act here, not only read."""
+        if self.by.may(OrgRole.RESPONDER):
+            return True
+        return self.incident.roles.filter(person=self.by.person, ended_at__isnull=True).exists()
+
+    def url(self, name: str, *args: Any) -> str:
+        """The address of an act on this incident."""
+        return reverse(f"incident_{name}", args=[self.incident.number, *args])
+
+    def context(self) -> dict[str, Any]:
+        """Everything the template asks for."""
+        incident = self.incident
+        steps = list(incident.steps.select_related("by"))
+        signals = Signal.objects.filter(incident=incident).order_by("-last_at")
+        may = self.may_respond
+        return {
+            "incident": incident,
+            "type_label": incident.incident_type.label,
+            "verified": False,
+            "next": self.next_act(steps) if may else None,
+            "live_url": f"/live/incidents/{incident.number}",
+            "track": self.track(),
+            "track_title": self.finding(),
+            "phases": self.phases(steps, may=may),
+            "entries": entries(incident, limit=ENTRIES),
+            "older_url": self.url("timeline") if incident.timeline_count > ENTRIES else "",
+            "note_url": self.url("note") if may else "",
+            "roles": self.roles(),
+            "paging": self.paging(),
+            "acts": self.acts() if may else [],
+            "pages": self.pages(),
+            "signals": [_signal(signal) for signal in signals[:SIGNALS]],
+            "signals_more": max(0, signals.count() - SIGNALS),
+            "links": incident.links.filter(removed_at__isnull=True),
+            "link_url": self.url("link") if may else "",
+            "duties": [{"what": c.what, "due_at": c.due_at} for c in clocks_of(incident) if c.met_at is None]
+            if State(incident.state) in UNRESOLVED
+            else [],
+            "lowering": incident.lowerings.filter(state="asked").select_related("approver", "asked_by").first(),
+        }
+
+    def next_act(self, steps: list[ProtocolStep]) -> Act | None:
+        """The one thing to do now: acknowledge, contain, the next step, resolve, review, close."""
+        incident = self.incident
+        state = State(incident.state)
+        if state is State.CLOSED:
+            return None
+        if state is State.RESOLVED:
+            return self._after()
+        clocks = {c.what: c for c in clocks_of(incident) if c.met_at is None}
+        if incident.acknowledged_at is None:
+            return self._acknowledge(clocks.get("Acknowledge"))
+        if incident.held is None:
+            return self._contain(clocks.get("Contain"))
+        todo = next((s for s in steps if s.state == ProtocolStep.State.TODO and not s.optional), None)
+        resolve: Act = {
+            "label": "Resolve",
+            "url": self.url("resolve"),
+            "method": "get",
+            "icon": "resolve",
+            "look": "large",
+        }
+        if todo is not None:
+            return {
+                "verb": "step",
+                "heading": todo.title,
+                "label": "Mark as done",
+                "explanation": f"The next step of the protocol ({Phase(todo.phase).words}). How to do it stands below.",
+                "url": self.url("step", todo.key),
+                "method": "post",
+                "others": [resolve],
+            }
+        return {
+            "verb": "resolve",
+            "heading": "Resolve it, once you have seen that it is over",
+            "label": "Resolve",
+            "explanation": "Every step is done. Say how the end was verified; the review is drafted from it.",
+            "url": self.url("resolve"),
+            "method": "get",
+            "others": [],
+        }
+
+    def _acknowledge(self, due: Clock | None) -> Act:
+        return {
+            "verb": "acknowledge",
+            "heading": "Acknowledge: somebody has to have it",
+            "label": "Acknowledge",
+            "explanation": "The pages stop, and you lead until you hand over. Then contain.",
+            "url": self.url("acknowledge"),
+            "method": "post",
+            "due_at": due.due_at if due else None,
+            "due_what": "Acknowledge by",
+            "others": [
+                {"label": "Contain", "url": self.url("contain"), "method": "get", "icon": "contain", "look": "large"}
+            ],
+        }
+
+    def _contain(self, due: Clock | None) -> Act:
+        return {
+            "verb": "contain",
+            "heading": "Contain it: roll back, disable or constrain",
+            "label": "Contain",
+            "explanation": "Stop the harm first; the cause can wait. Preserve what a rollback would destroy.",
+            "url": self.url("contain"),
+            "method": "get",
+            "due_at": due.due_at if due else None,
+            "due_what": "Contain by",
+            "others": [
+                {
+                    "label": "Nothing to contain",
+                    "url": self.url("waive"),
+                    "method": "get",
+                    "icon": "waived",
+                    "look": "plain",
+                }
+            ],
+        }
+
+    def _after(self) -> Act | None:
+        """Once it is resolved: the review, then closing."""
+        incident = self.incident
+        review = Review.objects.filter(incident=incident).first()
+        if review is not None and review.state != Review.State.PUBLISHED:
+            return {
+                "verb": "review",
+                "heading": "Review it: what made this possible, and what changes",
+                "label": "Open the review",
+                "explanation": "The draft is filled from the timeline. Actions get an owner and a day.",
+                "url": reverse("review", args=[incident.number]),
+                "method": "get",
+                "due_at": review.due_at,
+                "due_what": "Publish by",
+                "others": [],
+            }
+        if not self.by.may(OrgRole.LEAD):
+            return None
+        return {
+            "verb": "close",
+            "heading": "Close it",
+            "label": "Close the incident",
+            "explanation": "Nothing is left to do here. Closing keeps everything; it can be reopened.",
+            "url": self.url("close"),
+            "method": "get",
+            "others": [],
+        }
+
+    def acts(self) -> list[Act]:
+        """What else can be done."""
+        state = State(self.incident.state)
+        acts: list[Act] = [
+            {"label": "Assess severity", "url": self.url("severity"), "method": "get"},
+            {"label": "Assign a role", "url": self.url("role"), "method": "get"},
+            {"label": "Estimate onset", "url": self.url("onset"), "method": "get"},
+            {"label": "Change type", "url": self.url("type"), "method": "get"},
+        ]
+        if self.by.may(OrgRole.LEAD):
+            label = "Lift the restriction" if self.incident.restricted else "Restrict"
+            value = "" if self.incident.restricted else "1"
+            fields = [{"name": "restricted", "value": value}]
+            acts.append({"label": label, "url": self.url("restrict"), "method": "post", "fields": fields})
+        if state in {State.RESOLVED, State.CLOSED}:
+            acts.append({"label": "Reopen", "url": self.url("reopen"), "method": "get"})
+        return acts
+
+    def phases(self, steps: list[ProtocolStep], *, may: bool) -> list[dict[str, Any]]:
+        """The protocol by phase; diagnosis folded until containment is done or waived."""
+        held = self.incident.held is not None
+        todo = next((s for s in steps if s.state == ProtocolStep.State.TODO and not s.optional), None)
+        found = []
+        for key, group in groupby(steps, key=lambda step: step.phase):
+            phase, members = Phase(key), list(group)
+            folded = phase is Phase.DIAGNOSE and not held
+            found.append(
+                {
+                    "key": key,
+                    "label": phase.label,
+                    "folded": folded,
+                    "folded_reason": "Opens once the incident is contained, or containment is waived" if folded else "",
+                    "done": sum(s.state != ProtocolStep.State.TODO for s in members),
+                    "total": len(members),
+                    "steps": [self._step(s, current=s is todo, acts=may and not folded) for s in members],
+                }
+            )
+        return found
+
+    def _step(self, step: ProtocolStep, *, current: bool, acts: bool) -> dict[str, Any]:
+        todo = step.state == ProtocolStep.State.TODO and acts and State(self.incident.state) is not State.CLOSED
+        return {
+            "id": step.key,
+            "title": step.title,
+            "body": render(step.body),
+            "state": step.state,
+            "optional": step.optional,
+            "current": current,
+            "by": step.by or "",
+            "at": step.at,
+            "reason": step.reason,
+            "done_url": self.url("step", step.key) if todo else "",
+            "waive_url": self.url("step_waive", step.key) if todo else "",
+        }
+
+    def track(self) -> charts.TrackView:
+        """The five times, to scale, in the viewer's zone."""
+        incident = self.incident
+        due = {c.what: c.due_at for c in clocks_of(incident)}
+        zone = timezone.get_current_timezone()
+        times = charts.Track(
+            detected_at=incident.detected_at,
+            onset=incident.onset,
+            onset_low=incident.onset_low,
+            onset_high=incident.onset_high,
+            acknowledged_at=incident.acknowledged_at,
+            contained_at=incident.contained_at,
+            resolved_at=incident.resolved_at,
+            acknowledge_by=due.get("Acknowledge"),
+            contain_by=None if incident.containment_waived_at else due.get("Contain"),
+        )
+        return charts.track(times, clock.now(), zone=zone)
+
+    def finding(self) -> str:
+        """The track's title: what it shows, as a sentence."""
+        incident = self.incident
+        parts = []
+        if incident.acknowledged_at:
+            parts.append(f"Acknowledged in {spans.span(incident.acknowledged_at - incident.detected_at)}")
+        elif State(incident.state) in UNRESOLVED:
+            parts.append(f"Unacknowledged for {spans.span(clock.now() - incident.detected_at)}")
+        if incident.contained_at:
+            parts.append(f"contained after {spans.span(incident.contained_at - incident.detected_at)}")
+        elif State(incident.state) in UNRESOLVED and not incident.containment_waived_at:
+            parts.append("not contained")
+        if incident.resolved_at:
+            parts.append(f"resolved after {spans.span(incident.resolved_at - incident.detected_at)}")
+        return "; ".join(parts)
+
+    def roles(self) -> list[tuple[str, str]]:
+        """Who does what, the lead first."""
+        held = list(self.incident.roles.filter(ended_at__isnull=True).select_related("person"))
+        held.sort(key=lambda role: (role.role != RoleAssignment.Role.LEAD, role.created_at))
+        return [(role.get_role_display(), str(role.person)) for role in held]
+
+    def paging(self) -> dict[str, Any] | None:
+        """Who was paged last and who is next, while nobody has it."""
+        incident = self.incident
+        if incident.next_page_at is None:
+            return None
+        last = incident.pages.select_related("person").order_by("-created_at").first()
+        chain, fallback = thaw(incident.chain)
+        progress = Progress(incident.chain_step, incident.chain_round, incident.on_fallback)
+        decision = escalation.next_step(chain, fallback, progress, incident.next_page_at)
+        targets = [dict(target) for target in decision.targets]  # type: ignore[call-overload]
+        people = [str(reached.person) for reached in oncall.people_reached(targets, incident.next_page_at)]
+        return {
+            "person": str(last.person) if last else "",
+            "at": last.created_at if last else None,
+            "next_person": ", ".join(people) or "administrators",
+            "next_at": incident.next_page_at,
+        }
+
+    def pages(self) -> list[dict[str, Any]]:
+        """Who was paged, newest first."""
+        rows = self.incident.pages.select_related("person").order_by("-created_at")[:PAGES]
+        return [
+            {
+                "person": str(row.person),
+                "channel": row.get_channel_display(),
+                "at": row.sent_at or row.send_after,
+                "state": row.state,
+                "label": Page.State(row.state).label,
+                "reason": row.last_error if row.state == Page.State.FAILED else row.reason,
+            }
+            for row in rows
+        ]
+
+
+def entries(incident: Incident, *, limit: int, before: int | None = None) -> list[dict[str, Any]]:
+    """Timeline entries as components/timeline_entry.html shows them, newest first."""
+    rows = incident.timeline.order_by("-seq")
+    if before is not None:
+        rows = rows.filter(seq__lt=before)
+    return [_entry(line) for line in describe(rows[:limit])]
+
+
+def _entry(line: Line) -> dict[str, Any]:
+    return {
+        "seq": line.seq,
+        "at": line.at,
+        "icon": line.icon,
+        "actor": line.actor,
+        "what": line.text,
+        "body": render(line.detail) if line.detail else "",
+        "tone": TONES.get(line.kind, ""),
+    }
+
+
+def _signal(signal: Signal) -> dict[str, Any]:
+    return {
+        "title": signal.title,
+        "url": reverse("signal", args=[signal.pk]),
+        "at": signal.last_at,
+        "count": signal.count,
+        "state": signal.status,
+    }

@@ -65,6 +65,8 @@ class Signal(Row):
     integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="signals")
     fingerprint = models.CharField(max_length=255)
     episode = models.CharField(max_length=64, blank=True)  # the sender's own mark of one firing, as its start time
+    past_episodes = models.JSONField(default=list)  # names it went by before, the newest few
+    ended_before = models.JSONField(default=list)  # such names of the signals before it: late doubles are known by them
     status = models.CharField(max_length=10, choices=Status.choices)
     title = models.CharField(max_length=300)
     description = models.TextField(blank=True)

@@ -1,7 +1,20 @@
 """Reads of what was heard."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+
 from andon.intake.doors import Door
-from andon.intake.models import Integration
+from andon.intake.models import Delivery, Integration, Signal
+from andon.intake.policy import visible_signals
+from andon.kit import db
+from andon.people.policy import Actor
+from andon.registry.models import System
 
 
 def find_door(slug: str) -> Door | None:
@@ -12,3 +25,90 @@ def find_door(slug: str) -> Door | None:
         .first()
     )
     return Door(*row) if row else None
+
+
+def find_system(integration: Integration, hint: str) -> System | None:
+    """The system that a signal is about: the one it names, else its integration's own.
+
+    A name that is not in the register is not overruled: such a signal stays unrouted, where it is seen.
+    """
+    if hint:
+        return System.objects.filter(slug=hint).first() or System.objects.filter(slug=hint.lower()).first()
+    return integration.system
+
+
+def claim_for_routing(now: datetime, limit: int, lease: timedelta) -> list[Signal]:
+    """Take up to `limit` signals that are due and nobody works on, oldest first, for the length of the lease.
+
+    A crash leaves the lease to run out, and they are claimed again. Give them back with `actions.routed`.
+    """
+    with transaction.atomic():
+        free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
+        due = Signal.objects.filter(free, route_at__lte=now).order_by("route_at", "pk")
+        claimed = list(db.lock_free(due).values_list("pk", flat=True)[:limit])
+        if not claimed:
+            return []
+        Signal.objects.filter(pk__in=claimed).update(leased_until=now + lease)
+    rows = Signal.objects.filter(pk__in=claimed).select_related("integration__system", "incident__system", "system")
+    return list(rows.order_by("route_at", "pk"))
+
+
+@dataclass(frozen=True)
+class SignalFilter:
+    """What a list of signals is narrowed to; empty means all."""
+
+    status: str = ""
+    system: str = ""
+    integration: str = ""
+    unrouted: bool = False
+
+
+def signals(by: Actor, wanted: SignalFilter) -> QuerySet[Signal]:
+    """The signals that the actor may know of, narrowed."""
+    rows = visible_signals(by)
+    if wanted.status:
+        rows = rows.filter(status=wanted.status)
+    if wanted.system:
+        rows = rows.filter(system__slug=wanted.system)
+    if wanted.integration:
+        rows = rows.filter(integration__slug=wanted.integration)
+    if wanted.unrouted:
+        rows = rows.filter(system__isnull=True)
+    return rows
+
+
+def earlier_episodes(by: Actor, signal: Signal, limit: int = 10) -> Sequence[Signal]:
+    """The other times that the same thing fired, newest first."""
+    same = visible_signals(by).filter(integration=signal.integration_id, fingerprint=signal.fingerprint)
+    return list(same.exclude(pk=signal.pk).order_by("-first_at")[:limit])
+
+
+def deliveries_of(signal: Signal) -> Sequence[Delivery]:
+    """The first and the newest delivery that spoke of a signal, as far as they are still kept."""
+    named = {key for key in (signal.first_delivery, signal.last_delivery) if key}
+    return list(Delivery.objects.filter(pk__in=named).order_by("created_at"))
+
+
+def integrations() -> QuerySet[Integration]:
+    """All integrations, each with `last_signal_at` and `firing`, the number of its signals that fire now."""
+    newest = Signal.objects.filter(integration=OuterRef("pk")).order_by("-last_at").values("last_at")[:1]
+    firing = Count("signals", filter=Q(signals__status=Signal.Status.FIRING))
+    return Integration.objects.select_related("system").annotate(last_signal_at=Subquery(newest), firing=firing)
+
+
+def rejected(integration: Integration, limit: int = 10) -> Sequence[Delivery]:
+    """The newest deliveries of an integration that were not understood."""
+    rows = Delivery.objects.filter(integration=integration, outcome=Delivery.Outcome.REJECTED)
+    return list(rows.order_by("-created_at")[:limit])
+
+
+def last_heard(integration: Integration) -> datetime | None:
+    """When the integration last brought a signal."""
+    found: dict[str, Any] = Signal.objects.filter(integration=integration).aggregate(at=Max("last_at"))
+    at: datetime | None = found["at"]
+    return at
+
+
+def body_as_text(delivery: Delivery) -> str:
+    """A delivery's body for a person to read; what is no UTF-8 is shown as what it is not."""
+    return bytes(delivery.body).decode("utf-8", errors="replace")

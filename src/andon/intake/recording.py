@@ -47,6 +47,7 @@ class _Line:
     status: str
     episode: str
     past_episodes: list[str]
+    ended_before: list[str]
     title: str
     system_hint: str
     type_hint: str
@@ -116,7 +117,7 @@ def _known_sql() -> str:
     table = "intake_signal"
     same = f"FROM {table} x WHERE x.integration_id = k.integration AND x.fingerprint = k.fingerprint"
     return (
-        "SELECT DISTINCT s.id, s.integration_id, s.fingerprint, s.status, s.episode, s.past_episodes, s.title, "  # noqa: S608  names only
+        "SELECT DISTINCT s.id, s.integration_id, s.fingerprint, s.status, s.episode, s.past_episodes, s.ended_before, s.title, "  # noqa: S608  names only
         "s.system_hint, s.type_hint, s.severity_hint, s.count, s.first_at "
         f"FROM ({db.rows_of_json({'integration': 'uuid', 'fingerprint': 'text', 'episode': 'text'})}) k "
         f"JOIN {table} s ON s.id IN ("
@@ -135,12 +136,13 @@ def _on_record(cursor: CursorWrapper, batch: Sequence[Heard]) -> dict[Key, _Stor
         return stories
     cursor.execute(_known_sql(), [msgspec.json.encode(sorted(wanted, key=str)).decode()])
     for row in cursor.fetchall():
-        line = _Line(*row[:11])
-        line.past_episodes = _listed(line.past_episodes)
+        line = _Line(*row[:12])
+        line.past_episodes, line.ended_before = _listed(line.past_episodes), _listed(line.ended_before)
         story = stories[line.integration, line.fingerprint]
         story.lines.append(line)
         if line.status == SignalStatus.FIRING:
             story.open = line
+            story.ended.update(line.ended_before)
         else:
             story.last = line  # rows come oldest first
             _end(story, line)
@@ -153,7 +155,7 @@ def _listed(stored: Any) -> list[str]:
 
 
 def _end(story: _Story, line: _Line) -> None:
-    story.ended.update(episode for episode in (line.episode, *line.past_episodes) if episode)
+    story.ended.update(name for name in (line.episode, *line.past_episodes, *line.ended_before) if name)
 
 
 def _known(line: _Line | None) -> Known | None:
@@ -180,6 +182,7 @@ def _begin(story: _Story, event: Event, decision: DedupDecision, heard: Heard, n
     """A new row: something fires, or has ended before it was heard to fire."""
     fires = decision.action is DedupAction.NEW
     fresh = sum(line.first_at is not None for line in story.lines)
+    before = [*story.last.ended_before, *story.last.past_episodes][-PAST_EPISODES:] if story.last else []
     line = _Line(
         id=_key(ids.new()),
         integration=_key(heard.integration),
@@ -187,6 +190,7 @@ def _begin(story: _Story, event: Event, decision: DedupDecision, heard: Heard, n
         status=(SignalStatus.FIRING if fires else SignalStatus.RESOLVED).value,
         episode=decision.episode,
         past_episodes=[],
+        ended_before=before,
         title=event.title,
         system_hint=event.system_hint,
         type_hint=event.type_hint,
@@ -271,10 +275,10 @@ def _write_deliveries(cursor: CursorWrapper, batch: Sequence[Heard], now: dateti
 
 
 _INSERT_SIGNAL = (
-    "INSERT INTO intake_signal (id, created_at, integration_id, fingerprint, episode, past_episodes, status, title, "
+    "INSERT INTO intake_signal (id, created_at, integration_id, fingerprint, episode, past_episodes, ended_before, status, title, "
     "description, url, labels, system_hint, type_hint, severity_hint, count, starts_at, first_at, last_at, "
     "resolved_at, dedup_reason, first_delivery, last_delivery, route_at, reason_joined) "
-    "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '')"
+    "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '')"
 )
 _COUNT_REPEATS = "UPDATE intake_signal SET count = %s, last_at = %s, last_delivery = %s WHERE id = %s"
 _CHANGE_SIGNAL = (
@@ -324,7 +328,7 @@ def _new_rows(lines: Sequence[_Line], now: datetime, at: Any) -> Iterator[tuple[
         first_at = at if first == now else _when(first)
         yield (
             line.id, first_at, line.integration, line.fingerprint, line.episode, _json(line.past_episodes),
-            line.status, line.title, said.description, said.url, _json(said.labels),
+            _json(line.ended_before), line.status, line.title, said.description, said.url, _json(said.labels),
             line.system_hint, line.type_hint, line.severity_hint, line.count, _when(said.starts_at),
             first_at, first_at, at if line.status == SignalStatus.RESOLVED else None, line.reason,
             _key(line.first_delivery) if line.first_delivery else None, _delivery(line), at,

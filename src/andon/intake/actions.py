@@ -1,0 +1,138 @@
+"""Writes of this slice. What senders bring is written by `recording`; here is what people and the engine decide."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from andon.incidents.models import Incident
+from andon.intake.adapters import adapters
+from andon.intake.models import Delivery, Integration, Signal
+from andon.intake.policy import must_manage
+from andon.kit import clock, db, ids
+from andon.kit.errors import Conflict, Invalid
+from andon.people.policy import Actor
+from andon.practice.words import IncidentType
+from andon.registry.models import System
+
+TOKEN_PREFIX = "andon_in"  # noqa: S105  the readable part that every token shares
+ACCEPTED_KEPT = timedelta(days=7)
+REJECTED_KEPT = timedelta(days=30)
+
+
+def routed(signals: Iterable[Signal], *, incident: Incident | None, system: System | None, reason: str) -> int:
+    """Write where claimed signals went and why; how many are no longer due.
+
+    A signal that brought news after it was claimed (it resolved, it got worse) stays due and is routed again: the write
+    that takes it off the list only fits what was read when it was claimed.
+    """
+    done = 0
+    for signal in signals:
+        row = Signal.objects.filter(pk=signal.pk)
+        where: dict[str, Any] = {
+            "incident": incident, "system": system, "reason_joined": reason, "leased_until": None
+        }  # fmt: skip
+        settled = row.filter(route_at=signal.route_at, status=signal.status).update(route_at=None, **where)
+        if settled != 1:
+            row.update(**where)
+        done += settled
+    return done
+
+
+@transaction.atomic
+def create_integration(
+    *,
+    slug: str,
+    name: str,
+    kind: str,
+    by: Actor,
+    system: System | None = None,
+    type_: str = "",
+    resolves_incidents: bool = False,
+) -> tuple[Integration, str]:
+    """A new sender; returns it with its token, which is not kept and cannot be shown again."""
+    must_manage(by, "set up integrations")
+    if kind not in adapters():
+        raise Invalid(f"There is no adapter {kind!r}; there are {', '.join(adapters())}.", field="kind")
+    token = ids.new_token(TOKEN_PREFIX)
+    try:
+        with transaction.atomic():
+            integration = Integration.objects.create(
+                slug=slug,
+                name=_named(name),
+                kind=kind,
+                token_digest=ids.digest(token),
+                system=system,
+                settings=_settings({}, type_),
+                resolves_incidents=resolves_incidents,
+            )
+    except IntegrityError as error:
+        raise Invalid(f"Another integration has the address {slug!r} already.", field="slug") from error
+    return integration, token
+
+
+@transaction.atomic
+def change_integration(
+    integration: Integration, *, name: str, by: Actor, system: System | None, type_: str = "", resolves_incidents: bool
+) -> Integration:
+    """Change what an integration is called, stands for and may do; address and token stay."""
+    must_manage(by, "change integrations")
+    held = db.lock(Integration.objects.filter(pk=integration.pk)).get()
+    held.name = _named(name)
+    held.system = system
+    held.settings = _settings(held.settings, type_)
+    held.resolves_incidents = resolves_incidents
+    held.save(update_fields=["name", "system", "settings", "resolves_incidents"])
+    return held
+
+
+@transaction.atomic
+def rotate_token(integration: Integration, *, by: Actor) -> str:
+    """A new token; the old one stops within a few seconds (see `doors`)."""
+    must_manage(by, "replace tokens")
+    token = ids.new_token(TOKEN_PREFIX)
+    Integration.objects.filter(pk=integration.pk).update(token_digest=ids.digest(token))
+    return token
+
+
+@transaction.atomic
+def disable_integration(integration: Integration, *, by: Actor) -> Integration:
+    """Take no more from this sender, within a few seconds; what was heard stays."""
+    must_manage(by, "disable integrations")
+    changed = Integration.objects.filter(pk=integration.pk, disabled_at__isnull=True).update(disabled_at=clock.now())
+    if changed != 1:
+        raise Conflict(f"{integration.name} is disabled already.")
+    integration.refresh_from_db()
+    return integration
+
+
+@transaction.atomic
+def enable_integration(integration: Integration, *, by: Actor) -> Integration:
+    """Listen to this sender again, with the same token."""
+    must_manage(by, "enable integrations")
+    if Integration.objects.filter(pk=integration.pk, disabled_at__isnull=False).update(disabled_at=None) != 1:
+        raise Conflict(f"{integration.name} is not disabled.")
+    integration.refresh_from_db()
+    return integration
+
+
+def prune_deliveries(now: datetime, limit: int) -> int:
+    """Forget raw bodies that are older than they are kept: accepted ones a week, rejected ones 30 days."""
+    old = Delivery.objects.filter(outcome=Delivery.Outcome.ACCEPTED, created_at__lt=now - ACCEPTED_KEPT)
+    older = Delivery.objects.filter(created_at__lt=now - REJECTED_KEPT)
+    keys = [*old.values_list("pk", flat=True)[:limit], *older.values_list("pk", flat=True)[:limit]][:limit]
+    return Delivery.objects.filter(pk__in=keys).delete()[0]
+
+
+def _named(name: str) -> str:
+    if not name.strip():
+        raise Invalid("Give it a name that people will recognise.", field="name")
+    return name.strip()
+
+
+def _settings(settings: Mapping[str, Any], type_: str) -> dict[str, Any]:
+    """The settings with the type that signals count as when they name none."""
+    if type_ and type_ not in set(IncidentType):
+        raise Invalid(f"There is no incident type {type_!r}.", field="type")
+    return {**settings, "type": type_} if type_ else {k: v for k, v in settings.items() if k != "type"}

@@ -128,7 +128,10 @@
 
   /* The timeline only ever grows: put in what is new, touch nothing else. */
   function merge(timeline, fresh) {
-    const anchor = all(".entry", timeline).find((e) => e.getBoundingClientRect().bottom > 0);
+    /* With the top of the timeline in sight an entry slides in; further down, what is being read stays where it is. */
+    const bar = document.querySelector(".bar").offsetHeight;
+    const reading = timeline.getBoundingClientRect().top < bar;
+    const anchor = reading && all(".entry", timeline).find((e) => e.getBoundingClientRect().top > bar);
     const before = anchor ? anchor.getBoundingClientRect().top : 0;
     for (const entry of all(".entry", fresh).reverse()) {
       if (document.getElementById(entry.id)) continue;
@@ -136,15 +139,15 @@
       let first = timeline.querySelector("h3");
       if (!first || first.dataset.date !== heading.dataset.date) {
         const list = document.createElement("ol");
-        timeline.prepend(heading.cloneNode(true), list);
-        first = timeline.querySelector("h3");
+        first = heading.cloneNode(true);
+        timeline.prepend(first, list);
         const empty = timeline.querySelector(".empty");
         if (empty) empty.remove();
       }
       entry.classList.add("is-new");
       first.nextElementSibling.prepend(entry);
     }
-    if (anchor && before < 0) window.scrollBy(0, anchor.getBoundingClientRect().top - before);
+    if (anchor) window.scrollBy(0, anchor.getBoundingClientRect().top - before);
   }
 
   document.addEventListener("htmx:oobBeforeSwap", (event) => {

@@ -32,14 +32,14 @@ check: $(STAMP) ## format, lint, types, import contracts, migrations, lock files
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python tools/check.py
+	$(BIN)/python -m tools.check
 
 format: $(STAMP) ## rewrite the code in the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 test: $(STAMP) ## the whole suite on SQLite, and on PostgreSQL when ANDON_TEST_POSTGRES_URL is set or initdb is found
-	$(BIN)/python tools/test.py
+	$(BIN)/python -m tools.test
 
 test-fast: $(STAMP) ## the suite without the tests that start servers and browsers, on SQLite
 	$(BIN)/python -m pytest -n 2 -m "not heavy and not browser"
@@ -48,7 +48,7 @@ bench: $(STAMP) ## measure; prints tables and writes JSON to bench/results
 	$(BIN)/python bench/run.py
 
 lock: $(STAMP) ## resolve the dependencies again
-	$(BIN)/python tools/lock.py
+	$(BIN)/python -m tools.lock
 
 docs: $(STAMP) ## write the generated reference pages of docs/ again
-	$(BIN)/python tools/reference.py
+	$(BIN)/python -m tools.reference

@@ -1,0 +1,137 @@
+"""Writes the pages of docs/reference that come from the code: settings, commands, API. `make docs` runs this.
+
+A test and `make check` hold that the committed pages are current, so none of the three can be undocumented.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "docs" / "reference"
+NOTE = "<!-- Written by `make docs` from the code; edit the code, then run it again. -->\n"
+
+
+def prepare() -> None:
+    """Load the code under settings that touch nothing of this machine's own Andon."""
+    if "DJANGO_SETTINGS_MODULE" not in os.environ:
+        for name in [name for name in os.environ if name.startswith("ANDON_")]:
+            del os.environ[name]
+        os.environ["DJANGO_SETTINGS_MODULE"] = "andon.site.settings"
+        os.environ["ANDON_DATA_DIR"] = tempfile.mkdtemp(prefix="andon-docs-")
+    import django
+    from django.apps import apps
+
+    if not apps.ready:
+        django.setup()
+
+
+def pages() -> dict[str, str]:
+    """Every generated page: name of the file and its text."""
+    prepare()
+    return {"settings.md": settings_page(), "cli.md": cli_page(), "api.md": api_page()}
+
+
+def stale() -> Iterator[str]:
+    """The pages that are not as the code says."""
+    for name, text in pages().items():
+        file = FOLDER / name
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            yield f"docs/reference/{name} is not what the code says: run make docs"
+
+
+def settings_page() -> str:
+    """The environment settings."""
+    from andon.site.environment import SETTINGS
+
+    rows = [f"| `{setting.name}` | {_cell(setting.meaning)} | {_cell(setting.default)} |" for setting in SETTINGS]
+    return "\n".join(
+        [
+            "# Settings", "", NOTE,
+            "Settings come from the environment. They are few; everything else is in the database, on the screens and",
+            "in the API. `andon settings` shows the values in force, with secrets hidden.", "",
+            "| name | what it means | without it |", "|---|---|---|", *rows, "",
+        ]
+    )  # fmt: skip
+
+
+def cli_page() -> str:
+    """The commands, as the parser itself knows them."""
+    import typer.main
+
+    from andon.cli.main import app
+
+    root = typer.main.get_command(app)
+    lines = [
+        "# Commands", "", NOTE, _sentence(root.help), "",
+        "Every command takes `--help`; those that show something take `--json`. Exit codes: 0 done, 1 refused or",
+        "something found, 2 wrong use, or the database or a setting is at fault.", "",
+    ]  # fmt: skip
+    for words, command in _commands(root, ("andon",)):
+        lines += [f"## `{' '.join(words)}`", "", _sentence(command.help), ""]
+        if rows := [_parameter(parameter) for parameter in command.params if parameter.name != "help"]:
+            lines += ["| | meaning | default |", "|---|---|---|", *rows, ""]
+    return "\n".join(lines)
+
+
+def _commands(command: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield words, command
+        return
+    for name in sorted(children):
+        yield from _commands(children[name], (*words, name))
+
+
+def _parameter(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        name = f"`{parameter.name.upper()}`"
+    else:
+        name = ", ".join(f"`{flag}`" for flag in [*parameter.opts, *parameter.secondary_opts])
+    default = parameter.default
+    shown = "required" if parameter.required else "" if default in (None, False, ()) else f"`{default}`"
+    return f"| {name} | {_cell(parameter.help or '')} | {shown} |"
+
+
+def api_page() -> str:
+    """The operations of the API, from its own OpenAPI document."""
+    from andon.api.urls import api
+
+    document = api.get_openapi_schema()
+    lines = [
+        "# API", "", NOTE, str(document["info"]["description"]), "",
+        "The whole, with every field: `/api/v1/openapi.json` (OpenAPI 3.1) of your own Andon.",
+    ]  # fmt: skip
+    groups: dict[str, list[str]] = {}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            tag = (operation.get("tags") or ["other"])[0]
+            row = f"| `{method.upper()}` | `{path}` | {_cell(operation.get('summary', ''))} |"
+            groups.setdefault(tag, []).append(row)
+    for tag in sorted(groups):
+        lines += ["", f"## {tag.capitalize()}", "", "| | address | what it does |", "|---|---|---|", *groups[tag]]
+    return "\n".join([*lines, ""])
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _sentence(text: str | None) -> str:
+    return "\n".join(line.strip() for line in (text or "").strip().splitlines())
+
+
+def main() -> None:
+    """Write the pages."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+        print(f"docs/reference/{name}")
+
+
+if __name__ == "__main__":
+    main()
+    sys.exit(0)

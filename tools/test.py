@@ -1,0 +1,74 @@
+"""The whole suite: on SQLite, then on PostgreSQL. `make test` runs this; arguments go to pytest.
+
+PostgreSQL is the one that ANDON_TEST_POSTGRES_URL names, else a throw-away server from this machine's own binaries.
+Where there is neither, that is said loudly, and on a CI machine (CI=true) it is a failure.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tools import cluster
+
+VARIABLE = "ANDON_TEST_POSTGRES_URL"
+WORKERS = ("-n", "2", "--dist", "loadgroup")
+# What asks no database needs one run; browsers drive the same pages whatever is behind them.
+ONCE = ("-m", "not browser", "--ignore=tests/house", "--ignore=tests/practice", "--ignore=tests/handbook")
+
+
+def main(arguments: list[str]) -> int:
+    """Run both and print pytest's closing lines last; the first failure is the exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server below is stopped then, too
+    closing: list[str] = []
+    codes = [_pytest("SQLite", None, arguments, closing)]
+    with _postgres() as url:
+        if url:
+            codes.append(_pytest("PostgreSQL", url, [*ONCE, *arguments], closing))
+        else:
+            closing.append("On PostgreSQL: SKIPPED, because this machine has no server and none was named (see above).")
+            codes.append(1 if os.environ.get("CI") == "true" else 0)
+    print()
+    print("\n".join(closing))
+    return next((code for code in codes if code), 0)
+
+
+@contextmanager
+def _postgres() -> Iterator[str | None]:
+    """The URL of a server to test on, or None."""
+    if given := os.environ.get(VARIABLE):
+        yield given
+        return
+    found = cluster.binaries()
+    if found is None:
+        line = "!" * 78
+        print(f"\n{line}\nPOSTGRESQL WAS NOT TESTED: no {VARIABLE}, and no initdb in {cluster.DEBIAN} or the PATH.")
+        print(f"On Debian: apt install postgresql\n{line}", flush=True)
+        yield None
+        return
+    with cluster.throwaway(found) as url:
+        yield url
+
+
+def _pytest(name: str, url: str | None, arguments: list[str], closing: list[str]) -> int:
+    """Run pytest with its output as it comes; keep its closing line. No test found (5) is a failure, too."""
+    environment = {key: value for key, value in os.environ.items() if key != VARIABLE}
+    if url:
+        environment[VARIABLE] = url
+    print(f"\n== The suite on {name} ==", flush=True)
+    command = [sys.executable, "-m", "pytest", *WORKERS, *arguments]
+    last = "pytest said nothing"
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+        assert process.stdout is not None  # noqa: S101  asked for above; this tells the type checker
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            if line.strip():
+                last = line.strip()
+    closing += [f"On {name}:", last]
+    return process.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -3,7 +3,10 @@
 from andon import __version__
 from andon.api import problems
 from andon.api.house import HouseAPI
+from andon.oncall import api as oncall
+from andon.people import api as people
 from andon.people.api_auth import BrowserSession, PersonalToken
+from andon.registry import api as registry
 
 api = HouseAPI(
     title="Andon",
@@ -17,3 +20,17 @@ api = HouseAPI(
     auth=[PersonalToken(), BrowserSession()],
 )
 problems.attach(api)
+
+for prefix, router in (
+    ("/me", people.me),
+    ("/people", people.router),
+    ("/teams", people.teams),
+    ("/invitations", people.invitations),
+    ("/schedules", oncall.schedules),
+    ("/chains", oncall.chains),
+    ("/oncall", registry.oncall),
+    ("/oncall", oncall.feeds),
+    ("/systems", registry.systems),
+    ("/components", registry.components),
+):
+    api.add_router(prefix, router)

@@ -76,6 +76,12 @@ class Person(AbstractBaseUser, Row):
         """The role in the organisation, as a word of the practice."""
         return OrgRole(self.role)
 
+    @property
+    def reach(self) -> str:
+        """How pages reach them, in words; empty when no contact point works."""
+        working = [point for point in self.contact_points.all() if point.works]
+        return ", ".join(dict.fromkeys(str(ChannelKind(point.kind).label) for point in working))
+
     def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
         """What a session must hold to be this person's: a new password or `sessions_ended_at` ends the earlier ones."""
         ended = self.sessions_ended_at.isoformat() if self.sessions_ended_at else ""

@@ -30,12 +30,12 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django_htmx",
+    "andon.web",  # before allauth, so that its templates win
     "allauth",
     "allauth.account",
     "allauth.mfa",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
-    "andon.web",
     "andon.people",
     "andon.oncall",
     "andon.registry",
@@ -50,6 +50,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -142,6 +143,7 @@ MFA_TOTP_ISSUER = "Andon"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _secure
 SOCIALACCOUNT_AUTO_SIGNUP = True
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True  # from then on the provider's subject is what counts
 SOCIALACCOUNT_ONLY = False
 OIDC_ISSUER = environment.read("ANDON_OIDC_ISSUER")
 SOCIALACCOUNT_PROVIDERS = (

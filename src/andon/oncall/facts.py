@@ -132,3 +132,32 @@ def _key(ref: str) -> UUID | None:
         return UUID(ref)
     except ValueError:
         return None
+
+
+_TABLES: dict[str, type[Schedule] | type[Team]] = {"schedule": Schedule, "team": Team}
+
+
+def find_target(kind: str, ref: str, field: str = "steps") -> Person | Schedule | Team:
+    """What a step is to reach: a person by key or e-mail address, a schedule or team by key or slug.
+
+    Raises:
+        Invalid: the kind is none of the three, or there is no such thing.
+    """
+    if kind == "person":
+        return find_person(ref, field)
+    if kind not in _TABLES:
+        raise Invalid(f"A step reaches a person, a schedule or a team, not {kind!r}.", field=field)
+    key = _key(ref)
+    rows = _TABLES[kind]._default_manager  # noqa: SLF001  Django's documented name for it
+    found = (rows.filter(slug=ref) if key is None else rows.filter(pk=key)).first()
+    if found is None:
+        raise Invalid(f"There is no {kind} {ref!r}. Give its short name or id.", field=field)
+    return found
+
+
+def find_team(ref: str | None, field: str = "team") -> Team | None:
+    """The team with this slug or key; None for an empty one."""
+    if not ref:
+        return None
+    found = find_target("team", ref, field)
+    return found if isinstance(found, Team) else None

@@ -1,6 +1,9 @@
 """Who may change who is on call."""
 
-from andon.oncall.models import Override
+from uuid import UUID
+
+from andon.kit.errors import Missing
+from andon.oncall.models import Chain, Override, Schedule
 from andon.people.models import Person
 from andon.people.policy import Actor
 from andon.practice.words import OrgRole
@@ -40,3 +43,30 @@ def must_cancel(by: Actor, override: Override) -> None:
     """Raise `Forbidden` unless `may_cancel`."""
     if not may_cancel(by, override):
         by.must_be(OrgRole.LEAD, "cancel what others arranged")
+
+
+def access_schedule(by: Actor, slug: str) -> Schedule:
+    """The schedule with this slug, if the actor may see who is on call; archived ones too."""
+    must_view(by)
+    schedule = Schedule.objects.select_related("team").filter(slug=slug).first()
+    if schedule is None:
+        raise Missing(f"There is no schedule {slug!r}.")
+    return schedule
+
+
+def access_chain(by: Actor, slug: str) -> Chain:
+    """The chain with this slug, if the actor may see who is on call; archived ones too."""
+    must_view(by)
+    chain = Chain.objects.filter(slug=slug).first()
+    if chain is None:
+        raise Missing(f"There is no chain {slug!r}.")
+    return chain
+
+
+def access_override(by: Actor, schedule: Schedule, key: UUID) -> Override:
+    """An override of the schedule, if the actor may see who is on call."""
+    must_view(by)
+    override = Override.objects.filter(schedule=schedule, pk=key).first()
+    if override is None:
+        raise Missing(f"There is no such override in {schedule}.")
+    return override

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +11,12 @@ from django.db.models import Prefetch, QuerySet
 
 from andon.kit import clock
 from andon.oncall import rota
-from andon.oncall.models import Chain, ChainStep, Schedule, StepTarget
+from andon.oncall.models import Chain, ChainStep, Layer, Override, Schedule, StepTarget
 from andon.oncall.rota import OnCall, Rota
 from andon.people.models import ContactPoint, Membership, Person
-from andon.practice.rotation import Gap, Layer, WallShift
+from andon.practice import rotation
+from andon.practice.rotation import Gap, WallShift
+from andon.practice.walltime import instant
 
 __all__ = [
     "NowAndNext",
@@ -22,14 +24,17 @@ __all__ = [
     "Reached",
     "Rota",
     "board",
+    "chain_json",
     "chains",
     "fallback",
     "freeze",
     "gaps_between",
     "on_call_and_next",
     "once",
+    "overrides_ahead",
     "people_reached",
     "people_reached_each",
+    "present_layers",
     "reachable",
     "rotas_of",
     "rotation_of",
@@ -81,7 +86,7 @@ def rotas_of(schedules: Iterable[Schedule], start: datetime, end: datetime | Non
     return rota.load(schedules, start, end or start)
 
 
-def rotation_of(schedule: Schedule, at: datetime | None = None) -> tuple[list[Layer], list[WallShift]]:
+def rotation_of(schedule: Schedule, at: datetime | None = None) -> tuple[list[rotation.Layer], list[WallShift]]:
     """Layers and overrides of a schedule as values of the practice, around `at` (now when not given)."""
     found = rotas_of([schedule], at or clock.now())[schedule.pk]
     return found.layers, found.overrides
@@ -127,16 +132,17 @@ def freeze(chain: Chain | None) -> dict[str, Any]:
     """
     if chain is None:
         return {"slug": "", "name": "No chain", "repeats": 0, "steps": []}
-    steps = (
-        ChainStep.objects.filter(chain=chain)
-        .order_by("position")
-        .prefetch_related(Prefetch("targets", StepTarget.objects.select_related("person", "schedule", "team")))
-    )
+    # Read anew: the chain in hand may have been looked at before somebody changed it.
+    return chain_json(Chain.objects.prefetch_related(steps_at_hand()).get(pk=chain.pk))
+
+
+def chain_json(chain: Chain) -> dict[str, Any]:
+    """As `freeze`, of a chain that has `steps_at_hand`."""
     return {
         "slug": chain.slug,
         "name": chain.name,
         "repeats": chain.repeats,
-        "steps": [{"wait_minutes": step.wait_minutes, "targets": targets_json(step)} for step in steps],
+        "steps": [{"wait_minutes": step.wait_minutes, "targets": targets_json(step)} for step in chain.steps.all()],
     }
 
 
@@ -217,3 +223,22 @@ def reachable(people: Iterable[UUID]) -> set[UUID]:
             removed_at__isnull=True,
         ).values_list("person", flat=True)
     )
+
+
+def present_layers(schedule: Schedule) -> list[Layer]:
+    """The layers as they stand now, lowest first, with who takes turns."""
+    return list(
+        Layer.objects.filter(schedule=schedule, effective_until__isnull=True)
+        .order_by("position")
+        .prefetch_related("participants__person", "shifts")
+    )
+
+
+def overrides_ahead(schedule: Schedule, now: datetime) -> list[Override]:
+    """The overrides that run or are to come, first one first."""
+    low = (now - timedelta(days=2)).astimezone(UTC).replace(tzinfo=None)
+    rows = Override.objects.filter(schedule=schedule, cancelled_at__isnull=True, ends_local__gt=low).select_related(
+        "person", "made_by"
+    )
+    ahead = [row for row in rows if instant(row.ends_local, row.time_zone) > now]
+    return sorted(ahead, key=lambda row: instant(row.starts_local, row.time_zone))

@@ -42,6 +42,11 @@ def systems() -> QuerySet[System]:
     return System.objects.select_related("owner", "team", "chain")
 
 
+def covered() -> QuerySet[System]:
+    """The systems somebody should be on call for: those in pilot or production."""
+    return systems().filter(stage__in=[Stage.PILOT, Stage.PRODUCTION])
+
+
 def components() -> QuerySet[Component]:
     """The components, by name, each with the number of systems that stand on it as `dependents`."""
     return Component.objects.annotate(dependents=Count("dependencies"))

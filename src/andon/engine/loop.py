@@ -15,9 +15,8 @@ from typing import Any
 
 import structlog
 from django.db import Error as DatabaseTrouble
-from django.db import close_old_connections, connections
 
-from andon.engine import beats
+from andon.engine import beats, lines
 from andon.engine.modules import Auditor, Delivery, Escalation, Heartbeat, Module, Routing
 from andon.kit import clock, ids, wake
 from andon.paging import adapters
@@ -70,7 +69,7 @@ class Engine:
             for module in self.modules:
                 module.stop()
             self._forget()
-            connections.close_all()
+            lines.drop()
             _log.info("the engine has stopped", engine=self.name)
 
     def run_once(self, now: datetime, limit: int = LIMIT) -> int:
@@ -106,7 +105,7 @@ class Engine:
         health = self._health[module.name]
         if clock.monotonic() < health.rests_until:
             return 0
-        close_old_connections()
+        lines.freshen()
         try:
             done = module.run_once(now, limit)
         except Exception as error:  # noqa: BLE001  one module's failure, whatever it is, must not stop the others
@@ -124,7 +123,7 @@ class Engine:
         health.rests_until = clock.monotonic() + rest
         _log.exception("an engine module failed", module=module.name, failures=health.failures, rests_seconds=rest)
         if isinstance(error, DatabaseTrouble):
-            connections.close_all()
+            lines.drop()
 
     def _beat(self) -> None:
         """Say every few seconds, where every process can read it, that this engine goes round."""
@@ -140,7 +139,7 @@ class Engine:
             )
         except DatabaseTrouble:
             _log.warning("the engine's beat could not be written", exc_info=True)
-            connections.close_all()
+            lines.drop()
 
     def _forget(self) -> None:
         """An engine that stops in order leaves no row behind that would look like a dead one."""

@@ -8,9 +8,8 @@ from typing import Protocol
 
 import structlog
 from django.conf import settings
-from django.db import close_old_connections
 
-from andon.engine import auditor
+from andon.engine import auditor, lines
 from andon.engine.auditor import Audit
 from andon.kit import outbound, wake
 from andon.kit.errors import Refused
@@ -101,13 +100,13 @@ class Delivery:
 
     def _send_beside(self, page: Page) -> None:
         """One page in a thread of its own. What fails here leaves a lease that expires, so nothing is lost."""
-        close_old_connections()
+        lines.freshen()
         try:
             sending.attempt(page, self._find)
         except Exception:  # noqa: BLE001  nobody collects a sender's result; the log is where its failure is seen
             _log.exception("a page's outcome could not be written; it will be sent again", page=str(page.pk))
         finally:
-            close_old_connections()
+            lines.freshen()
             wake.engine.set()
 
 

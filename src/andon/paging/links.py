@@ -37,7 +37,7 @@ class Ticket:
 
 def make(page: Page) -> str:
     """The token for a page; the same for every attempt to send it, because it is made of the page alone."""
-    packed = _FORMAT.pack(page.pk.bytes, page.person_id.bytes, int(page.send_after.timestamp()))
+    packed = _FORMAT.pack(page.pk.bytes, page.person_id.bytes, int(page.created_at.timestamp()))
     return _signer.sign(base64.urlsafe_b64encode(packed).decode().rstrip("="))
 
 

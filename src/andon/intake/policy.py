@@ -1,5 +1,7 @@
 """Who may see what was heard, and who may set up who speaks."""
 
+from uuid import UUID
+
 from django.db.models import Q, QuerySet
 
 from andon.incidents import policy as incidents
@@ -19,7 +21,7 @@ def visible_signals(by: Actor) -> QuerySet[Signal]:
     return rows.filter(Q(incident__isnull=True) | Q(incident__restricted=False) | Q(incident__in=seen))
 
 
-def access_signal(by: Actor, pk: object) -> Signal:
+def access_signal(by: Actor, pk: UUID) -> Signal:
     """The signal with this id, if the actor may know of it."""
     signal = visible_signals(by).filter(pk=pk).first()
     if signal is None:

@@ -117,8 +117,8 @@ def _known_sql() -> str:
     table = "intake_signal"
     same = f"FROM {table} x WHERE x.integration_id = k.integration AND x.fingerprint = k.fingerprint"
     return (
-        "SELECT DISTINCT s.id, s.integration_id, s.fingerprint, s.status, s.episode, s.past_episodes, s.ended_before, s.title, "  # noqa: S608  names only
-        "s.system_hint, s.type_hint, s.severity_hint, s.count, s.first_at "
+        "SELECT DISTINCT s.id, s.integration_id, s.fingerprint, s.status, s.episode, "  # noqa: S608  names only
+        "s.past_episodes, s.ended_before, s.title, s.system_hint, s.type_hint, s.severity_hint, s.count, s.first_at "
         f"FROM ({db.rows_of_json({'integration': 'uuid', 'fingerprint': 'text', 'episode': 'text'})}) k "
         f"JOIN {table} s ON s.id IN ("
         f"(SELECT x.id {same} AND x.status = 'firing'), "
@@ -275,9 +275,9 @@ def _write_deliveries(cursor: CursorWrapper, batch: Sequence[Heard], now: dateti
 
 
 _INSERT_SIGNAL = (
-    "INSERT INTO intake_signal (id, created_at, integration_id, fingerprint, episode, past_episodes, ended_before, status, title, "
-    "description, url, labels, system_hint, type_hint, severity_hint, count, starts_at, first_at, last_at, "
-    "resolved_at, dedup_reason, first_delivery, last_delivery, route_at, reason_joined) "
+    "INSERT INTO intake_signal (id, created_at, integration_id, fingerprint, episode, past_episodes, ended_before, "
+    "status, title, description, url, labels, system_hint, type_hint, severity_hint, count, starts_at, first_at, "
+    "last_at, resolved_at, dedup_reason, first_delivery, last_delivery, route_at, reason_joined) "
     "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '')"
 )
 _COUNT_REPEATS = "UPDATE intake_signal SET count = %s, last_at = %s, last_delivery = %s WHERE id = %s"

@@ -1,0 +1,147 @@
+"""kill -9 of the real server under load: what was answered with 2xx is in the database, on both databases."""
+
+import os
+import threading
+import time
+
+import httpx
+import pytest
+
+from tests.support.processes import running_andon
+
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(180)]
+
+CLIENTS = 8
+
+
+def test_every_2xx_is_in_the_database_after_kill_9(tmp_path, database_url):
+    with running_andon(tmp_path, database_url, engine=False) as andon:
+        sender = andon.integration("generic")
+        confirmed: set[str] = set()
+        done = threading.Event()
+
+        def send(client_number: int) -> None:
+            number = 0
+            with httpx.Client(timeout=10) as client:
+                while not done.is_set():
+                    number += 1
+                    key = f"{client_number}-{number}"
+                    try:
+                        answer = sender.post({"id": key, "title": f"Alert {key}"}, client=client)
+                    except httpx.TransportError:
+                        return  # cut off: not confirmed, and a real sender would send it again
+                    if answer.status_code == 200:
+                        confirmed.add(key)
+
+        threads = [threading.Thread(target=send, args=(number,)) for number in range(CLIENTS)]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + 30
+        while len(confirmed) < 300 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        andon.kill_server()
+        done.set()
+        for thread in threads:
+            thread.join()
+
+        assert len(confirmed) >= 300, andon.log("server")
+        kept = {fingerprint for (fingerprint,) in andon.sql("SELECT fingerprint FROM intake_signal")}
+        assert confirmed <= kept
+        andon.start_server()
+        assert sender.post({"id": "afterwards", "title": "After the restart"}).status_code == 200
+
+
+def test_twenty_five_keys_eight_times_at_once_make_twenty_five_signals(tmp_path, database_url):
+    with running_andon(tmp_path, database_url, engine=False) as andon:
+        sender = andon.integration("generic")
+        barrier = threading.Barrier(8)
+        answers: list[int] = []
+
+        def send() -> None:
+            with httpx.Client(timeout=20) as client:
+                barrier.wait()
+                for key in range(25):
+                    answer = sender.post({"id": f"key-{key}", "title": "Same alert"}, client=client)
+                    answers.append(answer.status_code)
+
+        threads = [threading.Thread(target=send) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert answers == [200] * 200
+        assert andon.sql("SELECT count(*), sum(count) FROM intake_signal WHERE status = 'firing'") == [(25, 200)]
+        assert andon.sql("SELECT count(*) FROM intake_delivery") == [(200,)]
+
+
+def test_two_replicas_on_one_postgresql_still_make_one_signal_a_key(tmp_path, postgres_url):
+    with (
+        running_andon(tmp_path / "one", postgres_url, engine=False) as one,
+        running_andon(tmp_path / "two", postgres_url, engine=False) as two,
+    ):
+        sender = one.integration("generic")
+        other = type(sender)(sender.url.replace(one.base_url, two.base_url), sender.token, sender.slug)
+        answers: list[int] = []
+
+        def send(where) -> None:
+            with httpx.Client(timeout=20) as client:
+                for key in range(50):
+                    answers.append(where.post({"id": f"key-{key}", "title": "Same"}, client=client).status_code)
+
+        threads = [threading.Thread(target=send, args=(where,)) for where in (sender, other) * 4]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert answers == [200] * 400
+        assert one.sql("SELECT count(*), sum(count) FROM intake_signal") == [(50, 400)]
+
+
+def test_a_database_that_goes_away_is_503_and_comes_back_without_a_restart(tmp_path, database_url):
+    with running_andon(tmp_path, database_url, engine=False) as andon:
+        sender = andon.integration("generic")
+        assert sender.post({"title": "Before"}).status_code == 200
+        with _away(andon):
+            answer = sender.post({"title": "Meanwhile"})
+            assert answer.status_code == 503
+            assert answer.headers["Retry-After"]
+            assert answer.headers["Content-Type"] == "application/problem+json"
+        deadline = time.monotonic() + 20
+        while (answer := sender.post({"title": "Afterwards"})).status_code == 503:
+            assert time.monotonic() < deadline, andon.log("server")
+            time.sleep(0.2)
+        assert answer.status_code == 200
+        titles = {title for (title,) in andon.sql("SELECT title FROM intake_signal")}
+        assert {"Before", "Afterwards"} <= titles
+
+
+class _away:  # noqa: N801  reads as a statement
+    """The database cannot be reached inside this block: its file is moved away, or its server refuses connections."""
+
+    def __init__(self, andon) -> None:
+        self.andon = andon
+        self.file = andon.database_url.removeprefix("sqlite:///")
+        self.sqlite = andon.database_url.startswith("sqlite")
+
+    def __enter__(self) -> None:
+        if self.sqlite:
+            os.rename(self.file, f"{self.file}.away")
+        else:
+            self._postgres(allow=False)
+
+    def __exit__(self, *_: object) -> None:
+        if self.sqlite:
+            os.rename(f"{self.file}.away", self.file)
+        else:
+            self._postgres(allow=True)
+
+    def _postgres(self, *, allow: bool) -> None:
+        import psycopg
+
+        server, _, name = self.andon.database_url.rpartition("/")
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+            connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {allow}')
+            if not allow:
+                connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])

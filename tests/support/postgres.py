@@ -1,0 +1,86 @@
+"""A PostgreSQL of the test session's own (Debian's packages, an unprivileged user), or the one that is given.
+
+ANDON_TEST_POSTGRES_URL names a server that may make databases; without it one is started in a folder of its own.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+
+from tests.support.prometheus import free_port
+
+
+def binaries() -> Path | None:
+    """Where initdb and postgres are, the newest version first; None when this machine has none."""
+    for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            return folder
+    found = shutil.which("initdb")
+    return Path(found).resolve().parent if found else None
+
+
+@contextmanager
+def running_postgres() -> Iterator[str | None]:
+    """The URL of a server's own `postgres` database; None where there is none and none can be started."""
+    if given := os.environ.get("ANDON_TEST_POSTGRES_URL"):
+        yield given
+        return
+    where = binaries()
+    if where is None:
+        yield None
+        return
+    folder = Path(tempfile.mkdtemp(prefix="andon-postgres-"))
+    user = _unprivileged(folder)
+    data, port = folder / "data", free_port()
+    try:
+        _run(user, where / "initdb", "-D", str(data), "-U", "andon", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=100"
+        _run(user, where / "pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-w", "-o", options, "start")
+        try:
+            yield f"postgresql://andon@127.0.0.1:{port}/postgres"
+        finally:
+            _run(user, where / "pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def fresh_database(server_url: str) -> Iterator[str]:
+    """An empty database on the server, dropped afterwards."""
+    name = f"andon_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    try:
+        yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    finally:
+        with suppress(psycopg.OperationalError), psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _unprivileged(folder: Path) -> str | None:
+    """PostgreSQL refuses to run as root: the user to run it as, who then owns the folder."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with suppress(KeyError):
+            account = pwd.getpwnam(name)
+            os.chown(folder, account.pw_uid, account.pw_gid)
+            return name
+    return None
+
+
+def _run(user: str | None, program: Path, *arguments: str) -> None:
+    done = subprocess.run(
+        [program, *arguments], user=user, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60, check=False
+    )  # fmt: skip
+    if done.returncode:
+        raise AssertionError(f"{program.name}: {done.stderr.decode(errors='replace')}")

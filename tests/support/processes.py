@@ -1,0 +1,234 @@
+"""Andon as real processes on loopback, for tests that kill them: a server, an engine, an own database.
+
+    with running_andon(tmp_path, database_url=url) as andon:
+        sender = andon.integration("generic")
+        sender.post({"title": "Errors", "system": "credit-scorer"})
+        andon.kill_server()  # SIGKILL
+        andon.start_server()
+        andon.sql("SELECT count(*) FROM intake_signal")
+
+The fixture `database_url` (see tests/integration/conftest.py) runs a test on SQLite and on PostgreSQL.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+
+from tests.support.prometheus import free_port
+
+ROOT = Path(__file__).parents[2]
+SERVER = ("-m", "uvicorn", "andon.site.asgi:application", "--host", "127.0.0.1", "--loop", "uvloop", "--http",
+          "httptools", "--lifespan", "on", "--no-access-log", "--timeout-graceful-shutdown", "10")  # fmt: skip
+ENGINE = ("-m", "andon.engine.runner")
+START_SECONDS = 40.0
+
+_PREAMBLE = "import json\nimport django\ndjango.setup()\nresult = None\n"
+_EPILOGUE = "\nprint('\\x1e' + json.dumps(result, default=str))\n"
+
+
+@dataclass
+class Sender:
+    """An integration, from the sender's side."""
+
+    url: str
+    token: str
+    slug: str
+
+    def post(self, body: Any, *, client: httpx.Client | None = None, **headers: str) -> httpx.Response:
+        """Send a body (bytes as they are, anything else as JSON)."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        send = client.post if client else httpx.post
+        return send(self.url, content=content, headers={"Authorization": f"Bearer {self.token}", **headers}, timeout=30)
+
+
+@dataclass
+class RunningAndon:
+    """One installation: its processes come and go, its database stays."""
+
+    folder: Path
+    database_url: str
+    port: int
+    settings: Mapping[str, str] = field(default_factory=dict)
+    server: "subprocess.Popen[bytes] | None" = None
+    engine: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ANDON_")}
+        return inherited | {
+            "ANDON_DATA_DIR": str(self.folder / "data"),
+            "ANDON_DATABASE_URL": self.database_url,
+            "ANDON_BASE_URL": self.base_url,
+            "ANDON_ALLOW_PRIVATE_TARGETS": "true",
+            "DJANGO_SETTINGS_MODULE": "andon.site.settings",
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT), inherited.get("PYTHONPATH", "")]),
+            **self.settings,
+        }
+
+    def start_server(self) -> None:
+        """Start serving and return when it answers."""
+        self.server = self._start("server", *SERVER, "--port", str(self.port))
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            if self.server.poll() is not None:
+                raise AssertionError(f"The server ended with {self.server.returncode}:\n{self.log('server')}")
+            try:
+                httpx.get(f"{self.base_url}/intake/generic/nobody", timeout=2)
+            except httpx.TransportError:
+                if time.monotonic() > deadline:
+                    raise AssertionError(f"The server does not answer:\n{self.log('server')}") from None
+                time.sleep(0.1)
+            else:
+                return
+
+    def start_engine(self) -> None:
+        """Start an engine; it works as soon as its imports are done (about a second)."""
+        self.engine = self._start("engine", *ENGINE)
+
+    def kill_server(self) -> None:
+        """SIGKILL, as a power cut would."""
+        self._end("server", signal.SIGKILL)
+
+    def kill_engine(self) -> None:
+        """SIGKILL, as a power cut would."""
+        self._end("engine", signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End both in good order; safe to call twice."""
+        self._end("engine", signal.SIGTERM)
+        self._end("server", signal.SIGTERM)
+
+    def log(self, name: str) -> str:
+        """What a process wrote, newest 20,000 characters; shown in a test's failure."""
+        path = self.folder / f"{name}.log"
+        return path.read_text(errors="replace")[-20_000:] if path.exists() else ""
+
+    def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Read (or write) the database from outside; placeholders are `?`."""
+        if self.database_url.startswith("sqlite"):
+            with sqlite3.connect(self.database_url.removeprefix("sqlite:///"), timeout=20) as connection:
+                return list(connection.execute(statement, parameters))
+        with psycopg.connect(self.database_url) as postgres:
+            cursor = postgres.execute(statement.replace("?", "%s"), parameters)  # type: ignore[arg-type]
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def python(self, code: str, **given: Any) -> Any:
+        """Run code with Django set up, in a process of its own; what it puts into `result` comes back as JSON."""
+        names = "".join(f"{name} = json.loads({json.dumps(value)!r})\n" for name, value in given.items())
+        done = subprocess.run(
+            [sys.executable, "-c", _PREAMBLE + names + code + _EPILOGUE],
+            env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise AssertionError(done.stderr)
+        return json.loads(done.stdout.rpartition("\x1e")[2])
+
+    def integration(self, kind: str, slug: str = "", *, resolves_incidents: bool = False) -> Sender:
+        """Set up a sender as an administrator would."""
+        slug = slug or kind
+        token = self.python(
+            "from andon.intake.actions import create_integration\n"
+            "from andon.people.policy import Actor\n"
+            "_, result = create_integration(slug=slug, name=slug, kind=kind, by=Actor.operator(), "
+            "resolves_incidents=resolves)",
+            slug=slug, kind=kind, resolves=resolves_incidents,
+        )  # fmt: skip
+        return Sender(f"{self.base_url}/intake/{kind}/{slug}", token, slug)
+
+    def _start(self, name: str, *arguments: str) -> "subprocess.Popen[bytes]":
+        with (self.folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, *arguments], env=self.environment, cwd=ROOT, stdout=log, stderr=log
+            )  # fmt: skip
+
+    def _end(self, name: str, how: signal.Signals) -> None:
+        process: subprocess.Popen[bytes] | None = getattr(self, name)
+        if process is None:
+            return
+        setattr(self, name, None)
+        process.send_signal(how)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+            raise AssertionError(f"The {name} did not end within 20 seconds:\n{self.log(name)}") from None
+
+
+@contextmanager
+def running_andon(
+    folder: Path,
+    database_url: str | None = None,
+    *,
+    engine: bool = True,
+    settings: Mapping[str, str] | None = None,
+    server: bool = True,
+) -> Iterator[RunningAndon]:
+    """A fresh installation with its tables made.
+
+    Args:
+        folder: Of its own; data and logs go there.
+        database_url: An empty PostgreSQL database; None = SQLite in the folder.
+        engine: Whether to start an engine beside the server.
+        settings: More environment, such as ANDON_SMTP_URL.
+        server: False leaves it to the test to start one.
+    """
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    url = database_url or f"sqlite:///{folder / 'data' / 'andon.sqlite3'}"
+    andon = RunningAndon(folder, url, free_port(), settings or {})
+    _make_tables(andon)
+    try:
+        if server:
+            andon.start_server()
+        if engine:
+            andon.start_engine()
+        yield andon
+    finally:
+        andon.stop()
+
+
+_migrated: dict[str, Path] = {}
+
+
+def _make_tables(andon: RunningAndon) -> None:
+    """Migrate; SQLite's file is made once a test session and copied from then on."""
+    if not andon.database_url.startswith("sqlite"):
+        _migrate(andon)
+        return
+    file = Path(andon.database_url.removeprefix("sqlite:///"))
+    template = _migrated.get("sqlite")
+    if template is None or not template.exists():
+        _migrate(andon)
+        with sqlite3.connect(file) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        template = andon.folder.parent / "andon-template.sqlite3"
+        shutil.copy(file, template)
+        _migrated["sqlite"] = template
+    else:
+        shutil.copy(template, file)
+
+
+def _migrate(andon: RunningAndon) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "django", "migrate", "--no-input"],
+        env=andon.environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise AssertionError(done.stderr or done.stdout)

@@ -119,10 +119,7 @@ class Term:
     def text(self) -> str:
         """As the reason names it: "scale H2"."""
         name = f"technical impact T{self.score}" if self.dimension is None else f"{self.dimension.words} H{self.score}"
-        notes = ["not yet assessed: plausible worst"] if self.assumed else []
-        if self.counts < self.score:
-            notes.append(f"counts as H{self.counts} beside the harm itself")
-        return f"{name} ({'; '.join(notes)})" if notes else name
+        return f"{name} (counts as H{self.counts} beside the harm itself)" if self.counts < self.score else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +235,11 @@ def _reason(terms: tuple[Term, ...], level: int, raised: int, raised_by: tuple[s
         for term in terms
         if term.counts and (term.counts == level or (term.counts >= RAISES_FROM and not term.assumed))
     ]
-    said.sort(key=lambda term: (-term.counts, term.assumed))
-    because = ", ".join(term.text for term in said) or "no impact and no harm: a hazard or near miss"
+    said.sort(key=lambda term: -term.counts)
+    known = ", ".join(term.text for term in said if not term.assumed)
+    guessed = ", ".join(term.text for term in said if term.assumed)
+    parts = [known, f"{guessed} (not yet assessed: plausible worst)" if guessed else ""]
+    because = "; ".join(filter(None, parts)) or "no impact and no harm: a hazard or near miss"
     text = f"{Severity.of_level(raised).name} because: {because}"
     if raised > level:
         text += f"; raised from {Severity.of_level(level).name}: {' and '.join(raised_by)}"

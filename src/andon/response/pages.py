@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from andon.incidents import actions
 from andon.incidents.models import Incident, SeverityLowering
-from andon.incidents.policy import access_incident
+from andon.incidents.policy import access_incident, must_respond
 from andon.kit.errors import Missing, Refused
 from andon.kit.forms import refuse
 from andon.people.http import actor_of
@@ -94,6 +94,7 @@ def _act(
     """One act with a form of its own: shown on GET, done on POST, then back to the incident."""
     by = actor_of(request)
     found = access_incident(by, number)
+    must_respond(by, found, "act on incidents")
     form = form_class(request.POST or None, initial=dict(initial(found)) if initial else None)
     if request.method == "POST" and form.is_valid():
         try:

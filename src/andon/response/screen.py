@@ -88,6 +88,7 @@ class Screen:
         return {
             "incident": incident,
             "type_label": incident.incident_type.label,
+            "because": incident.severity_reason.removeprefix(f"{incident.level.name} because: "),
             "verified": False,
             "next": self.next_act(steps) if may else None,
             "live_url": f"/live/incidents/{incident.number}",
@@ -134,7 +135,7 @@ class Screen:
         }
         if todo is not None:
             return {
-                "verb": "step",
+                "verb": "check",
                 "heading": todo.title,
                 "label": "Mark as done",
                 "explanation": f"The next step of the protocol ({Phase(todo.phase).words}). How to do it stands below.",
@@ -207,7 +208,7 @@ class Screen:
         if not self.by.may(OrgRole.LEAD):
             return None
         return {
-            "verb": "close",
+            "verb": "check",
             "heading": "Close it",
             "label": "Close the incident",
             "explanation": "Nothing is left to do here. Closing keeps everything; it can be reopened.",

@@ -1,0 +1,199 @@
+"""Signals find their incident: one for a system and type, however many come, however late, and twice changes nothing."""
+
+from datetime import timedelta
+
+import pytest
+
+from andon.incidents import timeline
+from andon.incidents.models import Incident
+from andon.intake import actions as intake
+from andon.intake import recording
+from andon.intake.events import Event
+from andon.intake.models import Signal
+from andon.intake.recording import Heard
+from andon.kit import ids
+from andon.people.policy import Actor
+from andon.practice.grouping import SignalStatus
+from andon.practice.words import ContainmentKind, IncidentType
+from andon.response import containing, escalating, opening, routing
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def monitor(cast):
+    integration, _ = intake.create_integration(
+        slug="prometheus", name="Prometheus", kind="alertmanager", by=Actor.of(cast.nadia), system=cast.credit_scorer
+    )
+    return integration
+
+
+def event(fingerprint, *, status="firing", severity=3, system="", type_="", episode="", title=""):
+    return Event(
+        fingerprint=fingerprint,
+        status=SignalStatus(status),
+        title=title or f"Alert {fingerprint}",
+        episode=episode,
+        system_hint=system,
+        type_hint=type_,
+        severity_hint=severity,
+    )
+
+
+def hear(integration, *events):
+    recording.record([Heard(ids.new(), integration.pk, b"{}", "application/json", list(events))])
+
+
+def route(time):
+    return routing.route_due(time.now(), 100)
+
+
+def test_signals_of_one_system_and_type_open_one_incident(monitor, cast, time):
+    hear(monitor, event("a"), event("b"), event("c"))
+    assert route(time) == 3
+    incident = Incident.objects.get()
+    assert incident.system == cast.credit_scorer
+    assert set(Signal.objects.values_list("incident", flat=True)) == {incident.pk}
+    assert list(incident.timeline.values_list("kind", flat=True)) == ["opened", "signals_joined"]
+    assert route(time) == 0
+
+    time.forward(timedelta(minutes=1))
+    hear(monitor, event("d"))
+    route(time)
+    assert Incident.objects.count() == 1
+    assert incident.signals.get(fingerprint="d").reason_joined == "incident_open"
+    assert timeline.verify(Incident.objects.get()) == []
+
+
+def test_another_type_is_another_incident(monitor, time):
+    hear(monitor, event("a"), event("b", type_="fairness_violation"))
+    route(time)
+    assert set(Incident.objects.values_list("type", flat=True)) == {"technical_failure", "fairness_violation"}
+
+
+def test_the_senders_severity_is_technical_impact(monitor, time):
+    hear(monitor, event("a", severity=1))
+    route(time)
+    assert Incident.objects.get().technical == 4
+
+
+def test_a_crash_after_the_claim_routes_again_when_the_lease_runs_out(monitor, time, monkeypatch):
+    hear(monitor, event("a"))
+
+    def die(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(routing, "open_incident", die)
+        route(time)
+    assert not Incident.objects.exists()
+    assert route(time) == 0
+    time.forward(routing.LEASE)
+    assert route(time) == 1
+    assert Incident.objects.count() == 1
+
+
+def test_a_signal_of_an_unknown_system_is_kept_and_pages_the_fallback(monitor, cast, time):
+    hear(monitor, event("a", system="no-such-system", severity=2), event("b", system="no-such-system", severity=4))
+    route(time)
+    incident = Incident.objects.get()
+    assert incident.system is None
+    escalating.escalate_due(time.now(), 10)
+    assert incident.pages.get().person == cast.nadia
+    assert Signal.objects.filter(system__isnull=True).count() == 2
+
+
+def test_a_minor_signal_of_an_unknown_system_opens_nothing_and_stays_visible(monitor, time):
+    hear(monitor, event("a", system="no-such-system", severity=4))
+    route(time)
+    assert not Incident.objects.exists()
+    assert Signal.objects.get().reason_joined == "unrouted_minor"
+
+
+def test_when_all_signals_have_ended_the_rule_resolves(monitor, time):
+    monitor.resolves_incidents = True
+    monitor.save()
+    hear(monitor, event("a"), event("b"))
+    route(time)
+    escalating.escalate_due(time.now(), 10)
+    hear(monitor, event("a", status="resolved"))
+    route(time)
+    assert Incident.objects.get().state == "open"
+    hear(monitor, event("b", status="resolved"))
+    route(time)
+    incident = Incident.objects.get()
+    assert (incident.state, incident.next_page_at) == ("resolved", None)
+    assert "signals has ended" not in incident.containment_waived_reason
+    assert incident.containment_waived_reason
+    assert not incident.pages.filter(state__in=["pending", "sending"]).exists()
+    assert timeline.verify(incident) == []
+
+
+def test_without_the_rule_ended_signals_are_recorded_and_people_resolve(monitor, time):
+    hear(monitor, event("a"))
+    route(time)
+    hear(monitor, event("a", status="resolved"))
+    route(time)
+    incident = Incident.objects.get()
+    assert incident.state == "open"
+    assert incident.timeline.last().kind == "signals_ended"
+
+
+def test_an_incident_that_people_declared_is_theirs_to_resolve(monitor, cast, time):
+    monitor.resolves_incidents = True
+    monitor.save()
+    declared = opening.declare(title="Odd scores", system=cast.credit_scorer, by=Actor.of(cast.lena))
+    hear(monitor, event("a"))
+    route(time)
+    assert Signal.objects.get().incident == declared
+    hear(monitor, event("a", status="resolved"))
+    route(time)
+    declared.refresh_from_db()
+    assert declared.state == "open"
+
+
+def test_a_new_firing_after_the_end_opens_a_new_incident(monitor, cast, time):
+    monitor.resolves_incidents = True
+    monitor.save()
+    for status in ("firing", "resolved", "firing"):
+        hear(monitor, event("a", status=status))
+        route(time)
+        time.forward(timedelta(minutes=1))
+    assert list(Incident.objects.order_by("number").values_list("state", flat=True)) == ["resolved", "open"]
+
+
+def test_a_late_double_of_an_episode_that_is_over_opens_nothing(monitor, time):
+    monitor.resolves_incidents = True
+    monitor.save()
+    began = "2026-03-02T03:00:00Z"
+    for status in ("firing", "resolved", "firing", "resolved", "firing"):
+        hear(monitor, event("a", status=status, episode=began))
+        route(time)
+    assert Incident.objects.count() == 1
+
+
+def test_an_end_that_overtakes_its_beginning_opens_nothing(monitor, time):
+    began = "2026-03-02T03:00:00Z"
+    hear(monitor, event("a", status="resolved", episode=began))
+    route(time)
+    hear(monitor, event("a", status="firing", episode=began))
+    route(time)
+    assert not Incident.objects.exists()
+
+
+def test_joining_does_not_undo_what_people_did(monitor, cast, time):
+    hear(monitor, event("a"))
+    route(time)
+    incident = Incident.objects.get()
+    containing.contain(incident, kind=ContainmentKind.ROLL_BACK, note="back to v6", by=Actor.of(cast.lena))
+    hear(monitor, event("b"))
+    route(time)
+    incident.refresh_from_db()
+    assert (incident.state, incident.next_page_at) == ("contained", None)
+
+
+def test_a_signal_whose_words_are_hostile_is_only_words(monitor, time):
+    hear(monitor, event("a", title="<script>alert(1)</script> %s {{ x }}" * 3))
+    route(time)
+    assert "<script>" in Incident.objects.get().title
+    assert IncidentType(Incident.objects.get().type) is IncidentType.TECHNICAL_FAILURE

@@ -3,80 +3,40 @@
 import contextlib
 import ipaddress
 import socket
-import threading
 import time as wall
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from andon.kit import outbound
 from andon.kit.outbound import TargetRefused, Unreachable
-
-
-class Listener:
-    """A real HTTP server on loopback that answers as the test says and keeps what it heard."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, str, dict[str, str], bytes]] = []
-        self.answer: Callable[[BaseHTTPRequestHandler], None] = lambda handler: self.say(handler, 200)
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def handle_any(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                outer.heard.append(
-                    (self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
-                )
-                with contextlib.suppress(ConnectionError):
-                    outer.answer(self)
-
-            do_GET = do_POST = handle_any  # noqa: N815
-
-            def log_message(self, *_: object) -> None:
-                """Quiet."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    @staticmethod
-    def say(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str) -> None:
-        handler.send_response(status)
-        for name, value in headers.items():
-            handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
+from tests.support.listener import Listener, listening
 
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    one = Listener()
-    thread = threading.Thread(target=one.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield one
-    one.server.shutdown()
-    one.server.server_close()
+    with listening() as one:
+        yield one
 
 
 def test_a_post_arrives_with_its_body_and_headers(listener: Listener):
     answer = outbound.post(f"{listener.url}/hook?a=1", b'{"x":1}', {"Content-Type": "application/json"})
     assert answer.ok
-    command, path, headers, body = listener.heard[0]
-    assert (command, path, body) == ("POST", "/hook?a=1", b'{"x":1}')
-    assert headers["content-type"] == "application/json"
-    assert headers["host"] == listener.url.removeprefix("http://")
-    assert headers["user-agent"].startswith("Andon/")
+    heard = listener.heard[0]
+    assert (heard.command, heard.path, heard.body) == ("POST", "/hook?a=1", b'{"x":1}')
+    assert heard.headers["content-type"] == "application/json"
+    assert heard.headers["host"] == listener.url.removeprefix("http://")
+    assert heard.headers["user-agent"].startswith("Andon/")
 
 
 def test_the_name_stays_in_the_host_header_while_the_checked_address_is_called(listener: Listener):
-    outbound.get(f"http://localhost:{listener.server.server_port}/")
-    assert listener.heard[0][2]["host"] == f"localhost:{listener.server.server_port}"
+    outbound.get(f"http://localhost:{listener.port}/")
+    assert listener.heard[0].headers["host"] == f"localhost:{listener.port}"
 
 
 def test_a_redirect_is_an_answer_and_is_not_followed(listener: Listener):
-    listener.answer = lambda h: listener.say(h, 302, Location=f"{listener.url}/elsewhere")
+    listener.always(302, Location=f"{listener.url}/elsewhere")
     assert outbound.get(listener.url).status == 302
     assert len(listener.heard) == 1
 
@@ -135,7 +95,7 @@ def test_a_name_that_changes_its_address_between_check_and_call_is_called_where_
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **_: rebinding(str(host), *rest))
-    assert outbound.get(f"http://rebind.example:{listener.server.server_port}/").ok
+    assert outbound.get(f"http://rebind.example:{listener.port}/").ok
     assert asked[0] == "rebind.example"
     assert "rebind.example" not in asked[1:]  # the second look-up, if any, is of the literal address
 
@@ -143,7 +103,7 @@ def test_a_name_that_changes_its_address_between_check_and_call_is_called_where_
 def test_the_second_address_is_tried_when_nobody_listens_on_the_first(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ):
-    port = listener.server.server_port
+    port = listener.port
     both = [(socket.AF_INET6, 1, 6, "", ("::1", port, 0, 0)), (socket.AF_INET, 1, 6, "", ("127.0.0.1", port))]
     real = socket.getaddrinfo
     monkeypatch.setattr(
@@ -182,9 +142,7 @@ def test_some_addresses_are_never_called(address: str):
     ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1", "::1", "fc00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::"],
 )  # fmt: skip
 def test_private_addresses_are_called_only_where_that_is_allowed(address: str):
-    assert "ANDON_ALLOW_PRIVATE_TARGETS" in outbound.refusal(
-        ipaddress.ip_address(address), allow_private=False
-    )
+    assert "ANDON_ALLOW_PRIVATE_TARGETS" in outbound.refusal(ipaddress.ip_address(address), allow_private=False)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "::1", "fc00::1", "::ffff:10.0.0.1"])
@@ -226,10 +184,7 @@ def test_loopback_is_refused_however_it_is_written(host: str):
 
 
 def test_one_bad_address_of_a_name_refuses_the_name(monkeypatch: pytest.MonkeyPatch):
-    answers = [
-        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80))
-        for address in ("93.184.216.34", "10.0.0.1")
-    ]
+    answers = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 80)) for address in ("93.184.216.34", "10.0.0.1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: answers)
     with pytest.raises(TargetRefused, match=r"10\.0\.0\.1"):
         outbound.check("http://mixed.example/", allow_private=False)

@@ -1,0 +1,65 @@
+"""A real HTTP server on loopback that answers as the test says and keeps what it heard."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Heard:
+    command: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.heard: list[Heard] = []
+        self.answer: Callable[[BaseHTTPRequestHandler], None] = lambda handler: self.say(handler, 200)
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def handle_any(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                outer.heard.append(Heard(self.command, self.path, headers, body))
+                with contextlib.suppress(ConnectionError):
+                    outer.answer(self)
+
+            do_GET = do_POST = handle_any  # noqa: N815  the library's names
+
+            def log_message(self, *_: object) -> None:
+                """Quiet."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_port
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    @staticmethod
+    def say(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str) -> None:
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    def always(self, status: int, **headers: str) -> None:
+        self.answer = lambda handler: self.say(handler, status, **headers)
+
+
+@contextmanager
+def listening() -> Iterator[Listener]:
+    one = Listener()
+    thread = threading.Thread(target=one.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield one
+    finally:
+        one.server.shutdown()
+        one.server.server_close()

@@ -1,5 +1,7 @@
-"""Addresses of this slice's pages."""
+"""Addresses of the list of incidents. Those of one incident are in `andon.response.urls`."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from andon.incidents import pages
+
+urlpatterns: list[URLPattern | URLResolver] = [path("incidents", pages.incidents, name="incidents")]

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, re_path
 from django.utils.cache import get_conditional_response, patch_vary_headers, set_response_etag
@@ -64,6 +64,8 @@ def answered(view: View) -> View:
             response = idempotency.once(request, lambda: view(request, *args, **kwargs))
         except Refused as refusal:
             return problems.of(refusal)
+        except Http404:
+            return problems.not_found(request)
         except (OperationalError, InterfaceError) as error:
             return problems.database(request, error)
         if response.status_code == 405:  # noqa: PLR2004  Method Not Allowed, which Ninja answers as text

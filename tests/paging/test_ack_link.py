@@ -130,7 +130,7 @@ def test_the_link_of_somebody_who_left_opens_nothing(link: str, phone: Client, c
 
 
 def test_a_cancelled_page_says_so(link: str, phone: Client, incident: Incident):
-    Page.objects.filter(incident=incident).update(state=Page.State.CANCELLED, last_error="acknowledged")
+    Page.objects.filter(incident=incident).update(state=Page.State.CANCELLED, due_at=None, last_error="acknowledged")
     assert "was cancelled" in phone.get(link).content.decode()
     assert phone.post(link).status_code == 409
     incident.refresh_from_db()

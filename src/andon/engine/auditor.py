@@ -89,7 +89,7 @@ def _give_next_page(pk: Any, now: datetime) -> bool:
 
 def _abandoned_pages(now: datetime) -> Finding | None:
     """Pages cut off in mid-sending are claimed again within a lease; one that is not shows that nobody sends."""
-    count = Page.objects.filter(state=Page.State.SENDING, leased_until__lt=now - LEASE_PATIENCE).count()
+    count = Page.objects.filter(state=Page.State.SENDING, due_at__lt=now - LEASE_PATIENCE).count()
     says = "Pages were cut off while being sent and nobody has taken them up again: is delivery running?"
     return Finding("abandoned_pages", says, count) if count else None
 
@@ -103,6 +103,6 @@ def _unrouted_signals(now: datetime) -> Finding | None:
 
 def _late_pages(now: datetime) -> Finding | None:
     """A page goes out when it is due."""
-    count = Page.objects.filter(state=Page.State.PENDING, send_after__lt=now - PAGE_PATIENCE).count()
+    count = Page.objects.filter(state=Page.State.PENDING, due_at__lt=now - PAGE_PATIENCE).count()
     says = "Pages have been due for more than two minutes and were not sent: people are paged late."
     return Finding("late_pages", says, count) if count else None

@@ -77,6 +77,7 @@ def queue(
             first=first,
             key=uuid.uuid4().hex,
             send_after=now + timedelta(minutes=point.delay_minutes),
+            due_at=now + timedelta(minutes=point.delay_minutes),
         )
         for point in points
     ]
@@ -99,7 +100,7 @@ def cancel(incident: Incident, reason: str, now: datetime, *, by: Actor | None =
     cancelled = [
         page
         for page in waiting
-        if waiting.filter(pk=page.pk).update(state=Page.State.CANCELLED, last_error=reason[:500])
+        if waiting.filter(pk=page.pk).update(state=Page.State.CANCELLED, due_at=None, last_error=reason[:500])
     ]
     if cancelled:
         body = {

@@ -37,9 +37,10 @@ class Page(Row):
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     send_after = models.DateTimeField()
+    # When the engine looks at it: its time to be sent, the end of the lease while it is being sent, else nothing.
+    due_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     leased_by = models.CharField(max_length=80, blank=True)
-    leased_until = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=500, blank=True)
     refused = models.BooleanField(default=False)  # failed because the contact point will never take it
@@ -50,13 +51,20 @@ class Page(Row):
         ordering: ClassVar = ["created_at"]
         indexes: ClassVar = [
             models.Index(
-                fields=["-first", "send_after"],
-                condition=Q(state__in=["pending", "sending"]),
+                fields=["-first", "due_at"],
+                condition=Q(due_at__isnull=False),
                 name="page_due",
             ),
             models.Index(fields=["incident", "state"], name="page_of_incident"),
             models.Index(fields=["person", "sent_at"], name="page_latest_to_person"),
         ]
         constraints: ClassVar = [
-            one_of("state", ["pending", "sending", "sent", "failed", "cancelled"], "page_state_known")
+            one_of("state", ["pending", "sending", "sent", "failed", "cancelled"], "page_state_known"),
+            models.CheckConstraint(
+                condition=(
+                    Q(state__in=["pending", "sending"], due_at__isnull=False)
+                    | Q(state__in=["sent", "failed", "cancelled"], due_at__isnull=True)
+                ),
+                name="page_that_waits_has_a_time",
+            ),
         ]

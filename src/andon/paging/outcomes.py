@@ -67,13 +67,13 @@ def settle(page: Page, receipt: Receipt, now: datetime) -> bool:
         return bool(
             mine.update(
                 state=Page.State.PENDING,
-                leased_until=None,
                 send_after=now + decision.wait,
+                due_at=now + decision.wait,
                 last_error=receipt.reason[:500],
             )
         )
     refused = receipt.outcome is Outcome.BROKEN
-    if not mine.update(state=Page.State.FAILED, leased_until=None, last_error=receipt.reason[:500], refused=refused):
+    if not mine.update(state=Page.State.FAILED, due_at=None, last_error=receipt.reason[:500], refused=refused):
         return False
     _given_up(page, incident, receipt, now)
     return True
@@ -83,7 +83,7 @@ def _sent(mine: Any, page: Page, incident: Incident, receipt: Receipt, now: date
     """The page is out."""
     late = mine.filter(state=Page.State.CANCELLED).exists()
     if not mine.update(
-        state=Page.State.SENT, sent_at=now, leased_until=None, last_error="", provider_ref=receipt.ref[:200]
+        state=Page.State.SENT, sent_at=now, due_at=None, last_error="", provider_ref=receipt.ref[:200]
     ):
         return False
     timeline.record(incident, "page_sent", _entry(page) | {"after_cancel": late}, by=Actor.engine(), at=now)

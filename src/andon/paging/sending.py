@@ -27,10 +27,8 @@ Find = Callable[[str], Channel]
 
 
 def due(now: datetime) -> Q:
-    """What is to be sent: waiting and its time has come, or cut off in mid-sending."""
-    waiting = Q(state=Page.State.PENDING, send_after__lte=now)
-    cut_off = Q(state=Page.State.SENDING, leased_until__lte=now)
-    return waiting | cut_off
+    """What is to be sent: its time has come, or a crash cut it off in mid-sending and its lease has ended."""
+    return Q(due_at__lte=now)
 
 
 def claim(now: datetime, limit: int, name: str) -> list[Page]:
@@ -58,8 +56,8 @@ def _in_order(now: datetime) -> list[uuid.UUID]:
     """Keys of the due pages at the front of the queue, in the order of sending."""
     rows = list(
         Page.objects.filter(due(now))
-        .order_by("-first", "send_after")
-        .values_list("pk", "first", "person", "send_after")[:_WINDOW]
+        .order_by("-first", "due_at")
+        .values_list("pk", "first", "person", "due_at")[:_WINDOW]
     )
     if not rows:
         return []
@@ -82,9 +80,9 @@ def _take(keys: list[uuid.UUID], now: datetime, name: str) -> list[Page]:
     rows = db.lock_free(Page.objects.filter(due(now), pk__in=keys))
     taken = {page.pk: page for page in rows.select_related("incident__system", "person", "contact_point")}
     for page in taken.values():
-        page.state, page.leased_by, page.leased_until = Page.State.SENDING, lease, now + LEASE
+        page.state, page.leased_by, page.due_at = Page.State.SENDING, lease, now + LEASE
         page.attempts += 1
-    Page.objects.bulk_update(taken.values(), ["state", "leased_by", "leased_until", "attempts"])
+    Page.objects.bulk_update(taken.values(), ["state", "leased_by", "due_at", "attempts"])
     return [taken[key] for key in keys if key in taken]
 
 

@@ -1,0 +1,131 @@
+"""Engines beside each other on one database: every page goes out once, and an acknowledgement wins cleanly."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from django.db import connections
+
+from andon.engine.loop import build
+from andon.incidents.models import Incident
+from andon.kit import clock
+from andon.paging.channel import Destination, Receipt
+from andon.paging.message import Message
+from andon.paging.models import Page
+from andon.paging.recording import RecordingChannel
+from andon.people.policy import Actor
+from andon.response.acknowledging import acknowledge
+from tests.support.cast import Cast
+from tests.support.paging import kinds, open_incident
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at_once(*jobs: Callable[[], None]) -> None:
+    """Run jobs in threads that start together; what one raises is raised here."""
+    start = threading.Barrier(len(jobs))
+    failures: list[BaseException] = []
+
+    def run(job: Callable[[], None]) -> None:
+        try:
+            start.wait(10)
+            job()
+        except BaseException as error:  # noqa: BLE001  handed to the test's own thread
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    if failures:
+        raise failures[0]
+
+
+def test_engines_at_once_send_each_page_once(cast: Cast):
+    incidents = [open_incident(None, cast.vera, f"Number {n}") for n in range(12)]
+    channel = RecordingChannel()
+
+    def engine() -> None:
+        one = build(find=channel, senders=0)
+        for _ in range(6):
+            one.run_until_idle(clock.now())
+        assert not one.failing, one.failing
+
+    at_once(*[engine] * 4)
+    times = Counter(message.key for message in channel.attempts)
+    assert len(times) == len(incidents)
+    assert set(times.values()) == {1}
+    assert set(Page.objects.values_list("state", flat=True)) == {"sent"}
+    assert all(kinds(incident).count("page_sent") == 1 for incident in incidents)
+
+
+def test_pages_go_out_in_threads_while_the_loop_goes_round(cast: Cast):
+    wire = threading.Semaphore(0)
+
+    def slow(message: Message, _destination: Destination) -> Receipt:
+        if message.to == "Lena":
+            assert wire.acquire(timeout=20)
+        return Receipt.sent()
+
+    channel = RecordingChannel(answers=slow)
+    engine = build(find=channel, senders=4)
+    stuck = open_incident(cast.credit_scorer, cast.vera)
+    engine.run_once(clock.now())
+    free = open_incident(None, cast.vera, "Another")
+    for _ in range(200):
+        engine.run_once(clock.now())
+        if Page.objects.filter(incident=free, state="sent").exists():
+            break
+        threading.Event().wait(0.02)
+    assert Page.objects.get(incident=free).state == "sent"
+    assert Page.objects.get(incident=stuck).state == "sending"
+    wire.release()
+    for module in engine.modules:
+        module.stop()
+    assert Page.objects.get(incident=stuck).state == "sent"
+
+
+def test_an_acknowledgement_and_the_engine_at_once_leave_nothing_waiting(cast: Cast):
+    for number in range(8):
+        incident = open_incident(None, cast.vera, f"Number {number}")
+        channel = RecordingChannel()
+        engine = build(find=channel, senders=0)
+
+        def work(engine=engine) -> None:
+            for _ in range(5):
+                engine.run_until_idle(clock.now())
+
+        def answer(incident=incident) -> None:
+            acknowledge(incident, by=Actor.of(cast.lena), via="page")
+
+        at_once(work, answer)
+        assert not engine.failing, engine.failing
+        incident.refresh_from_db()
+        assert incident.acknowledged_at is not None
+        assert incident.next_page_at is None
+        states = set(Page.objects.filter(incident=incident).values_list("state", flat=True))
+        assert states <= {"sent", "cancelled"}
+        assert Incident.objects.get(pk=incident.pk).timeline_count == incident.timeline.count()
+
+
+def test_two_clicks_on_one_link_at_once_acknowledge_once(cast: Cast, settings: object):
+    from django.test import Client
+
+    from andon.paging import links
+
+    incident = open_incident(cast.credit_scorer, cast.vera)
+    build(find=RecordingChannel(), senders=0).run_until_idle(clock.now())
+    path = f"/a/{links.make(Page.objects.get(incident=incident))}"
+    answers: list[int] = []
+
+    def click() -> None:
+        answers.append(Client().post(path).status_code)
+
+    at_once(*[click] * 4)
+    assert sorted(answers) == [302, 409, 409, 409]
+    assert kinds(incident).count("acknowledged") == 1

@@ -1,8 +1,8 @@
 """kill -9 of the real server under load: what was answered with 2xx is in the database, on both databases."""
 
-import os
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -86,8 +86,8 @@ def test_two_replicas_on_one_postgresql_still_make_one_signal_a_key(tmp_path, po
 
         def send(where) -> None:
             with httpx.Client(timeout=20) as client:
-                for key in range(50):
-                    answers.append(where.post({"id": f"key-{key}", "title": "Same"}, client=client).status_code)
+                sent = (where.post({"id": f"key-{key}", "title": "Same"}, client=client) for key in range(50))
+                answers.extend(answer.status_code for answer in sent)
 
         threads = [threading.Thread(target=send, args=(where,)) for where in (sender, other) * 4]
         for thread in threads:
@@ -127,13 +127,13 @@ class _away:  # noqa: N801  reads as a statement
 
     def __enter__(self) -> None:
         if self.sqlite:
-            os.rename(self.file, f"{self.file}.away")
+            Path(self.file).rename(f"{self.file}.away")
         else:
             self._postgres(allow=False)
 
     def __exit__(self, *_: object) -> None:
         if self.sqlite:
-            os.rename(f"{self.file}.away", self.file)
+            Path(f"{self.file}.away").rename(self.file)
         else:
             self._postgres(allow=True)
 

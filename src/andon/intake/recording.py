@@ -4,7 +4,7 @@ Written in SQL by hand, a handful of statements a batch whatever its size: this 
 speed decides whether a storm is survived. The ORM reads these rows everywhere else.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,7 +39,7 @@ class Heard(msgspec.Struct):
 
 @dataclass(slots=True)
 class _Line:
-    """A signal's row while a batch is decided. `id` and `integration` are as the database driver spells a UUID."""
+    """A signal's row while a batch is decided. `id` and `integration`: as the driver gives them, UUIDs if new."""
 
     id: Any
     integration: Any
@@ -58,7 +58,6 @@ class _Line:
     last_delivery: UUID | None = None
     reason: str | None = None  # None = as it was
     event: Event | None = None  # the one whose words are to be written; None = as they were
-    touched: bool = False
     changed: bool = False
     due: bool = False  # to be routed
 
@@ -76,6 +75,19 @@ class _Story:
 Key = tuple[Any, str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Driver:
+    """How the database driver of this process wants its values: looked up once a batch, not once a value."""
+
+    key: Callable[[UUID], Any]
+    when: Callable[[datetime | None], Any]
+
+
+def _driver() -> _Driver:
+    key: Callable[[UUID], Any] = (lambda uuid: uuid.hex) if db.is_sqlite() else (lambda uuid: uuid)
+    return _Driver(key, connection.ops.adapt_datetimefield_value)
+
+
 @transaction.atomic
 def record(batch: Sequence[Heard]) -> bool:
     """Write a batch of deliveries and what they say; whether any signal is now due for routing.
@@ -83,27 +95,16 @@ def record(batch: Sequence[Heard]) -> bool:
     Nothing of it is written if it raises. Two writers on PostgreSQL take turns by integration; should they race all the
     same, the unique index on what is firing refuses the second, who decides again (see `writer`).
     """
-    now = clock.now()
+    now, driver = clock.now(), _driver()
     with connection.cursor() as cursor:
         _take_turns(batch)
-        stories = _on_record(cursor, batch)
+        stories = _on_record(cursor, batch, driver)
         for heard in batch:
+            integration = driver.key(heard.integration)
             for event in heard.events:
-                _decide(stories[_key(heard.integration), event.fingerprint], event, heard, now)
-        lines = [line for story in stories.values() for line in story.lines if line.touched]
-        _write_deliveries(cursor, batch, now)
-        _write_lines(cursor, lines, now)
-    return any(line.due for line in lines)
-
-
-def _key(uuid: UUID) -> Any:
-    """A UUID as the driver takes and gives it."""
-    return uuid.hex if db.is_sqlite() else uuid
-
-
-def _when(at: datetime | None) -> Any:
-    """A time as the driver takes it."""
-    return connection.ops.adapt_datetimefield_value(at)
+                _decide(stories[integration, event.fingerprint], event, heard, now)
+        _write_deliveries(cursor, batch, now, driver)
+        return _write_lines(cursor, stories, now, driver)
 
 
 def _take_turns(batch: Sequence[Heard]) -> None:
@@ -128,9 +129,10 @@ def _known_sql() -> str:
     )
 
 
-def _on_record(cursor: CursorWrapper, batch: Sequence[Heard]) -> dict[Key, _Story]:
+def _on_record(cursor: CursorWrapper, batch: Sequence[Heard], driver: _Driver) -> dict[Key, _Story]:
     """The story so far of every key in the batch, in one read."""
-    wanted = {(_key(heard.integration), event.fingerprint, event.episode) for heard in batch for event in heard.events}
+    senders = {heard.integration: driver.key(heard.integration) for heard in batch}
+    wanted = {(senders[heard.integration], said.fingerprint, said.episode) for heard in batch for said in heard.events}
     stories: dict[Key, _Story] = {(integration, fingerprint): _Story() for integration, fingerprint, _ in wanted}
     if not wanted:
         return stories
@@ -150,7 +152,9 @@ def _on_record(cursor: CursorWrapper, batch: Sequence[Heard]) -> dict[Key, _Stor
 
 
 def _listed(stored: Any) -> list[str]:
-    """A JSON list as the driver gives it: text, or decoded already."""
+    """A JSON list as the driver gives it: text, or decoded already; mostly empty."""
+    if stored == "[]":
+        return []
     return msgspec.json.decode(stored, type=list[str]) if isinstance(stored, str) else list(stored)
 
 
@@ -184,8 +188,8 @@ def _begin(story: _Story, event: Event, decision: DedupDecision, heard: Heard, n
     fresh = sum(line.first_at is not None for line in story.lines)
     before = [*story.last.ended_before, *story.last.past_episodes][-PAST_EPISODES:] if story.last else []
     line = _Line(
-        id=_key(ids.new()),
-        integration=_key(heard.integration),
+        id=ids.new(),
+        integration=heard.integration,
         fingerprint=event.fingerprint,
         status=(SignalStatus.FIRING if fires else SignalStatus.RESOLVED).value,
         episode=decision.episode,
@@ -201,7 +205,6 @@ def _begin(story: _Story, event: Event, decision: DedupDecision, heard: Heard, n
         last_delivery=heard.delivery,
         reason=decision.reason.value,
         event=event,
-        touched=True,
         due=True,
     )
     story.lines.append(line)
@@ -214,7 +217,6 @@ def _begin(story: _Story, event: Event, decision: DedupDecision, heard: Heard, n
 
 def _repeat(line: _Line, event: Event, decision: DedupDecision, heard: Heard) -> None:
     """The same again: counted; what the sender now says otherwise is taken over, and a worse severity never undone."""
-    line.touched = True
     line.count += 1
     line.last_delivery = heard.delivery
     if decision.reason is DedupReason.SENDER_RESTARTED:
@@ -235,7 +237,7 @@ def _resolve(story: _Story, line: _Line, decision: DedupDecision, heard: Heard) 
     _rename(line, decision.episode)
     line.last_delivery = heard.delivery
     line.reason = decision.reason.value
-    line.touched = line.changed = line.due = True
+    line.changed = line.due = True
     story.open, story.last = None, line
     _end(story, line)
 
@@ -254,15 +256,15 @@ _INSERT_DELIVERY = (
 )
 
 
-def _write_deliveries(cursor: CursorWrapper, batch: Sequence[Heard], now: datetime) -> None:
-    at, accepted, rejected = _when(now), Delivery.Outcome.ACCEPTED.value, Delivery.Outcome.REJECTED.value
+def _write_deliveries(cursor: CursorWrapper, batch: Sequence[Heard], now: datetime, driver: _Driver) -> None:
+    at, accepted, rejected = driver.when(now), Delivery.Outcome.ACCEPTED.value, Delivery.Outcome.REJECTED.value
     cursor.executemany(
         _INSERT_DELIVERY,
         [
             (
-                _key(heard.delivery),
+                driver.key(heard.delivery),
                 at,
-                _key(heard.integration),
+                driver.key(heard.integration),
                 heard.body[:BODY_KEPT],
                 heard.content_type[:100],
                 rejected if heard.error else accepted,
@@ -290,49 +292,54 @@ _CHANGE_SIGNAL = (
 )
 
 
-def _write_lines(cursor: CursorWrapper, lines: Sequence[_Line], now: datetime) -> None:
-    """At most three statements: what came to an end or changed, what only repeats, what is new.
+def _write_lines(cursor: CursorWrapper, stories: Mapping[Key, _Story], now: datetime, driver: _Driver) -> bool:
+    """At most three statements: what came to an end or changed, what only repeats, what is new; whether any is due.
 
     Ends go first, so that a new firing row finds the place of its fingerprint free.
     """
-    at = _when(now)
-    old = [line for line in lines if line.first_at is None]
-    if changed := [line for line in old if line.changed]:
-        cursor.executemany(_CHANGE_SIGNAL, [_changed_row(line, at) for line in changed])
-    if repeats := [line for line in old if not line.changed]:
-        cursor.executemany(_COUNT_REPEATS, [(line.count, at, _delivery(line), line.id) for line in repeats])
-    if new := [line for line in lines if line.first_at is not None]:
-        cursor.executemany(_INSERT_SIGNAL, list(_new_rows(new, now, at)))
+    at = driver.when(now)
+    changed, repeats, new = [], [], []
+    for story in stories.values():
+        for line in story.lines:
+            if line.first_at is not None:
+                new.append(_new_row(line, line.first_at, now, driver))
+            elif line.changed:
+                changed.append(_changed_row(line, at, driver))
+            elif line.last_delivery is not None:
+                repeats.append((line.count, at, driver.key(line.last_delivery), line.id))
+    for statement, rows in ((_CHANGE_SIGNAL, changed), (_COUNT_REPEATS, repeats), (_INSERT_SIGNAL, new)):
+        if rows:
+            cursor.executemany(statement, rows)
+    return any(line.due for story in stories.values() for line in story.lines)
 
 
-def _delivery(line: _Line) -> Any:
-    return _key(line.last_delivery) if line.last_delivery else None
-
-
-def _changed_row(line: _Line, at: Any) -> tuple[Any, ...]:
+def _changed_row(line: _Line, at: Any, driver: _Driver) -> tuple[Any, ...]:
     said = line.event
     return (
         line.status, line.episode, _json(line.past_episodes), line.title, line.system_hint,
-        line.type_hint, line.severity_hint, line.count, at, _delivery(line),
+        line.type_hint, line.severity_hint, line.count, at, _named(line.last_delivery, driver),
         said.description if said else None, said.url if said else None, _json(said.labels) if said else None,
         at if line.status == SignalStatus.RESOLVED else None, line.reason,
         at if line.due else None, line.id,
     )  # fmt: skip
 
 
-def _new_rows(lines: Sequence[_Line], now: datetime, at: Any) -> Iterator[tuple[Any, ...]]:
-    for line in lines:
-        said, first = line.event, line.first_at
-        if said is None:
-            raise AssertionError("A new signal has the event that it was made of.")
-        first_at = at if first == now else _when(first)
-        yield (
-            line.id, first_at, line.integration, line.fingerprint, line.episode, _json(line.past_episodes),
-            _json(line.ended_before), line.status, line.title, said.description, said.url, _json(said.labels),
-            line.system_hint, line.type_hint, line.severity_hint, line.count, _when(said.starts_at),
-            first_at, first_at, at if line.status == SignalStatus.RESOLVED else None, line.reason,
-            _key(line.first_delivery) if line.first_delivery else None, _delivery(line), at,
-        )  # fmt: skip
+def _new_row(line: _Line, first: datetime, now: datetime, driver: _Driver) -> tuple[Any, ...]:
+    said = line.event
+    if said is None:
+        raise AssertionError("A new signal has the event that it was made of.")
+    at, first_at = driver.when(now), driver.when(first)
+    return (
+        driver.key(line.id), first_at, driver.key(line.integration), line.fingerprint, line.episode,
+        _json(line.past_episodes), _json(line.ended_before), line.status, line.title, said.description, said.url,
+        _json(said.labels), line.system_hint, line.type_hint, line.severity_hint, line.count,
+        driver.when(said.starts_at), first_at, first_at, at if line.status == SignalStatus.RESOLVED else None,
+        line.reason, _named(line.first_delivery, driver), _named(line.last_delivery, driver), at,
+    )  # fmt: skip
+
+
+def _named(delivery: UUID | None, driver: _Driver) -> Any:
+    return driver.key(delivery) if delivery else None
 
 
 def _json(value: Any) -> str:

@@ -1,5 +1,9 @@
 """Addresses of this slice's pages."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from andon.oncall import pages
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("ical/<str:token>.ics", pages.calendar_feed, name="calendar_feed"),
+]

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import icalendar
 import recurring_ical_events
-from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
 from andon.kit.errors import Invalid
 from andon.oncall.adapters.ical.matching import People
+from andon.oncall.adapters.ical.zones import known, tamed
 from andon.oncall.facts import FixedShift
 from andon.people.models import Person
 from andon.practice import walltime
@@ -52,13 +52,13 @@ def read(text: str | bytes, people: Iterable[Person], zone: str, now: datetime) 
         Invalid: it is too large, is no calendar, repeats by the hour or faster, or comes to too many shifts.
     """
     calendar = _parsed(text)
-    known = People(people)
+    here = People(people)
     found = Read()
     complained: set[str] = set()
     for event in _events(calendar, now):
         if str(event.get("STATUS", "")).upper() == "CANCELLED":
             continue
-        person, why = known.match(event)
+        person, why = here.match(event)
         if person is None:
             summary = str(event.get("SUMMARY", "")).strip() or "(no summary)"
             if f"{summary}\n{why}" not in complained:
@@ -77,8 +77,7 @@ def _parsed(text: str | bytes) -> icalendar.Calendar:
     if len(data) > MOST_BYTES:
         raise Invalid("The calendar is larger than 1 MB. Export only the schedule.", field="calendar")
     try:
-        read_text = data.decode("utf-8-sig")
-        calendar = icalendar.Calendar.from_ical(read_text)
+        calendar = icalendar.Calendar.from_ical(tamed(data.decode("utf-8-sig")))
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise Invalid(
             f"This is no iCalendar file that can be read ({error}). It begins with BEGIN:VCALENDAR.",
@@ -157,15 +156,7 @@ def _iana(start: Any, zone: str) -> str:
     if tz is None:
         return zone
     named = str(start.params.get("TZID", "") or tz)
-    for name in (getattr(tz, "key", None), named, WINDOWS_TO_OLSON.get(named)):
-        if not name:
-            continue
-        try:
-            walltime.zone(str(name))
-        except ValueError:
-            continue
-        return str(name)
-    return zone
+    return known(str(getattr(tz, "key", ""))) or known(named) or zone
 
 
 def _wall(at: datetime, zone: str) -> datetime:

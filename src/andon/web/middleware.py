@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from andon.kit.errors import Refused
 from andon.people.models import Person
+from andon.web import lamps
 
 
 class ViewersZone:
@@ -28,6 +29,20 @@ class ViewersZone:
             return self.get_response(request)
         finally:
             timezone.deactivate()
+
+
+class ForgetAfterWriting:
+    """Whoever changes something sees it in the lamps of the next page, not the answer of a moment ago."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Drop what is kept after a request that may have written."""
+        response = self.get_response(request)
+        if request.method not in {"GET", "HEAD", "OPTIONS"}:
+            lamps.forget()
+        return response
 
 
 class RefusalsInWords:

@@ -1,5 +1,10 @@
-"""Addresses of this slice's pages."""
+"""Addresses of the pages that belong to no slice."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from andon.web import pages
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", pages.home, name="home"),
+    path("lamps", pages.lamps, name="lamps"),
+]

@@ -1,0 +1,124 @@
+"""Reads of reviews and of the actions that come of them. Who may see an incident sees its review and actions."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db.models import Count, Q, QuerySet
+
+from andon.handbook.loader import ReviewSection, review_sections
+from andon.incidents.policy import visible
+from andon.kit import clock
+from andon.people.models import Organisation
+from andon.people.policy import Actor
+from andon.reviews.models import Action, Review, SectionVersion
+
+
+def office_zone() -> ZoneInfo:
+    """The zone in which the organisation's days are counted."""
+    return ZoneInfo(Organisation.objects.values_list("time_zone", flat=True).first() or "UTC")
+
+
+def today() -> date:
+    """The organisation's day."""
+    return clock.now().astimezone(office_zone()).date()
+
+
+def end_of(day: date, zone: ZoneInfo) -> datetime:
+    """When a day is over in `zone`: an action due on it is overdue from then on."""
+    return datetime.combine(day + timedelta(days=1), time(), zone)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section as it stands: its newest version, and how many there are."""
+
+    latest: SectionVersion
+    versions: int
+
+
+@dataclass(frozen=True)
+class ActionFilter:
+    """Which actions to list. Empty leaves a question open.
+
+    Attributes:
+        state: A state; `open` ones are those still to do.
+        due: `overdue`, or `week` for due within seven days or overdue; open actions alone.
+        owner: `me`, or the key of a person.
+        review: The number of an incident.
+    """
+
+    state: str = ""
+    due: str = ""
+    owner: str = ""
+    review: str = ""
+
+    def of(self, rows: QuerySet[Action], by: Actor) -> QuerySet[Action]:
+        """Those of `rows` that answer every question; a value that nothing has finds none."""
+        if self.state:
+            rows = rows.filter(state=self.state)
+        if self.due:
+            ahead = {"overdue": -1, "week": 7}.get(self.due)
+            open_ = rows.filter(state=Action.State.OPEN)
+            rows = rows.none() if ahead is None else open_.filter(due_on__lte=today() + timedelta(days=ahead))
+        if self.owner == "me":
+            rows = rows.filter(owner=by.person)
+        elif self.owner:
+            key = _key(self.owner)
+            rows = rows.filter(owner=key) if key else rows.none()
+        if self.review:
+            rows = rows.filter(review__incident__number=self.review) if self.review.isdecimal() else rows.none()
+        return rows
+
+
+def _key(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def reviews(by: Actor, state: str = "") -> QuerySet[Review]:
+    """The reviews of incidents the actor may know of, counted: `to_do` and `all_actions`."""
+    rows = Review.objects.filter(incident__in=visible(by).order_by().values("pk"))
+    if state == "overdue":
+        rows = rows.exclude(state=Review.State.PUBLISHED).filter(due_at__lt=clock.now())
+    elif state:
+        rows = rows.filter(state=state)
+    return rows.select_related("incident", "incident__system", "owner").annotate(
+        to_do=Count("actions", filter=Q(actions__state=Action.State.OPEN)), all_actions=Count("actions")
+    )
+
+
+def actions(by: Actor) -> QuerySet[Action]:
+    """The actions of incidents the actor may know of, soonest due first."""
+    return (
+        Action.objects.filter(review__incident__in=visible(by).order_by().values("pk"))
+        .select_related("review__incident__system", "owner", "state_by")
+        .order_by("due_on", "number")
+    )
+
+
+def overdue(by: Actor) -> QuerySet[Action]:
+    """The open actions past their day that the actor may know of."""
+    return ActionFilter(due="overdue").of(actions(by), by)
+
+
+def sections(review: Review) -> list[Section]:
+    """Every section as it stands, in order."""
+    found: dict[str, Section] = {}
+    for row in review.section_versions.select_related("by").order_by("position", "key", "version"):
+        found[row.key] = Section(row, found[row.key].versions + 1 if row.key in found else 1)
+    return list(found.values())
+
+
+def versions(review: Review, key: str) -> list[SectionVersion]:
+    """Every version of one section, newest first; none where there is no such section."""
+    return list(review.section_versions.filter(key=key).select_related("by").order_by("-version"))
+
+
+def sections_left_out(review: Review) -> list[ReviewSection]:
+    """The handbook's sections that this review does not have: any of them may be added."""
+    present = set(review.section_versions.values_list("key", flat=True))
+    return [section for section in review_sections() if section.key not in present]

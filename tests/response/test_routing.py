@@ -197,3 +197,17 @@ def test_a_signal_whose_words_are_hostile_is_only_words(monitor, time):
     route(time)
     assert "<script>" in Incident.objects.get().title
     assert IncidentType(Incident.objects.get().type) is IncidentType.TECHNICAL_FAILURE
+
+
+def test_resolving_while_a_signal_fires_is_said_before_and_after(monitor, cast, time, signed_in):
+    hear(monitor, event("a"))
+    route(time)
+    incident = Incident.objects.get()
+    containing.contain(incident, kind=ContainmentKind.ROLL_BACK, note="back to v6", by=Actor.of(cast.lena))
+    lena = signed_in(cast.lena)
+    assert "Signals that still fire: 1" in lena.get(f"/incidents/{incident.number}/resolve").content.decode()
+    lena.post(f"/incidents/{incident.number}/resolve", {"summary": "v6 holds"})
+    assert incident.timeline.get(kind="resolved").body["still_firing"] == 1
+    hear(monitor, event("a"))
+    route(time)
+    assert Incident.objects.count() == 1  # the same episode never opens two

@@ -110,6 +110,11 @@ def _harm(body: Body, _names: Names) -> str:
     )
 
 
+def _still(body: Body) -> str:
+    count = body.get("still_firing", 0)
+    return f", while {count} of its signals still fire{'s' if count == 1 else ''}" if count else ""
+
+
 def _reason(body: Body) -> str:
     return f": {body['reason']}" if body.get("reason") else ""
 
@@ -145,7 +150,7 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
     "acknowledged": ("acknowledge", lambda b, _: f"Acknowledged {_VIA.get(b['via'], b['via'])}"),
     "contained": ("contain", lambda b, _: f"Contained: {ContainmentKind(b['containment']).words}"),
     "containment_waived": ("contain", lambda b, _: f"Containment waived{_reason(b)}"),
-    "resolved": ("verified", lambda _b, _n: "Resolved"),
+    "resolved": ("resolve", lambda b, _: f"Resolved{_still(b)}"),
     "reopened": ("warning", lambda b, _: f"Reopened{_reason(b)}"),
     "closed": ("check", lambda b, _: f"Closed{_reason(b)}"),
     "note": ("note", lambda _b, _n: "Note"),

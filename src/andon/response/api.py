@@ -210,7 +210,9 @@ def technical(request: HttpRequest, number: int, payload: TechnicalIn) -> Classi
     return ClassificationOut(severity=found.severity, reason=found.reason)
 
 
-@router.put("/{int:number}/severity", response={200: IncidentOut, 202: IncidentOut}, summary="Raise or lower a severity")
+@router.put(
+    "/{int:number}/severity", response={200: IncidentOut, 202: IncidentOut}, summary="Raise or lower a severity"
+)
 def change_severity(request: HttpRequest, number: int, payload: SeverityIn) -> tuple[int, IncidentOut]:
     """Raising is done at once (200); lowering asks the named approver, who has yet to decide (202)."""
     by = caller(request, WRITE)

@@ -143,13 +143,15 @@ def waive(request: HttpRequest, number: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def resolve(request: HttpRequest, number: int) -> HttpResponse:
     """It is over."""
+    firing = resolving.still_firing(access_incident(actor_of(request), number))
+    warning = f" Signals that still fire: {firing}. They will page nobody again until they end and fire anew."
     return _act(
         request,
         number,
         form_class=forms.ResolveForm,
         do=lambda incident, by, given: resolving.resolve(incident, summary=given["summary"], by=by),
         title="Resolve",
-        intro="The pages stop. For S1 to S3 a review is drafted from the timeline.",
+        intro="The pages stop. For S1 to S3 a review is drafted from the timeline." + (warning if firing else ""),
         submit="Resolve the incident",
         done="Resolved.",
     )

@@ -38,8 +38,13 @@ def resolve(incident: Incident, *, summary: str, by: Actor) -> Incident:
     if transition.acknowledges and by.person is not None:
         take_up(held, by.person, transition.to)
         record(held, "acknowledged", {"via": "resolution"}, by=by)
-    _end(held, {"summary": summary}, by)
+    _end(held, {"summary": summary, "still_firing": still_firing(held)}, by)
     return held
+
+
+def still_firing(incident: Incident) -> int:
+    """How many of its signals go on. Resolving does not end them, and as long as they go on they page nobody again."""
+    return incident.signals.filter(status=Signal.Status.FIRING).count()
 
 
 @transaction.atomic
@@ -67,7 +72,7 @@ def resolve_by_rule(incident: Incident, *, integration: Integration) -> bool:
     return True
 
 
-def _end(held: Incident, body: dict[str, str], by: Actor) -> None:
+def _end(held: Incident, body: dict[str, str | int], by: Actor) -> None:
     """What resolving does, by whomever: the time, no more pages, a review draft where one is due."""
     now = clock.now()
     held.state = State.RESOLVED

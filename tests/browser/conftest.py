@@ -1,0 +1,66 @@
+"""A real browser (Debian's Chromium) against real processes."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SIZES = {"desktop": (1440, 900), "phone": (360, 740)}
+SCHEMES = ("light", "dark")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("SKIPPED LOUDLY: no chromium here (Debian: apt install chromium); the pages were not walked")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def window(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """A new browser window of a size and colour scheme; console errors fail the test."""
+    opened: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def make(size: str = "desktop", scheme: str = "light", **more) -> BrowserContext:
+        width, height = SIZES[size]
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB", **more
+        )
+        context.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        context.on("weberror", lambda e: complaints.append(str(e.error)))
+        opened.append(context)
+        return context
+
+    yield make
+    for context in opened:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def picture() -> Callable[..., None]:
+    """Keep a screenshot in $ANDON_SCREENSHOTS, where somebody wants to look at the pages."""
+
+    def take(page, name: str) -> None:
+        if folder := os.environ.get("ANDON_SCREENSHOTS"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=f"{folder}/{name}.png", animations="disabled")
+
+    return take

@@ -143,6 +143,8 @@ def test_whole_days_floating_times_and_cancelled_events(time, cast):
         (ics("UID:x\nSUMMARY:Lena\nDTSTART;TZID=Moon/Base:20260303T080000\nDURATION:PT8H"), "Moon/Base"),
         (ics("UID:x\nSUMMARY:Lena\nDTSTART:20260303T080000Z\nRRULE:FREQ=SECONDLY"), "by the hour or faster"),
         (ics("UID:x\nSUMMARY:Lena\nDTSTART:20200303T080000Z\nDURATION:PT8H"), "no shift from now on"),
+        (ics("UID:x\nSUMMARY:Lena\nDTSTART:20260303T080000Z\nRRULE:FREQ=DAILY;BYMINUTE=1,2,3"), "by the hour"),
+        (ics("UID:x", before="BEGIN:VTIMEZONE\nTZID:Odd\nRRULE:FREQ=DAILY\nEND:VTIMEZONE"), "no zone does"),
         ("x" * 1_100_000, "larger than 1 MB"),
     ],
 )

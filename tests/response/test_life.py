@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from tests.support.cast import make_chain, person
 
 from andon.incidents import actions, timeline
 from andon.incidents.models import Incident, ProtocolStep
@@ -14,6 +13,7 @@ from andon.people.policy import Actor
 from andon.practice.words import ContainmentKind, IncidentType, OrgRole, Phase
 from andon.response import acknowledging, containing, escalating, opening, resolving
 from andon.reviews.models import Review
+from tests.support.cast import make_chain, person
 
 pytestmark = pytest.mark.django_db
 

@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "andon.web.middleware.ForgetAfterWriting",
     "andon.web.middleware.ViewersZone",
     "andon.web.middleware.RefusalsInWords",
 ]

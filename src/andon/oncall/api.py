@@ -73,7 +73,7 @@ def create_schedule(request: HttpRequest, given: ScheduleIn) -> Any:
     row = actions.create_schedule(
         by=by, name=given.name, time_zone=given.time_zone, slug=given.slug, team=find_team(given.team)
     )
-    return 201, ScheduleOut.of(row)
+    return ScheduleOut.of(row)
 
 
 @schedules.get("/{slug}", response=ScheduleDetail)
@@ -114,7 +114,6 @@ def archive_schedule(request: HttpRequest, slug: str) -> Any:
     """Take a schedule out of use. Refused while a chain asks it."""
     by = caller(request, "oncall:write")
     actions.archive_schedule(by=by, schedule=policy.access_schedule(by, slug))
-    return 204, None
 
 
 @schedules.get("/{slug}/shifts", response=list[ShiftOut])
@@ -146,7 +145,7 @@ def add_layer(request: HttpRequest, slug: str, given: RotationIn) -> Any:
     by = caller(request, "oncall:write")
     schedule = policy.access_schedule(by, slug)
     policy.must_edit(by, "change schedules")
-    return 201, LayerOut.of(actions.set_rotation(by=by, schedule=schedule, facts=given.facts()))
+    return LayerOut.of(actions.set_rotation(by=by, schedule=schedule, facts=given.facts()))
 
 
 @schedules.put("/{slug}/layers/{int:position}", response=LayerOut)
@@ -166,7 +165,6 @@ def remove_layer(request: HttpRequest, slug: str, position: int) -> Any:
     """End a layer now."""
     by = caller(request, "oncall:write")
     actions.remove_layer(by=by, schedule=policy.access_schedule(by, slug), position=position)
-    return 204, None
 
 
 @schedules.post("/{slug}/calendar", response={201: ImportOut})
@@ -182,7 +180,7 @@ def import_calendar(request: HttpRequest, slug: str, given: CalendarIn) -> Any:
         leave_out=given.leave_out,
     )
     unmatched = [UnmatchedOut(summary=one.summary, starts=one.starts, why=one.why) for one in found.unmatched]
-    return 201, ImportOut(layer=LayerOut.of(layer), unmatched=unmatched)
+    return ImportOut(layer=LayerOut.of(layer), unmatched=unmatched)
 
 
 @schedules.post("/{slug}/overrides", response={201: OverrideOut})
@@ -198,7 +196,7 @@ def take_over(request: HttpRequest, slug: str, given: OverrideIn) -> Any:
         ends_local=given.ends_local,
         time_zone=given.time_zone or schedule.time_zone,
     )
-    return 201, OverrideOut.of(row)
+    return OverrideOut.of(row)
 
 
 @schedules.delete("/{slug}/overrides/{uuid:key}", response=OverrideOut)
@@ -225,7 +223,7 @@ def create_chain(request: HttpRequest, given: ChainIn) -> Any:
     row = chain_actions.create_chain(
         by=by, name=given.name, steps=given.facts(), repeats=given.repeats, slug=given.slug
     )
-    return 201, ChainOut.of(row)
+    return ChainOut.of(row)
 
 
 @chains.get("/{slug}", response=ChainOut)
@@ -256,21 +254,19 @@ def archive_chain(request: HttpRequest, slug: str) -> Any:
     """Take a chain out of use. Refused for the fallback, and while a system has it."""
     by = caller(request, "oncall:write")
     chain_actions.archive_chain(by=by, chain=policy.access_chain(by, slug))
-    return 204, None
 
 
 @feeds.post("/feed", response={201: FeedOut})
 def new_feed(request: HttpRequest) -> Any:
     """Make a new address for your calendar feed; the one before stops to work."""
     token = actions.new_feed(by=caller(request, "oncall:write"))
-    return 201, FeedOut(url=settings.BASE_URL + reverse("calendar_feed", args=[token]))
+    return FeedOut(url=settings.BASE_URL + reverse("calendar_feed", args=[token]))
 
 
 @feeds.delete("/feed", response={204: None})
 def stop_feed(request: HttpRequest) -> Any:
     """Stop your calendar feed."""
     actions.stop_feed(by=caller(request, "oncall:write"))
-    return 204, None
 
 
 def _range(start: datetime | None, end: datetime | None) -> tuple[datetime, datetime]:

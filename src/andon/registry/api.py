@@ -86,7 +86,7 @@ def register(request: HttpRequest, given: SystemIn) -> Any:
     by = caller(request, "systems:write")
     policy.must_edit(by, "register systems")
     row = actions.register(by=by, facts=given.facts(), slug=given.slug, stage=given.stage)
-    return 201, _detail(row)
+    return _detail(row)
 
 
 @systems.get("/{slug}", response=SystemDetail)
@@ -142,7 +142,6 @@ def stop_depending(request: HttpRequest, slug: str, component: str) -> Any:
     by = caller(request, "systems:write")
     system = policy.access_system(by, slug)
     actions.stop_depending(by=by, system=system, component=policy.access_component(by, component))
-    return 204, None
 
 
 @components.get("", response=ComponentPage)
@@ -157,7 +156,7 @@ def list_components(request: HttpRequest, cursor: str | None = None, limit: int 
 def add_component(request: HttpRequest, given: ComponentIn) -> Any:
     """Put a component into the register."""
     by = caller(request, "systems:write")
-    return 201, ComponentOut.of(actions.add_component(by=by, facts=given.facts(), slug=given.slug))
+    return ComponentOut.of(actions.add_component(by=by, facts=given.facts(), slug=given.slug))
 
 
 @components.get("/{slug}", response=ComponentOut)

@@ -1,5 +1,6 @@
 """How allauth fits Andon: nobody signs up by themselves; an invitation or the identity provider vouches."""
 
+import logging
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -13,6 +14,15 @@ from django.shortcuts import render
 from andon.kit.errors import Refused
 from andon.people import actions
 from andon.people.models import Person
+
+_log = logging.getLogger("andon.people")
+
+
+class ProviderUnreachable(Refused):
+    """The identity provider does not answer, or answers with an error of its own."""
+
+    status = 503
+    code = "identity-provider-unreachable"
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is untyped
@@ -29,6 +39,35 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:  # noqa: ARG002  as above
         """Accounts come from invitations; `pre_social_login` has looked for one."""
         return False
+
+    def authenticate_by_email(self, sociallogin: SocialLogin) -> tuple[Person, str] | None:
+        """The account with an address that the provider vouches for."""
+        for email in _vouched(sociallogin):
+            person = Person.objects.filter(email__iexact=email, erased_at=None).first()
+            if person is not None:
+                return person, email
+        return None
+
+    def get_requests_session(self) -> Any:
+        """What allauth asks the provider with. A provider that is gone becomes words, not a broken page."""
+        session = super().get_requests_session()
+        ask = session.request
+
+        def request(method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+            try:
+                answer = ask(method, url, *args, **kwargs)
+                if method.upper() == "GET":  # discovery, keys, userinfo; the token endpoint's errors allauth reads
+                    answer.raise_for_status()
+            except OSError as error:  # every error of requests is one
+                _log.warning("The identity provider could not be asked (%s): %s", url, error)
+                raise ProviderUnreachable(
+                    "Single sign-on could not be asked who you are: the provider does not answer. Try again in a "
+                    "minute, or sign in with a password; if it stays so, tell an administrator."
+                ) from error
+            return answer
+
+        session.request = request
+        return session
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Let in whom we know and whom somebody invited; refuse the others in words."""
@@ -66,7 +105,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  
 
 def _invited(sociallogin: SocialLogin) -> Person | str:
     """The new account of somebody invited, or why there is none."""
-    vouched = [address.email for address in sociallogin.email_addresses if address.verified]
+    vouched = _vouched(sociallogin)
     if not vouched:
         return (
             "Your identity provider does not say that your e-mail address is verified, so Andon cannot tell who you "
@@ -80,6 +119,11 @@ def _invited(sociallogin: SocialLogin) -> Person | str:
         if person is not None:
             return person
     return f"There is no account for {vouched[0]}, and no open invitation. Ask an administrator to invite this address."
+
+
+def _vouched(sociallogin: SocialLogin) -> list[str]:
+    """The addresses that the provider calls verified. Some providers say it as text, and "false" is text too."""
+    return [address.email for address in sociallogin.email_addresses if str(address.verified).strip().lower() == "true"]
 
 
 def _name(sociallogin: SocialLogin) -> str:

@@ -1,8 +1,8 @@
 """How many alerts the intake takes durably, a second and a second of the server's processor time.
 
 Real server process, real database file (or PostgreSQL with --postgres), keep-alive clients on loopback that post
-Alertmanager webhooks. `new` are alerts never heard before, `again` ones that fire on. After each run the database is asked
-whether every alert that was answered with 200 is there; a difference fails the bench.
+Alertmanager webhooks. `new` are alerts never heard before, `again` ones that fire on. After each run the database is
+asked whether every alert that was answered with 200 is there; a difference fails the bench.
 """
 
 import argparse

@@ -144,7 +144,8 @@ def _on_record(cursor: CursorWrapper, batch: Sequence[Heard], driver: _Driver) -
         story.lines.append(line)
         if line.status == SignalStatus.FIRING:
             story.open = line
-            story.ended.update(line.ended_before)
+            if line.ended_before:
+                story.ended.update(line.ended_before)
         else:
             story.last = line  # rows come oldest first
             _end(story, line)
@@ -302,7 +303,7 @@ def _write_lines(cursor: CursorWrapper, stories: Mapping[Key, _Story], now: date
     for story in stories.values():
         for line in story.lines:
             if line.first_at is not None:
-                new.append(_new_row(line, line.first_at, now, driver))
+                new.append(_new_row(line, at if line.first_at == now else driver.when(line.first_at), at, driver))
             elif line.changed:
                 changed.append(_changed_row(line, at, driver))
             elif line.last_delivery is not None:
@@ -324,11 +325,10 @@ def _changed_row(line: _Line, at: Any, driver: _Driver) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _new_row(line: _Line, first: datetime, now: datetime, driver: _Driver) -> tuple[Any, ...]:
+def _new_row(line: _Line, first_at: Any, at: Any, driver: _Driver) -> tuple[Any, ...]:
     said = line.event
     if said is None:
         raise AssertionError("A new signal has the event that it was made of.")
-    at, first_at = driver.when(now), driver.when(first)
     return (
         driver.key(line.id), first_at, driver.key(line.integration), line.fingerprint, line.episode,
         _json(line.past_episodes), _json(line.ended_before), line.status, line.title, said.description, said.url,

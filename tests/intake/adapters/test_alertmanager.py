@@ -1,0 +1,111 @@
+"""Alertmanager's webhook, from bodies that a real Prometheus 2.42 and Alertmanager 0.25 sent."""
+
+import json
+from datetime import UTC, datetime
+from importlib import resources
+
+import pytest
+
+from andon.intake.adapters import adapters
+from andon.intake.events import Malformed
+
+SAMPLES = resources.files("andon.intake.adapters") / "alertmanager" / "samples"
+
+
+def parse(body):
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return adapters()["alertmanager"].parse(raw, {}, {})
+
+
+def alert(**changes):
+    return {"alerts": [{"status": "firing", "labels": {"alertname": "A"}, **changes}]}
+
+
+def test_a_recorded_alert_that_fires():
+    (event,) = parse((SAMPLES / "firing.json").read_bytes())
+    assert event.status == "firing"
+    assert event.fingerprint == "a468366430b146e4"
+    assert event.starts_at == datetime(2026, 11, 23, 18, 11, 37, 611000, tzinfo=UTC)
+    assert event.episode == "2026-11-23T18:11:37.611000+00:00"
+    assert event.title == "20% of credit decisions fail"
+    assert event.description == "More than 5 % of decisions of credit-scorer ended in an error."
+    assert event.url.startswith("http://prometheus.example.org:48311/graph?")
+    assert (event.system_hint, event.type_hint, event.severity_hint) == ("credit-scorer", "performance_degradation", 2)
+    assert event.labels["alertname"] == "ApprovalErrorsHigh"
+    assert event.labels["runbook_url"] == "https://runbooks.example.org/credit-scorer/errors"
+
+
+def test_its_recorded_end_is_the_same_fingerprint_and_episode():
+    (fired,), (ended,) = (parse((SAMPLES / f"{name}.json").read_bytes()) for name in ("firing", "resolved"))
+    assert ended.status == "resolved"
+    assert (ended.fingerprint, ended.episode) == (fired.fingerprint, fired.episode)
+
+
+@pytest.mark.parametrize(
+    ("label", "severity"),
+    [("critical", 2), ("error", 3), ("Warning", 4), ("info", 5), ("S1", 1), ("s5", 5), ("none", None), ("", None)],
+)
+def test_severity_labels(label, severity):
+    assert parse(alert(labels={"severity": label}))[0].severity_hint == severity
+
+
+def test_the_system_label_counts_unless_the_more_precise_one_is_there():
+    assert parse(alert(labels={"system": "a"}))[0].system_hint == "a"
+    assert parse(alert(labels={"system": "a", "andon_system": "b"}))[0].system_hint == "b"
+
+
+def test_a_type_nobody_knows_is_no_hint_but_stays_a_label():
+    (event,) = parse(alert(labels={"andon_type": "fairness"}))
+    assert (event.type_hint, event.labels) == ("", {"andon_type": "fairness"})
+
+
+def test_without_a_fingerprint_the_labels_tell_alerts_apart_whatever_their_order():
+    one, same = (parse(alert(labels=labels))[0] for labels in ({"a": "1", "b": "2"}, {"b": "2", "a": "1"}))
+    (other,) = parse(alert(labels={"a": "1", "b": "3"}))
+    assert one.fingerprint == same.fingerprint != other.fingerprint
+
+
+def test_no_start_time_is_no_episode():
+    (event,) = parse(alert(startsAt="0001-01-01T00:00:00Z"))
+    assert (event.episode, event.starts_at) == ("", None)
+
+
+def test_nanoseconds_and_zones_give_one_episode():
+    (utc,) = parse(alert(startsAt="2026-03-02T03:00:00.123456Z"))
+    (cet,) = parse(alert(startsAt="2026-03-02T04:00:00.123456000+01:00"))
+    assert utc.episode == cet.episode
+
+
+def test_a_link_that_is_no_web_address_is_left_out():
+    assert parse(alert(generatorURL="javascript:alert(1)"))[0].url == ""
+
+
+def test_texts_are_cut_to_what_the_tables_hold():
+    (event,) = parse(
+        alert(labels={"a" * 500: "b" * 5_000, "andon_system": "s" * 300},
+              annotations={"summary": "t" * 999, "description": "d" * 99_999})
+    )  # fmt: skip
+    assert (len(event.title), len(event.description), len(event.system_hint)) == (300, 8_000, 120)
+    assert max(len(name) for name in event.labels) == 100
+    assert max(len(value) for value in event.labels.values()) == 1_000
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "alerts"),
+        ({"alerts": {}}, "alerts"),
+        ({"alerts": [{"labels": {}}]}, "alerts[0].status"),
+        ({"alerts": [{"status": "firing"}]}, "alerts[0].labels"),
+        (alert(status="open"), "alerts[0].status"),
+        (alert(labels={"a": 1}), "alerts[0].labels[...]"),
+        (alert(startsAt="yesterday"), "alerts[0].startsAt"),
+        (b"[]", ""),
+        (b"{", ""),
+    ],
+)
+def test_what_is_wrong_is_named(body, field):
+    with pytest.raises(Malformed) as refused:
+        parse(body)
+    assert refused.value.field == field
+    assert refused.value.what

@@ -1,0 +1,288 @@
+"""The story of one incident, told as it happens.
+
+Each step is done as a person or a sender does it, over HTTP, and believed only when it was read back from the API.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from importlib import resources
+from typing import Any, TypeVar, cast
+
+import httpx
+
+from andon.cli.demo.clock import ElasticClock
+from andon.cli.demo.phones import Phones, Rang
+from andon.cli.demo.seed import World
+from andon.kit import clock
+
+T = TypeVar("T")
+
+SYSTEM = "credit-scorer"
+PATIENCE = 20.0
+"""Seconds of real time that a step may take before the demo says that it did not happen."""
+_LOOK_EVERY = 0.1
+_CSRF = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
+SAMPLES = "andon.intake.adapters.alertmanager"
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that happened, with the instant that the demo's Andon gives for it."""
+
+    key: str
+    at: datetime
+    title: str
+    detail: str = ""
+
+
+class DidNotHappen(Exception):  # noqa: N818  reads as what it is
+    """A step of the story that was waited for in vain."""
+
+
+@dataclass
+class Story:
+    """What is told, to whom, and what was told so far. `wait` shows that time passes while a block runs."""
+
+    http: httpx.Client
+    world: World
+    phones: Phones
+    clock: ElasticClock
+    tell: Callable[[Step], None]
+    passing: Callable[[str, float], AbstractContextManager[None]]
+    steps: list[Step] = field(default_factory=list)
+    number: int = 0
+    began: datetime = field(default_factory=clock.now)
+
+    def run(self) -> None:
+        """From the alert to the actions of the review; raises `DidNotHappen` at the first step that does not."""
+        self._signal()
+        self._opened()
+        first = self._paged("first_page")
+        self._nobody_answers(first)
+        second = self._paged("second_page", after=first)
+        self._acknowledged(second)
+        self._contained()
+        self._alert_ends()
+        self._resolved()
+        self._reviewed()
+        self._verified()
+
+    # The steps
+
+    def _signal(self) -> None:
+        """A real Alertmanager's request, recorded; only its start is moved to now."""
+        self.began = clock.now() - timedelta(seconds=45)
+        payload = recorded("firing", starts_at=self.began)
+        took = clock.monotonic()
+        self._send(payload)
+        milliseconds = (clock.monotonic() - took) * 1000
+        fingerprint = payload["alerts"][0]["fingerprint"]
+        signal = self._until("the signal is kept", lambda: self._signal_with(fingerprint))
+        detail = f"from Alertmanager; answered in {milliseconds:.0f} ms, when it was on disk"
+        self._happened("signal", _time(signal["first_at"]), f"Signal kept: “{signal['title']}”", detail)
+
+    def _opened(self) -> None:
+        def look() -> dict[str, Any] | None:
+            items = self._get("/incidents", {"system": SYSTEM, "state": "unresolved"})["items"]
+            return items[0] if items else None
+
+        incident = self._until("an incident opens", look)
+        self.number = incident["number"]
+        entry = self._entry("opened")
+        title = f"{incident['ref']} opened: S{incident['severity']}, {incident['type'].replace('_', ' ')}"
+        self._happened("opened", _time(entry["at"]), title, incident["severity_reason"])
+
+    def _paged(self, key: str, after: Rang | None = None) -> Rang:
+        """A page that the timeline says went out, and that arrived on a phone, signed."""
+        known = self.phones.rang.index(after) + 1 if after else 0
+        arrived = self._until(
+            "somebody's phone rings", lambda: next((one for one in self.phones.rang[known:] if _is_page(one)), None)
+        )
+        person = self.world.people[arrived.owner]
+        sent = self._entry("page_sent", lambda entry: (entry["body"] or {}).get("person") == str(person.pk))
+        self._happened(key, _time(sent["at"]), f"Paged {person}", str(arrived.data["why"]).removesuffix("."))
+        return arrived
+
+    def _nobody_answers(self, first: Rang) -> None:
+        """The wait of the chain's first step, played fast; the last second of it runs as it is."""
+        due = _time(self._incident()["next_page_at"])
+        self._pass(due - clock.now() - timedelta(seconds=1), 4, f"{self.world.people[first.owner]} does not answer")
+
+    def _acknowledged(self, page: Rang) -> None:
+        """The page's own link: opened as a mail program's preview does (nothing happens), then its button pressed."""
+        person = self.world.people[page.owner]
+        link = str(page.data["link"])
+        self._pass(timedelta(seconds=70), 1, f"{person} wakes up")
+        with httpx.Client(timeout=PATIENCE) as phone:
+            shown = phone.get(link)
+            token = _CSRF.search(shown.text)
+            if shown.status_code != httpx.codes.OK or token is None:
+                raise DidNotHappen(f"the link of the page shows a button (it answered {shown.status_code})")
+            if self._incident()["acknowledged_at"]:
+                raise DidNotHappen("looking at the link changes nothing")
+            pressed = phone.post(link, data={"csrfmiddlewaretoken": token[1]}, headers={"Referer": link})
+        if pressed.status_code >= httpx.codes.BAD_REQUEST:
+            raise DidNotHappen(f"the button of the page acknowledges (it answered {pressed.status_code})")
+        entry = self._entry("acknowledged")
+        incident = self._incident()
+        if incident["next_page_at"] or incident["acknowledged_by"]["id"] != str(person.pk):
+            raise DidNotHappen("an acknowledgement ends the paging")
+        detail = "by the link in the page; opening it alone did nothing. Nobody else will be paged"
+        self._happened("acknowledged", _time(entry["at"]), f"{person} has it", detail)
+
+    def _contained(self) -> None:
+        self._pass(timedelta(minutes=4), 2, "The model is rolled back")
+        facts = {"kind": "roll_back", "note": "Rolled back to the model of last week; new applications go to review."}
+        incident = self._post(f"/incidents/{self.number}/contain", facts)
+        if not self._incident()["contained_at"]:
+            raise DidNotHappen("the incident is contained")
+        took = _time(incident["contained_at"]) - _time(incident["detected_at"])
+        detail = f"{facts['note']} {_minutes(took)} after detection; diagnosis opens now"
+        self._happened("contained", _time(incident["contained_at"]), "Contained", detail)
+
+    def _alert_ends(self) -> None:
+        """The same alert, resolved: what Alertmanager sent next."""
+        self._pass(timedelta(minutes=6), 2, "The error rate falls")
+        self._send(recorded("resolved", starts_at=self.began, ends_at=clock.now()))
+        entry = self._entry("signals_ended")
+        self._happened("signal_ended", _time(entry["at"]), "The alert has ended", entry["text"])
+
+    def _resolved(self) -> None:
+        self._pass(self.clock.behind, 3, "It stays quiet")
+        facts = {"summary": "Errors stay below 1 % since the rollback; checked on the last 2,000 decisions."}
+        incident = self._post(f"/incidents/{self.number}/resolve", facts)
+        if self._incident()["state"] != "resolved":
+            raise DidNotHappen("the incident is resolved")
+        self._happened("resolved", _time(incident["resolved_at"]), "Resolved", facts["summary"])
+
+    def _reviewed(self) -> None:
+        """The draft that opens by itself, and two actions in it."""
+        review = self._until("a review is drafted", lambda: self._get_or_none(f"/reviews/{self.number}"))
+        filled = [section for section in review["sections"] if section["body"].strip()]
+        entry = self._entry("review_drafted")
+        detail = f"{len(filled)} of {len(review['sections'])} sections filled from the timeline"
+        self._happened("review_drafted", _time(entry["at"]), "Review drafted", detail)
+        today = clock.now().date()
+        for days, owner, title, verification in (
+            (7, "lena", "Hold back a release whose error rate doubles in the canary", "A release that is made to fail"),
+            (21, "omar", "Page on the error rate of each region, not of all together", "A rule fires in a drill"),
+        ):
+            facts = {
+                "title": title, "owner": str(self.world.people[owner].pk), "due_on": str(today + timedelta(days=days)),
+                "verification": verification,
+            }  # fmt: skip
+            self._post(f"/reviews/{self.number}/actions", facts)
+        actions = self._get(f"/reviews/{self.number}")["actions"]
+        if len(actions) != 2:  # noqa: PLR2004  those above
+            raise DidNotHappen("the review has its two actions")
+        detail = "; ".join(f"{action['ref']} {action['title']}" for action in actions)
+        self._happened("actions", self.clock.now(), "Two actions, each somebody's and dated", detail)
+
+    def _verified(self) -> None:
+        from andon.cli.looking import verify_everything
+
+        broken, _, entries = verify_everything()
+        if broken:
+            raise DidNotHappen(f"the timeline verifies ({broken[0].problem})")
+        self._happened("verified", self.clock.now(), "Timeline verified", f"{entries} entries, hash-chained and intact")
+
+    # How they are done
+
+    def _happened(self, key: str, at: datetime, title: str, detail: str = "") -> None:
+        step = Step(key, at, title, detail)
+        self.steps.append(step)
+        self.tell(step)
+
+    def _pass(self, span: timedelta, seconds: float, what: str) -> None:
+        """Let time pass on the demo's clock, quickly."""
+        played = self.clock.play(span, seconds)
+        with self.passing(f"{what}: {_minutes(played)}, played in {seconds:.0f} s", seconds):
+            pass
+
+    def _send(self, payload: dict[str, Any]) -> None:
+        answer = self.http.post(
+            "/intake/alertmanager/prometheus",
+            content=json.dumps(payload).encode(),
+            headers={"Authorization": f"Bearer {self.world.intake_token}", "Content-Type": "application/json"},
+        )
+        if not answer.is_success:
+            raise DidNotHappen(f"the intake takes the alert (it answered {answer.status_code}: {answer.text})")
+
+    def _incident(self) -> dict[str, Any]:
+        return self._get(f"/incidents/{self.number}")
+
+    def _entry(self, kind: str, fits: Callable[[dict[str, Any]], bool] = lambda _entry: True) -> dict[str, Any]:
+        """The newest timeline entry of a kind that fits, waited for."""
+
+        def look() -> dict[str, Any] | None:
+            entries = self._get(f"/incidents/{self.number}/timeline", {"order": "newest"})["items"]
+            return next((entry for entry in entries if entry["kind"] == kind and fits(entry)), None)
+
+        return self._until(f"the timeline says “{kind.replace('_', ' ')}”", look)
+
+    def _signal_with(self, fingerprint: str) -> dict[str, Any] | None:
+        items = self._get("/signals")["items"]
+        return next((item for item in items if item["fingerprint"] == fingerprint), None)
+
+    def _until(self, what: str, look: Callable[[], T | None]) -> T:
+        deadline = clock.monotonic() + PATIENCE
+        for found in _looking(look, deadline):
+            if found is not None:
+                return found
+        raise DidNotHappen(what)
+
+    def _get_or_none(self, path: str) -> dict[str, Any] | None:
+        answer = self.http.get(f"/api/v1{path}", headers=self._signed())
+        return cast("dict[str, Any]", answer.json()) if answer.is_success else None
+
+    def _get(self, path: str, query: dict[str, str] | None = None) -> Any:
+        return self._read(self.http.get(f"/api/v1{path}", params=query, headers=self._signed()))
+
+    def _post(self, path: str, facts: dict[str, Any]) -> Any:
+        return self._read(self.http.post(f"/api/v1{path}", json=facts, headers=self._signed()))
+
+    def _read(self, answer: httpx.Response) -> Any:
+        if not answer.is_success:
+            where = f"{answer.request.method} {answer.request.url.path}"
+            raise DidNotHappen(f"{where} works (it answered {answer.status_code}: {answer.text[:300]})")
+        return answer.json()
+
+    def _signed(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.world.lead_token}"}
+
+
+def recorded(name: str, *, starts_at: datetime, ends_at: datetime | None = None) -> dict[str, Any]:
+    """A request that a real Alertmanager sent. Its times are the only thing that is changed: the alert is today's."""
+    payload: dict[str, Any] = json.loads((resources.files(SAMPLES) / "samples" / f"{name}.json").read_text("utf-8"))
+    for alert in payload["alerts"]:
+        alert["startsAt"] = starts_at.isoformat()
+        if ends_at:
+            alert["endsAt"] = ends_at.isoformat()
+    return payload
+
+
+def _looking(look: Callable[[], T | None], deadline: float) -> Iterator[T | None]:
+    import time
+
+    while True:
+        yield look()
+        if clock.monotonic() > deadline:
+            return
+        time.sleep(_LOOK_EVERY)
+
+
+def _is_page(message: Rang) -> bool:
+    return message.kind == "incident.page"
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _minutes(span: timedelta) -> str:
+    minutes, seconds = divmod(round(span.total_seconds()), 60)
+    return f"{minutes} min {seconds} s" if minutes and seconds else f"{minutes} min" if minutes else f"{seconds} s"

@@ -1,0 +1,182 @@
+"""Opening the house: Django set up, the database there and of this version. Commands call this first.
+
+The command line stands below `andon.site` and names it only by its dotted name, as Django itself does.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from andon.cli import say
+from andon.cli.say import Trouble
+
+if TYPE_CHECKING:
+    from andon.people.models import Person
+    from andon.people.policy import Actor
+
+SETTINGS_MODULE = "andon.site.settings"
+_MIGRATING = 7_141_953  # PostgreSQL's advisory lock: two processes that start at once migrate one after the other
+
+
+def environment() -> Any:
+    """The module that reads the settings of the environment."""
+    from importlib import import_module
+
+    return import_module("andon.site.environment")
+
+
+@cache
+def set_up() -> None:
+    """Load settings and models, once; a setting that cannot be used is told in words."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
+    import django
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        django.setup(set_prefix=False)
+    except (ValueError, ImproperlyConfigured) as error:
+        raise Trouble(f"A setting cannot be used: {error} See docs/reference/settings.md.") from error
+    except PermissionError as error:
+        raise Trouble(f"The data folder cannot be used: {error}. Set ANDON_DATA_DIR to one that can.") from error
+
+
+def enter() -> None:
+    """Set up, and see that the database is there and has the tables of this version."""
+    set_up()
+    if (file := database_file()) and not file.exists():
+        raise Trouble(f"There is no database at {file} yet. `andon up` makes it.")
+    if missing := len(pending()):
+        raise Trouble(
+            f"The database lacks {missing} migrations of this version of Andon. "
+            "Run `andon migrate` (or `andon up`, which does it too)."
+        )
+
+
+def database_file() -> Path | None:
+    """The file of the embedded database; None on PostgreSQL."""
+    from django.db import connection
+
+    return Path(connection.settings_dict["NAME"]) if connection.vendor == "sqlite" else None
+
+
+def database_name() -> str:
+    """Where the data is, without a password."""
+    from django.db import connection
+
+    told = connection.settings_dict
+    if file := database_file():
+        return f"SQLite, {file}"
+    return f"PostgreSQL, {told['NAME']} on {told['HOST'] or 'this machine'}:{told['PORT'] or 5432}"
+
+
+def pending() -> list[Any]:
+    """The migrations that this version has and the database has not."""
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    return [step for step, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
+
+
+def unknown_migrations() -> list[str]:
+    """The migrations of ours that the database has and this version does not know: it is newer than the code."""
+    from django.apps import apps
+    from django.db import connection
+    from django.db.migrations.loader import MigrationLoader
+
+    loader = MigrationLoader(connection)
+    known = set(loader.disk_migrations) | set(loader.replacements)
+    ours = {config.label for config in apps.get_app_configs()}
+    return [f"{app}.{name}" for app, name in loader.applied_migrations if app in ours and (app, name) not in known]
+
+
+def migrate() -> int:
+    """Bring the database to this version, showing progress; returns how many migrations ran."""
+    from rich.progress import Progress
+
+    if newer := unknown_migrations():
+        raise Trouble(
+            f"This database was used by a newer version of Andon (it has {newer[0]}). "
+            "Install that version again, or restore a backup from before."
+        )
+    waiting = len(pending())
+    if not waiting:
+        return 0
+    with Progress(console=say.console(stderr=True), transient=True, disable=say.to_machine()) as progress:
+        task = progress.add_task("Preparing the database", total=waiting)
+        return _migrate(lambda: progress.advance(task))
+
+
+def _migrate(step_done: Callable[[], None]) -> int:
+    """Run what is to run. Processes take turns, so the later one finds nothing left."""
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    ran = 0
+
+    def progress(action: str, *_: Any) -> None:
+        nonlocal ran
+        if action == "apply_success":
+            ran += 1
+            step_done()
+
+    with _one_at_a_time():
+        executor = MigrationExecutor(connection, progress)
+        executor.migrate(executor.loader.graph.leaf_nodes())
+        _announce_tables()
+    return ran
+
+
+def _announce_tables() -> None:
+    """What Django does after migrating: content types and the like are made by whoever listens."""
+    from django.core.management.sql import emit_post_migrate_signal
+
+    emit_post_migrate_signal(verbosity=0, interactive=False, db="default")
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    from django.db import connection
+
+    if connection.vendor != "postgresql":
+        yield  # SQLite's own write lock makes them take turns
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATING])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATING])
+
+
+def operator() -> "Actor":
+    """Whoever has a shell on this machine."""
+    from andon.people.policy import Actor
+
+    return Actor.operator()
+
+
+def person(email: str) -> "Person":
+    """The person with this e-mail address."""
+    from andon.kit.errors import Missing
+    from andon.people.models import Person
+
+    found = Person.objects.filter(email__iexact=email.strip(), erased_at=None).first()
+    if found is None:
+        raise Missing(f"There is nobody with the address {email}. `andon user list` shows who there is.")
+    return found
+
+
+def actor(email: str) -> "Actor":
+    """A person on whose behalf somebody at this machine acts."""
+    from andon.kit.errors import Forbidden
+    from andon.people.policy import Actor
+
+    found = person(email)
+    if not found.is_active:
+        raise Forbidden(f"{found} is deactivated; name somebody else with --as.")
+    return Actor.of(found)

@@ -1,0 +1,31 @@
+"""The `andon` command: everything the machine's operator does, each command in the module of its kind."""
+
+from andon.cli import incident, keeping, looking, serving, user
+from andon.cli.demo.command import demo
+from andon.cli.group import commands
+
+app = commands("AI incident response: detect, page, contain, tell, resolve, review, learn.")
+
+app.command()(serving.up)
+app.command()(serving.serve)
+app.command()(serving.engine)
+app.command()(serving.migrate)
+app.command()(demo)
+app.command()(looking.check)
+app.command()(looking.oncall)
+app.add_typer(incident.app, name="incident")
+app.command()(looking.verify)
+app.add_typer(user.app, name="user")
+app.command()(keeping.backup)
+app.command()(keeping.restore)
+app.command()(looking.settings)
+app.command()(looking.version)
+
+
+def run() -> None:
+    """The entry of the installed command."""
+    app(prog_name="andon")
+
+
+if __name__ == "__main__":
+    run()

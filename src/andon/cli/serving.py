@@ -1,0 +1,176 @@
+"""Commands that run Andon: `andon up` on one machine; `serve`, `engine` and `migrate` for replicas."""
+
+import os
+import signal
+import socket
+import sys
+import webbrowser
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from andon.cli import house, say
+from andon.cli.say import Trouble
+
+if TYPE_CHECKING:
+    import uvicorn
+
+APPLICATION = "andon.site.asgi:application"
+HOST, PORT = "127.0.0.1", 8321
+GRACE = 10
+"""Seconds that open requests get to end when the server stops; live streams are cut then."""
+
+Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every network.")]
+Port = Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)]
+
+
+def up(
+    host: Host = HOST,
+    port: Port = PORT,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
+) -> None:
+    """Start Andon on this machine: make or update the database, serve, and run the engine beside the server."""
+    _address_from(host, port)
+    house.set_up()
+    listening = listen(host, port)
+    house.migrate()
+    address = base_url()
+    link = _setup_link()
+    _say_start(address, host, port, engine="in this process")
+    if link:
+        say.line("")
+        say.line("Nobody has an account yet. Open this link to make the first administrator")
+        say.line("(it works once, within 24 hours; starting Andon again prints a new one):")
+        say.line(f"  {link}")
+    say.line("")
+    say.line("Stop it with Ctrl-C.")
+    if not no_open and _has_a_browser():
+        webbrowser.open(link or address)
+    run_server(listening, with_engine=True)
+
+
+def serve(host: Host = HOST, port: Port = PORT) -> None:
+    """Serve pages, API and intake, without an engine: one of several replicas. Some `andon engine` must run, too."""
+    _address_from(host, port)
+    house.enter()
+    listening = listen(host, port)
+    _say_start(base_url(), host, port, engine="not here; run andon engine beside it")
+    run_server(listening, with_engine=False)
+
+
+def engine() -> None:
+    """Run an engine alone: it routes signals, pages people and audits itself. Any number may run."""
+    house.enter()
+    from andon.engine import runner
+
+    say.line(f"Andon's engine runs on {house.database_name()}. Stop it with Ctrl-C.")
+    runner.run()
+    say.line("The engine has stopped; what was due stays due.")
+
+
+def migrate(json: say.AsJson = False) -> None:
+    """Bring the database to this version of Andon. `andon up` does this by itself; replicas ask for it."""
+    house.set_up()
+    ran = house.migrate()
+    done = f"{ran} migrations ran" if ran else "it was of this version already"
+    say.answer({"migrations": ran, "database": house.database_name()}, lambda: f"{house.database_name()}: {done}.")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket, or the reason in words; bound before anything else is changed."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise Trouble(
+            f"Cannot listen on {host}:{port}: {error.strerror or error}. "
+            "If Andon runs already, use that one; otherwise choose another with --port.",
+            code=1,
+        ) from error
+    return listening
+
+
+def run_server(listening: socket.socket, *, with_engine: bool) -> None:
+    """Serve until SIGTERM or SIGINT: requests end, then the engine's round, then the process, with exit code 0."""
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn stops at these signals and raises them again for whoever stood here before it: nothing more to do.
+        signal.signal(ending, lambda *_: None)
+    server = make_server()
+    running = _start_engine() if with_engine else None
+    try:
+        server.run(sockets=[listening])
+    finally:
+        if running is not None:
+            running.stop()
+    if not server.started:
+        raise Trouble("The server could not start; the lines above say why.", code=1)
+    say.line("Andon has stopped; what was due stays due.")
+
+
+def make_server() -> "uvicorn.Server":
+    """The server, with the application loaded (its faults show here and not in the first request)."""
+    import uvicorn
+
+    proxies = int(house.environment().read("ANDON_TRUSTED_PROXIES", "0") or 0)
+    return uvicorn.Server(
+        uvicorn.Config(
+            APPLICATION,
+            loop="auto",  # uvloop where there is one
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            # Who may speak for a client is settled by ANDON_TRUSTED_PROXIES; without one nobody may.
+            proxy_headers=proxies > 0,
+            forwarded_allow_ips="*" if proxies > 0 else None,
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=GRACE,
+        )
+    )
+
+
+def base_url() -> str:
+    """The address under which people reach Andon."""
+    from django.conf import settings
+
+    return str(settings.BASE_URL)
+
+
+def _start_engine() -> Any:
+    from andon.engine import runner
+
+    return runner.start_in_thread()
+
+
+def _address_from(host: str, port: int) -> None:
+    """Without ANDON_BASE_URL, links begin with the address that is listened on, before the settings are loaded."""
+    if not os.environ.get("ANDON_BASE_URL"):
+        shown = HOST if host in {"0.0.0.0", "::", ""} else f"[{host}]" if ":" in host else host  # noqa: S104  compared, not bound
+        os.environ["ANDON_BASE_URL"] = f"http://{shown}:{port}"
+
+
+def _setup_link() -> str | None:
+    from andon.people.actions import setup_link
+
+    return setup_link()
+
+
+def _say_start(address: str, host: str, port: int, *, engine: str) -> None:
+    from andon import __version__
+
+    lines = [("Andon", __version__), ("Database", house.database_name()), ("Engine", engine), ("Address", address)]
+    if f"{host}:{port}" not in address:
+        lines.append(("Listening on", f"{host}:{port}"))
+    for name, value in lines:
+        say.line(f"{name + ':':<14}{value}")
+
+
+def _has_a_browser() -> bool:
+    """Whether somebody sits in front of this machine with windows open; a browser in a terminal would be in the way."""
+    if not sys.stdout.isatty() or (hasattr(os, "geteuid") and os.geteuid() == 0):
+        return False
+    return sys.platform in {"darwin", "win32"} or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

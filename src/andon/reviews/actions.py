@@ -5,14 +5,21 @@ from datetime import date
 from django.db import IntegrityError, transaction
 
 from andon.incidents.actions import next_number
-from andon.incidents.policy import access_incident, must_respond
+from andon.incidents.models import Incident
+from andon.incidents.policy import access_incident, must_respond, visible
 from andon.incidents.timeline import hold, record
 from andon.kit import clock
 from andon.kit.errors import Conflict, Forbidden, Invalid, Missing
 from andon.people.models import Person
 from andon.people.policy import Actor
+from andon.practice.lifecycle import UNRESOLVED, State
 from andon.practice.words import OrgRole
+from andon.reviews import drafting, queries
 from andon.reviews.models import Action, Review, SectionVersion
+
+SECTION_LIMIT = 100_000
+TITLE_LIMIT = 120
+ACTION_TITLE_LIMIT = 200
 
 
 def access_review(by: Actor, number: int) -> Review:
@@ -34,20 +41,67 @@ def access_action(by: Actor, number: int) -> Action:
 
 
 @transaction.atomic
+def open_review(incident: Incident, *, by: Actor) -> Review:
+    """Draft a review by hand, where none was drafted by itself: that of an incident milder than S3."""
+    must_respond(by, incident, "open reviews")
+    held = hold(incident.pk)
+    if State(held.state) in UNRESOLVED:
+        raise Conflict(f"{held.ref} is not resolved yet. Its review is drafted from what happened until then.")
+    return drafting.draft(held, by=by)
+
+
+@transaction.atomic
+def add_section(review: Review, *, by: Actor, key: str = "", title: str = "") -> SectionVersion:
+    """Add a section at the end: one of the handbook by its `key`, or one of its own with a `title`."""
+    must_respond(by, review.incident, "edit reviews")
+    hold(review.incident_id)
+    _must_be_open(review)
+    offered = {section.key: section for section in queries.sections_left_out(review)}
+    title = title.strip()
+    if key and key not in offered:
+        raise Invalid(f"The handbook has no section {key!r}, or the review has it already.", field="key")
+    if not key and not title:
+        raise Invalid("Give the section a title, or choose one of the handbook's.", field="title")
+    if len(title) > TITLE_LIMIT:
+        raise Invalid(f"The title is longer than {TITLE_LIMIT} characters.", field="title")
+    known = offered.get(key)
+    last = review.section_versions.order_by("-position").values_list("position", flat=True).first() or 0
+    return SectionVersion.objects.create(
+        review=review,
+        key=known.key if known else f"own-{last + 1}",
+        title=known.title if known else title,
+        prompt=known.prompt if known else "",
+        position=last + 1,
+        version=1,
+        by=by.person,
+    )
+
+
+def _must_be_open(review: Review) -> None:
+    """Raise `Conflict` where readers rely on the review as it was published."""
+    if Review.objects.filter(pk=review.pk, state=Review.State.PUBLISHED).exists():
+        raise Conflict("The review is published. Take it back to review first; its readers must be able to tell.")
+
+
+@transaction.atomic
 def edit_section(review: Review, *, key: str, body: str, seen_version: int, by: Actor) -> SectionVersion:
     """Write a section anew. `seen_version` is the version the writer began from; a newer one is never overwritten."""
     must_respond(by, review.incident, "edit reviews")
     latest = review.section_versions.filter(key=key).order_by("-version").first()
     if latest is None:
         raise Missing(f"The review has no section {key!r}.")
-    if review.state == Review.State.PUBLISHED:
-        raise Conflict("The review is published. Take it back to review first; its readers must be able to tell.")
+    hold(review.incident_id)
+    _must_be_open(review)
+    body = body.replace("\r\n", "\n").rstrip()
+    if len(body) > SECTION_LIMIT:
+        raise Invalid(f"The section is longer than {SECTION_LIMIT:,} characters. Link to a document.", field="body")
     changed = Conflict(
-        f"Somebody else changed “{latest.title}” meanwhile. Copy your text, look at theirs, and put the two together."
+        f"Somebody else changed “{latest.title}” meanwhile. Look at their text, put the two together, and save again.",
+        code="version-conflict",
     )
     if latest.version != seen_version:
         raise changed
-    if latest.body == body:
+    if latest.body.rstrip() == body:
         return latest
     try:
         with transaction.atomic():
@@ -106,13 +160,10 @@ def add_action(
 ) -> Action:
     """An improvement action: somebody's, by a day, and verifiable."""
     must_respond(by, review.incident, "add actions")
-    if not title.strip():
-        raise Invalid("Say what is to be done.", field="title")
-    if not owner.is_active:
-        raise Invalid(f"{owner} is no longer active; name somebody who can do it.", field="owner")
-    if due_on < clock.now().date():
-        raise Invalid("The day it is due has passed already.", field="due_on")
     incident = hold(review.incident_id)
+    _check_action(incident, title=title, owner=owner)
+    if due_on < queries.today():
+        raise Invalid("The day it is due has passed already.", field="due_on")
     action = Action.objects.create(
         number=next_number("action"),
         review=review,
@@ -123,6 +174,55 @@ def add_action(
         due_on=due_on,
     )
     record(incident, "action_added", {"ref": action.ref, "title": action.title, "person": str(owner.pk)}, by=by)
+    return action
+
+
+def _check_action(incident: Incident, *, title: str, owner: Person) -> None:
+    """Refuse an action that says nothing, or that its owner could not do or even see."""
+    if not title.strip():
+        raise Invalid("Say what is to be done.", field="title")
+    if len(title.strip()) > ACTION_TITLE_LIMIT:
+        raise Invalid(f"The title is longer than {ACTION_TITLE_LIMIT} characters; put the rest below.", field="title")
+    if not owner.is_active:
+        raise Invalid(f"{owner} is no longer active; name somebody who can do it.", field="owner")
+    if not visible(Actor.of(owner)).filter(pk=incident.pk).exists():
+        raise Invalid(f"{owner} may not see {incident.ref}; give them a role in it first.", field="owner")
+
+
+@transaction.atomic
+def change_action(
+    action: Action,
+    *,
+    title: str,
+    owner: Person,
+    due_on: date,
+    by: Actor,
+    description: str = "",
+    verification: str = "",
+) -> Action:
+    """Say an open action differently, hand it to somebody else, or give it another day; the timeline keeps both."""
+    must_respond(by, action.review.incident, "change actions")
+    incident = hold(action.review.incident_id)
+    before = Action.objects.select_related("owner").get(pk=action.pk)
+    _check_action(incident, title=title, owner=owner)
+    if due_on != before.due_on and due_on < queries.today():
+        raise Invalid("The day it is due has passed already.", field="due_on")
+    after = {
+        "title": title.strip(),
+        "owner": owner,
+        "due_on": due_on,
+        "description": description.strip(),
+        "verification": verification.strip(),
+    }
+    changed = [name for name, value in after.items() if getattr(before, name) != value]
+    if not changed:
+        return before
+    if Action.objects.filter(pk=action.pk, state=Action.State.OPEN).update(**after) != 1:
+        raise Conflict(f"{action.ref} is no longer open. Open it again before you change it.")
+    body = {"ref": action.ref, "title": after["title"], "person": str(owner.pk), "changed": changed}
+    days = {"due_before": before.due_on.isoformat(), "due_on": due_on.isoformat()} if "due_on" in changed else {}
+    record(incident, "action_changed", body | days, by=by)
+    action.refresh_from_db()
     return action
 
 

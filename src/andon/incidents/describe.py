@@ -186,6 +186,12 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
     "unrestricted": ("note", lambda _b, _n: "No longer restricted"),
     "review_drafted": ("note", lambda _b, _n: "Review drafted from this timeline"),
     "review_published": ("verified", lambda _b, _n: "Review published"),
+    "review_moved": ("note", lambda b, _: f"Review moved from {_state(b['before'])} to {_state(b['after'])}"),
+    "action_moved": (
+        "check",
+        lambda b, _: f"Action {b['ref']} is {_state(b['after'])}: {b['title']}{_because(b)}",
+    ),
+    "action_changed": ("note", lambda b, _: f"Action {b['ref']} changed ({_changed(b)}): {b['title']}"),
     "action_added": ("check", lambda b, _: f"Action {b['ref']}: {b['title']}"),
     "escalation_repaired": (
         "warning",
@@ -197,6 +203,20 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
 def names_of(body: Body, names: Names) -> str:
     """The person an entry is about."""
     return names.get(str(body.get("person", "")), "somebody")
+
+
+def _state(value: str) -> str:
+    return value.replace("_", " ")
+
+
+def _because(body: Body) -> str:
+    return f" ({body['reason']})" if body.get("reason") else ""
+
+
+def _changed(body: Body) -> str:
+    """What of an action changed; of its day, from which to which."""
+    days = f"due {body.get('due_before')} before, {body.get('due_on')} now"
+    return ", ".join(days if name == "due_on" else name for name in body["changed"])
 
 
 def _role(body: Body) -> str:

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 
 from andon.incidents.models import Incident
 from andon.incidents.timeline import hold
@@ -217,3 +218,22 @@ def test_the_timeline_and_the_log_never_hold_an_address(incident: Incident, cast
     said = caplog.text + str(list(incident.timeline.values_list("body", flat=True)))
     assert "lena@example.org" not in said
     assert "hidden" in Page.objects.get().last_error
+
+
+def test_the_claim_is_answered_by_the_index_of_what_is_due(incident: Incident, cast: Cast, story: Story):
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL scans small tables whatever the index; the plan is judged on SQLite")
+    queue(incident, cast.lena)
+    with CaptureQueriesContext(connection) as asked:
+        sending.claim(story.time.now(), 10, "one")
+    first = next(query["sql"] for query in asked.captured_queries if query["sql"].startswith("SELECT"))
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {first}")
+        plan = " ".join(str(row[3]) for row in cursor.fetchall())
+    assert "page_due" in plan
+
+
+def test_the_database_refuses_a_waiting_page_without_a_time(incident: Incident, cast: Cast):
+    (page,) = queue(incident, cast.lena)
+    with pytest.raises(IntegrityError):
+        Page.objects.filter(pk=page.pk).update(due_at=None)

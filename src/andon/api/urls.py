@@ -4,6 +4,7 @@ from andon import __version__
 from andon.api import problems
 from andon.api.house import HouseAPI
 from andon.oncall import api as oncall
+from andon.paging import api as paging
 from andon.people import api as people
 from andon.people.api_auth import BrowserSession, PersonalToken
 from andon.registry import api as registry
@@ -32,5 +33,7 @@ for prefix, router in (
     ("/oncall", oncall.feeds),
     ("/systems", registry.systems),
     ("/components", registry.components),
+    ("/contact-points", paging.contact_points),
+    ("/incidents", paging.incidents),
 ):
     api.add_router(prefix, router)

@@ -148,9 +148,7 @@ def _parts(url: str) -> tuple[str, int]:
     if len(url) > _LONGEST_URL or not url.isprintable() or any(c in url for c in " \\"):
         raise TargetRefused("This web address is too long or holds characters that no address has.")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise TargetRefused(
-            "This is not a web address. It must begin with https:// (or http://) and name a host."
-        )
+        raise TargetRefused("This is not a web address. It must begin with https:// (or http://) and name a host.")
     if parts.username is not None or parts.password is not None:
         raise TargetRefused("A web address must not carry a user name or password; use the signing secret.")
     return parts.hostname, port or (443 if parts.scheme == "https" else 80)

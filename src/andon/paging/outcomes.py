@@ -82,9 +82,7 @@ def settle(page: Page, receipt: Receipt, now: datetime) -> bool:
 def _sent(mine: Any, page: Page, incident: Incident, receipt: Receipt, now: datetime) -> bool:
     """The page is out."""
     late = mine.filter(state=Page.State.CANCELLED).exists()
-    if not mine.update(
-        state=Page.State.SENT, sent_at=now, due_at=None, last_error="", provider_ref=receipt.ref[:200]
-    ):
+    if not mine.update(state=Page.State.SENT, sent_at=now, due_at=None, last_error="", provider_ref=receipt.ref[:200]):
         return False
     timeline.record(incident, "page_sent", _entry(page) | {"after_cancel": late}, by=Actor.engine(), at=now)
     return True

@@ -194,7 +194,7 @@ class LiveApp:
                 await self._tell(desk, self._look)
             except DatabaseProblem as problem:
                 _log.warning("live.database", error=str(problem))
-            except Exception:  # every stream of the process depends on this loop: it goes on
+            except Exception:  # noqa: BLE001  every stream of the process depends on this loop: it goes on
                 _log.exception("live.looking")
 
     async def _tell(self, desk: Desk, look: Look) -> None:
@@ -224,7 +224,7 @@ class LiveApp:
                 except DatabaseProblem as problem:
                     _log.warning("live.database", error=str(problem))
                     break
-                except Exception:  # as above; who cannot be checked does not stay
+                except Exception:  # noqa: BLE001  as above; who cannot be checked does not stay
                     _log.exception("live.checking")
                     stream.end()
 

@@ -41,7 +41,7 @@ class Viewer:
     """Whose page is open. A change of role ends the stream, so that nothing here goes stale."""
 
     key: UUID
-    session: str
+    session: str = field(repr=False)
     role: str
 
 

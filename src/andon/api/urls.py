@@ -8,6 +8,8 @@ from andon.paging import api as paging
 from andon.people import api as people
 from andon.people.api_auth import BrowserSession, PersonalToken
 from andon.registry import api as registry
+from andon.response import api as response
+from andon.reviews import api as reviews
 
 api = HouseAPI(
     title="Andon",
@@ -35,5 +37,8 @@ for prefix, router in (
     ("/components", registry.components),
     ("/contact-points", paging.contact_points),
     ("/incidents", paging.incidents),
+    ("/incidents", response.router),
+    ("/reviews", reviews.reviews),
+    ("/actions", reviews.actions),
 ):
     api.add_router(prefix, router)

@@ -1,12 +1,15 @@
-"""The response through the API: the same actions as the pages take."""
+"""The response through the API: the same actions as the pages take.
+
+They join the router of `andon.incidents.api`: two routers with the same address would hide each other's methods.
+"""
 
 from datetime import datetime
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Field, Router, Schema
+from ninja import Field, Schema
 
-from andon.incidents.api import IncidentOut
+from andon.incidents.api import IncidentOut, router
 from andon.incidents.models import SeverityLowering
 from andon.incidents.policy import access_incident
 from andon.kit.errors import Invalid, Missing
@@ -17,7 +20,7 @@ from andon.practice.words import ContainmentKind, HarmDimension, IncidentType
 from andon.registry.models import System
 from andon.response import acknowledging, assessing, containing, opening, resolving
 
-router = Router(tags=["incidents"])
+__all__ = ["router"]
 
 WRITE = "incidents:write"
 

@@ -8,15 +8,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from tools import cluster
+from tests.support.postgres import running_postgres
 
 VARIABLE = "ANDON_TEST_POSTGRES_URL"
 WORKERS = ("-n", "2", "--dist", "loadgroup")
 # What asks no database needs one run; browsers drive the same pages whatever is behind them.
 ONCE = ("-m", "not browser", "--ignore=tests/house", "--ignore=tests/practice", "--ignore=tests/handbook")
+# These start real processes on both databases by themselves in the first run, with a server of their own.
+BOTH_BY_THEMSELVES = ("--ignore=tests/integration",)
+MISSING = f"POSTGRESQL WAS NOT TESTED: {VARIABLE} is not set, and initdb is not here (Debian: apt install postgresql)."
 
 
 def main(arguments: list[str]) -> int:
@@ -24,32 +25,16 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server below is stopped then, too
     closing: list[str] = []
     codes = [_pytest("SQLite", None, arguments, closing)]
-    with _postgres() as url:
+    with running_postgres() as url:
         if url:
-            codes.append(_pytest("PostgreSQL", url, [*ONCE, *arguments], closing))
+            left_out = ONCE if os.environ.get(VARIABLE) else (*ONCE, *BOTH_BY_THEMSELVES)
+            codes.append(_pytest("PostgreSQL", url, [*left_out, *arguments], closing))
         else:
-            closing.append("On PostgreSQL: SKIPPED, because this machine has no server and none was named (see above).")
+            closing += [MISSING, "!" * len(MISSING)]
             codes.append(1 if os.environ.get("CI") == "true" else 0)
     print()
     print("\n".join(closing))
     return next((code for code in codes if code), 0)
-
-
-@contextmanager
-def _postgres() -> Iterator[str | None]:
-    """The URL of a server to test on, or None."""
-    if given := os.environ.get(VARIABLE):
-        yield given
-        return
-    found = cluster.binaries()
-    if found is None:
-        line = "!" * 78
-        print(f"\n{line}\nPOSTGRESQL WAS NOT TESTED: no {VARIABLE}, and no initdb in {cluster.DEBIAN} or the PATH.")
-        print(f"On Debian: apt install postgresql\n{line}", flush=True)
-        yield None
-        return
-    with cluster.throwaway(found) as url:
-        yield url
 
 
 def _pytest(name: str, url: str | None, arguments: list[str], closing: list[str]) -> int:

@@ -213,7 +213,7 @@ class Story:
             raise DidNotHappen(f"the intake takes the alert (it answered {answer.status_code}: {answer.text})")
 
     def _incident(self) -> dict[str, Any]:
-        return self._get(f"/incidents/{self.number}")
+        return cast("dict[str, Any]", self._get(f"/incidents/{self.number}"))
 
     def _entry(self, kind: str, fits: Callable[[dict[str, Any]], bool] = lambda _entry: True) -> dict[str, Any]:
         """The newest timeline entry of a kind that fits, waited for."""

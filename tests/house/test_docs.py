@@ -19,7 +19,9 @@ HEADING = re.compile(r"^#+ (?P<words>.+)$", re.MULTILINE)
 SETTING = re.compile(r"\bANDON_[A-Z][A-Z_]*[A-Z]\b")
 MAKE = re.compile(r"^(?:\$ )?make ([a-z][a-z-]*)")
 ANDON = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?andon ([a-z].*)")
-PATH = re.compile(r"^(?:src|tests|docs|tools|bench|\.ci)/[\w./<>*…-]*$|^[A-Za-z][\w-]*\.(?:md|toml|lock)$|^Makefile$")
+PATH = re.compile(
+    r"^(?:src|tests|docs|tools|bench|\.ci)/[\w./<>*…-]*$|^(?:[A-Z]+\.md|pyproject\.toml|requirements(?:-dev)?\.lock)$|^Makefile$"
+)
 NAMED_TEST = re.compile(r"`(?P<file>tests/[\w/]+\.py)::(?P<name>test_\w+)`")
 
 

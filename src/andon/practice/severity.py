@@ -60,6 +60,7 @@ SUBSTANTIVE = (
 )
 MODIFIERS = (HarmDimension.SCALE, HarmDimension.REVERSIBILITY, HarmDimension.VULNERABILITY)
 RAISES_FROM = 2
+NAMED_GUESSES = 2  # assumed dimensions that a reason names before it counts them
 
 
 class Severity(IntEnum):
@@ -237,13 +238,22 @@ def _reason(terms: tuple[Term, ...], level: int, raised: int, raised_by: tuple[s
     ]
     said.sort(key=lambda term: -term.counts)
     known = ", ".join(term.text for term in said if not term.assumed)
-    guessed = ", ".join(term.text for term in said if term.assumed)
-    parts = [known, f"{guessed} (not yet assessed: plausible worst)" if guessed else ""]
+    guessed = [term for term in said if term.assumed]
+    parts = [known, f"{_together(guessed)} (not yet assessed: plausible worst)" if guessed else ""]
     because = "; ".join(filter(None, parts)) or "no impact and no harm: a hazard or near miss"
     text = f"{Severity.of_level(raised).name} because: {because}"
     if raised > level:
         text += f"; raised from {Severity.of_level(level).name}: {' and '.join(raised_by)}"
     return text
+
+
+def _together(guessed: list[Term]) -> str:
+    """Assumed terms in few words: what nobody has looked at needs no list of its own in a sentence."""
+    harms = [term for term in guessed if term.dimension is not None]
+    technical = [term.text for term in guessed if term.dimension is None]
+    if len(harms) <= NAMED_GUESSES:
+        return ", ".join([*technical, *(term.text for term in harms)])
+    return ", ".join([*technical, f"harm H{max(term.counts for term in harms)} in {len(harms)} dimensions"])
 
 
 class Change(Word):

@@ -1,10 +1,12 @@
 """Writes of this slice. What senders bring is written by `recording`; here is what people and the engine decide."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import OuterRef, Q, Subquery
 
 from andon.incidents.models import Incident
 from andon.intake.adapters import adapters
@@ -17,6 +19,8 @@ from andon.practice.words import IncidentType
 from andon.registry.models import System
 
 TOKEN_PREFIX = "andon_in"  # noqa: S105  the readable part that every token shares
+RESERVED = "new"  # the page that sets one up
+_ADDRESS = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 ACCEPTED_KEPT = timedelta(days=7)
 REJECTED_KEPT = timedelta(days=30)
 
@@ -53,6 +57,9 @@ def create_integration(
 ) -> tuple[Integration, str]:
     """A new sender; returns it with its token, which is not kept and cannot be shown again."""
     must_manage(by, "set up integrations")
+    slug = slug.strip()
+    if not _ADDRESS.fullmatch(slug) or slug == RESERVED:
+        raise Invalid("Use small letters, digits and hyphens, such as prometheus-eu; at most 60.", field="slug")
     if kind not in adapters():
         raise Invalid(f"There is no adapter {kind!r}; there are {', '.join(adapters())}.", field="kind")
     token = ids.new_token(TOKEN_PREFIX)
@@ -118,11 +125,15 @@ def enable_integration(integration: Integration, *, by: Actor) -> Integration:
 
 
 def prune_deliveries(now: datetime, limit: int) -> int:
-    """Forget raw bodies that are older than they are kept: accepted ones a week, rejected ones 30 days."""
-    old = Delivery.objects.filter(outcome=Delivery.Outcome.ACCEPTED, created_at__lt=now - ACCEPTED_KEPT)
-    older = Delivery.objects.filter(created_at__lt=now - REJECTED_KEPT)
-    keys = [*old.values_list("pk", flat=True)[:limit], *older.values_list("pk", flat=True)[:limit]][:limit]
-    return Delivery.objects.filter(pk__in=keys).delete()[0]
+    """Forget raw bodies that are older than they are kept: accepted ones a week, rejected ones 30 days.
+
+    The newest of each integration stays: it says when the sender was last heard.
+    """
+    of_it = Delivery.objects.filter(integration=OuterRef("pk")).order_by("-created_at").values("pk")[:1]
+    newest = Integration.objects.annotate(newest=Subquery(of_it)).filter(newest__isnull=False).values("newest")
+    taken = Q(outcome=Delivery.Outcome.ACCEPTED, created_at__lt=now - ACCEPTED_KEPT)
+    old = Delivery.objects.filter(taken | Q(created_at__lt=now - REJECTED_KEPT)).exclude(pk__in=newest)
+    return Delivery.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:limit])).delete()[0]
 
 
 def _named(name: str) -> str:

@@ -29,9 +29,16 @@ def access_signal(by: Actor, pk: UUID) -> Signal:
     return signal
 
 
-def may_see_bodies(by: Actor) -> bool:
-    """Whether the actor may read raw deliveries, which can hold anything a sender puts there."""
-    return by.may(OrgRole.RESPONDER)
+def may_see_bodies(by: Actor, integration: Integration) -> bool:
+    """Whether the actor may read the raw deliveries of an integration: responders and up.
+
+    One request can speak of many alerts. Where any of this sender's belong to a restricted incident that the actor may
+    not see, its raw deliveries are not for them at all.
+    """
+    if not by.may(OrgRole.RESPONDER):
+        return False
+    hidden = Signal.objects.filter(integration=integration, incident__restricted=True)
+    return not hidden.exclude(incident__in=incidents.visible(by).values("pk")).exists()
 
 
 def may_manage(by: Actor) -> bool:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from andon.intake.doors import Door
 from andon.intake.models import Delivery, Integration, Signal
-from andon.intake.policy import visible_signals
+from andon.intake.policy import may_see_bodies, visible_signals
 from andon.kit import db
 from andon.people.policy import Actor
 from andon.registry.models import System
@@ -82,30 +82,28 @@ def earlier_episodes(by: Actor, signal: Signal, limit: int = 10) -> Sequence[Sig
     return list(same.exclude(pk=signal.pk).order_by("-first_at")[:limit])
 
 
-def deliveries_of(signal: Signal) -> Sequence[Delivery]:
-    """The first and the newest delivery that spoke of a signal, as far as they are still kept."""
+def deliveries_of(by: Actor, signal: Signal) -> Sequence[Delivery]:
+    """The first and the newest delivery that spoke of a signal, if still kept and the actor's to see."""
+    if not may_see_bodies(by, signal.integration):
+        return []
     named = {key for key in (signal.first_delivery, signal.last_delivery) if key}
     return list(Delivery.objects.filter(pk__in=named).order_by("created_at"))
 
 
 def integrations() -> QuerySet[Integration]:
-    """All integrations, each with `last_signal_at` and `firing`, the number of its signals that fire now."""
-    newest = Signal.objects.filter(integration=OuterRef("pk")).order_by("-last_at").values("last_at")[:1]
-    firing = Count("signals", filter=Q(signals__status=Signal.Status.FIRING))
-    return Integration.objects.select_related("system").annotate(last_signal_at=Subquery(newest), firing=firing)
+    """All integrations, each with `heard_at`, when it last sent something, and `firing`, how many signals are."""
+    newest = Delivery.objects.filter(integration=OuterRef("pk")).order_by("-created_at").values("created_at")[:1]
+    of_it = Signal.objects.filter(integration=OuterRef("pk"), status=Signal.Status.FIRING).order_by()
+    firing = Subquery(of_it.values("integration").annotate(n=Count("pk")).values("n"))
+    return Integration.objects.select_related("system").annotate(heard_at=Subquery(newest), firing=Coalesce(firing, 0))
 
 
-def rejected(integration: Integration, limit: int = 10) -> Sequence[Delivery]:
-    """The newest deliveries of an integration that were not understood."""
+def rejected(by: Actor, integration: Integration, limit: int = 10) -> Sequence[Delivery]:
+    """The newest deliveries of an integration that were not understood, if the actor may see them."""
+    if not may_see_bodies(by, integration):
+        return []
     rows = Delivery.objects.filter(integration=integration, outcome=Delivery.Outcome.REJECTED)
     return list(rows.order_by("-created_at")[:limit])
-
-
-def last_heard(integration: Integration) -> datetime | None:
-    """When the integration last brought a signal."""
-    found: dict[str, Any] = Signal.objects.filter(integration=integration).aggregate(at=Max("last_at"))
-    at: datetime | None = found["at"]
-    return at
 
 
 def body_as_text(delivery: Delivery) -> str:

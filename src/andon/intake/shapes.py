@@ -1,0 +1,186 @@
+"""What the API takes and gives about signals and integrations."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from django.conf import settings
+from django.urls import reverse
+from ninja import Field, Schema
+
+from andon.intake import queries, wording
+from andon.intake.models import Delivery, Integration, Signal
+from andon.kit.cursor import DEFAULT
+from andon.kit.errors import Invalid
+from andon.practice.words import IncidentType
+from andon.registry.models import System
+
+
+class SignalOut(Schema):
+    """Something observed, deduplicated by fingerprint: a repeat is counted on it."""
+
+    id: UUID
+    integration: str = Field(description="Short name of the integration that heard it.")
+    fingerprint: str
+    episode: str = Field(description="The sender's own mark of this firing, mostly its start; may be empty.")
+    status: str
+    title: str
+    description: str
+    url: str
+    labels: dict[str, str]
+    system: str | None = Field(description="Short name of the system; null while unrouted.")
+    system_hint: str = Field(description="The system as the sender names it.")
+    type_hint: str
+    severity_hint: int | None = Field(description="1 (worst) to 5 as the sender says; null where it does not.")
+    count: int = Field(description="Firing events heard; 0 = an end whose beginning never came.")
+    starts_at: datetime | None
+    first_at: datetime
+    last_at: datetime
+    resolved_at: datetime | None
+    reason: str = Field(description="Why it is this signal and not another.")
+    incident: int | None = Field(description="Number of its incident.")
+    incident_reason: str = Field(description="Why it joined that incident, opened it, or none; empty until decided.")
+    page: str = Field(description="The signal's page.")
+
+    @classmethod
+    def of(cls, row: Signal) -> "SignalOut":
+        """The signal as the API says it."""
+        return cls(
+            id=row.pk,
+            integration=row.integration.slug,
+            fingerprint=row.fingerprint,
+            episode=row.episode,
+            status=row.status,
+            title=row.title,
+            description=row.description,
+            url=row.url,
+            labels=row.labels,
+            system=row.system.slug if row.system else None,
+            system_hint=row.system_hint,
+            type_hint=row.type_hint,
+            severity_hint=row.severity_hint,
+            count=row.count,
+            starts_at=row.starts_at,
+            first_at=row.first_at,
+            last_at=row.last_at,
+            resolved_at=row.resolved_at,
+            reason=wording.why_this_signal(row),
+            incident=row.incident.number if row.incident else None,
+            incident_reason=wording.why_there(row),
+            page=settings.BASE_URL + reverse("signal", args=[row.pk]),
+        )
+
+
+class SignalPage(Schema):
+    """A page of signals."""
+
+    items: list[SignalOut]
+    next_cursor: str | None
+
+
+class SignalQuery(Schema):
+    """Which signals to list."""
+
+    status: Literal["", "firing", "resolved"] = ""
+    system: str = ""
+    integration: str = ""
+    unrouted: bool = False
+    cursor: str | None = None
+    limit: int = DEFAULT
+
+
+class IntegrationOut(Schema):
+    """A sender of signals."""
+
+    slug: str
+    name: str
+    kind: str
+    address: str = Field(description="Where it sends signals, with POST and its token.")
+    system: str | None = Field(description="What signals that name no system are about.")
+    type: str = Field(description="What signals that name no type count as; empty = technical failure.")
+    resolves_incidents: bool
+    disabled_at: datetime | None
+    heard_at: datetime | None = Field(description="When it last sent something.")
+    firing: int
+
+    @classmethod
+    def of(cls, row: Integration) -> "IntegrationOut":
+        """The integration as the API says it."""
+        counted = queries.integrations().get(pk=row.pk)
+        return cls(**_facts(counted))
+
+
+class IntegrationMade(IntegrationOut):
+    """An integration with its token, which is said this once."""
+
+    token: str
+
+
+def _facts(row: Integration) -> dict[str, Any]:
+    """What `IntegrationOut` says of a row of `queries.integrations`."""
+    return {
+        "slug": row.slug,
+        "name": row.name,
+        "kind": row.kind,
+        "address": f"{settings.BASE_URL}/intake/{row.kind}/{row.slug}",
+        "system": row.system.slug if row.system else None,
+        "type": row.settings.get("type", ""),
+        "resolves_incidents": row.resolves_incidents,
+        "disabled_at": row.disabled_at,
+        "heard_at": getattr(row, "heard_at", None),
+        "firing": getattr(row, "firing", 0),
+    }
+
+
+def listed(rows: list[Integration]) -> list[IntegrationOut]:
+    """Rows of `queries.integrations` as the API says them."""
+    return [IntegrationOut(**_facts(row)) for row in rows]
+
+
+def made(row: Integration, token: str) -> IntegrationMade:
+    """A new integration, or a new token of one."""
+    return IntegrationMade(**_facts(queries.integrations().get(pk=row.pk)), token=token)
+
+
+class IntegrationChange(Schema):
+    """What is to be different about an integration; what is left out stays."""
+
+    name: str | None = None
+    system: str | None = Field(default=None, description="Short name; empty = none.")
+    type: IncidentType | Literal[""] | None = None
+    resolves_incidents: bool | None = None
+
+
+class IntegrationIn(Schema):
+    """A new sender."""
+
+    slug: str = Field(description="Part of its address; it stays as it is.")
+    name: str
+    kind: str = Field(description="The adapter, such as alertmanager or generic.")
+    system: str = ""
+    type: IncidentType | Literal[""] = ""
+    resolves_incidents: bool = False
+
+
+def find_named_system(slug: str) -> System | None:
+    """The system that a caller names; none for an empty name."""
+    if not slug:
+        return None
+    system = System.objects.filter(slug=slug).first()
+    if system is None:
+        raise Invalid(f"There is no system {slug!r} in the register.", field="system")
+    return system
+
+
+class DeliveryOut(Schema):
+    """A request that was not understood, as it came (the first 64 KiB)."""
+
+    id: UUID
+    at: datetime
+    error: str
+    body: str
+
+    @classmethod
+    def of(cls, row: Delivery) -> "DeliveryOut":
+        """The delivery as the API says it."""
+        return cls(id=row.pk, at=row.created_at, error=row.error, body=queries.body_as_text(row))

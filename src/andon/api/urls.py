@@ -3,6 +3,7 @@
 from andon import __version__
 from andon.api import problems
 from andon.api.house import HouseAPI
+from andon.intake import api as intake
 from andon.oncall import api as oncall
 from andon.paging import api as paging
 from andon.people import api as people
@@ -35,6 +36,8 @@ for prefix, router in (
     ("/oncall", oncall.feeds),
     ("/systems", registry.systems),
     ("/components", registry.components),
+    ("/signals", intake.signals),
+    ("/integrations", intake.integrations),
     ("/contact-points", paging.contact_points),
     ("/incidents", paging.incidents),
     ("/incidents", response.router),

@@ -3,13 +3,15 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 
 from andon.engine.loop import build
 from andon.incidents.models import Incident
 from andon.kit import clock
+from andon.paging import outcomes
 from andon.paging.channel import Destination, Receipt
 from andon.paging.message import Message
 from andon.paging.models import Page
@@ -129,3 +131,50 @@ def test_two_clicks_on_one_link_at_once_acknowledge_once(cast: Cast, settings: o
     at_once(*[click] * 4)
     assert sorted(answers) == [302, 409, 409, 409]
     assert kinds(incident).count("acknowledged") == 1
+
+
+def test_outcomes_outlive_a_database_that_goes_away(cast: Cast, monkeypatch: pytest.MonkeyPatch):
+    incident = open_incident(cast.credit_scorer, cast.vera)
+    channel = RecordingChannel()
+    engine = build(find=channel, senders=2)
+    real, failures = outcomes.settle, [OperationalError("gone")] * 2
+
+    def away(*args: object) -> int:
+        if failures:
+            raise failures.pop()
+        return real(*args)
+
+    monkeypatch.setattr(outcomes, "settle", away)
+    delivery = engine.modules[2]
+    engine.modules[1].run_once(clock.now(), 100)
+    delivery.run_once(clock.now(), 100)
+    tries = 0
+    while failures or Page.objects.get(incident=incident).state != "sent":
+        with suppress(OperationalError):
+            delivery.run_once(clock.now(), 100)
+        threading.Event().wait(0.01)
+        tries += 1
+        assert tries < 1000
+    delivery.stop()
+    assert len(channel.attempts) == 1  # its outcome waited; it was not sent again
+
+
+def test_one_outcome_that_cannot_be_written_holds_up_no_other(cast: Cast, monkeypatch: pytest.MonkeyPatch):
+    for number in range(3):
+        open_incident(None, cast.vera, f"Number {number}")
+    bad = Incident.objects.order_by("number").first()
+    channel = RecordingChannel()
+    engine = build(find=channel, senders=4)
+    real = outcomes._settle
+
+    def poisoned(page: Page, *rest: object) -> bool:
+        if page.incident_id == bad.pk:
+            raise ZeroDivisionError
+        return real(page, *rest)
+
+    monkeypatch.setattr(outcomes, "_settle", poisoned)
+    engine.modules[1].run_once(clock.now(), 100)
+    engine.modules[2].run_once(clock.now(), 100)
+    engine.modules[2].stop()
+    states = Counter(Page.objects.values_list("state", flat=True))
+    assert states == {"sent": 2, "sending": 1}

@@ -151,10 +151,10 @@ def test_an_outcome_that_comes_too_late_does_not_overwrite_the_next_attempt(
     (slow,) = sending.claim(story.time.now(), 10, "same engine")
     story.time.forward(sending.LEASE)
     (again,) = sending.claim(story.time.now(), 10, "same engine")
-    assert not settle(slow, Receipt.broken("too late", gone=True), story.time.now())
+    assert not settle([(slow, Receipt.broken("too late", gone=True))], story.time.now())
     assert state_of(incident) == ["sending"]
     assert cast.lena.contact_points.get().works
-    assert settle(again, Receipt.sent(ref="<id@host>"), story.time.now())
+    assert settle([(again, Receipt.sent(ref="<id@host>"))], story.time.now())
     assert Page.objects.get().provider_ref == "<id@host>"
 
 

@@ -2,20 +2,23 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from queue import SimpleQueue
 from typing import Protocol
 
 import structlog
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
-from andon.engine import auditor, lines
+from andon.engine import auditor
 from andon.engine.auditor import Audit
-from andon.kit import outbound, wake
+from andon.kit import clock, outbound, wake
 from andon.kit.errors import Refused
-from andon.paging import adapters, sending
+from andon.paging import adapters, outcomes, sending
+from andon.paging.channel import Receipt
 from andon.paging.models import Page
-from andon.paging.sending import Find
+from andon.paging.sending import Find, Letter
 from andon.response.escalating import escalate_due
 from andon.response.routing import route_due
 
@@ -23,6 +26,7 @@ AUDIT_EVERY = timedelta(minutes=1)
 HEARTBEAT_DEADLINE = 5.0
 SENDERS = 16
 """Pages on the wire at once, in one process."""
+Sent = tuple[Page, Receipt]
 _log = structlog.get_logger(__name__)
 
 
@@ -67,7 +71,8 @@ class Escalation:
 class Delivery:
     """Pages go out. With `senders` threads a slow channel holds up neither the loop nor the other pages.
 
-    With `senders=0` each page is sent in the caller's thread, one after the other: for tests and simulations.
+    The threads only send; claims and outcomes are written by the loop, many in one transaction. With `senders=0`
+    each page is sent in the caller's thread, one after the other: for tests and simulations.
     """
 
     name = "delivery"
@@ -77,37 +82,74 @@ class Delivery:
         self._find = find
         self._senders = senders
         self._pool = ThreadPoolExecutor(senders, thread_name_prefix="send") if senders else None
-        self._on_the_wire: set[Future[None]] = set()
+        self._on_the_wire = 0
+        self._receipts: SimpleQueue[Sent] = SimpleQueue()
+        self._to_settle: list[Sent] = []
 
     def run_once(self, now: datetime, limit: int) -> int:
-        """Claim as many due pages as can be sent at once, and send them; returns how many were claimed."""
-        self._on_the_wire = {one for one in self._on_the_wire if not one.done()}
-        room = min(limit, self._senders - len(self._on_the_wire)) if self._pool else limit
-        if room <= 0:
-            return 0  # a sender that becomes free wakes the loop
-        pages = sending.claim(now, room, self._engine)
+        """Settle what has come back, claim as many due pages as can be sent at once, and send them."""
+        settled = self._settle()
+        room = min(limit, self._senders - self._on_the_wire) if self._pool else limit
+        pages = sending.claim(now, room, self._engine) if room > 0 else []
         for page in pages:
-            if self._pool:
-                self._on_the_wire.add(self._pool.submit(self._send_beside, page))
-            else:
-                sending.attempt(page, self._find)
-        return len(pages)
+            self._dispatch(page)
+        return settled + len(pages)
 
     def stop(self) -> None:
-        """Wait for the pages on the wire; a channel's own time limits bound that."""
+        """Wait for the pages on the wire, which a channel's own time limits bound, and write what became of them."""
         if self._pool:
             self._pool.shutdown(wait=True)
+        self._settle()
 
-    def _send_beside(self, page: Page) -> None:
-        """One page in a thread of its own. What fails here leaves a lease that expires, so nothing is lost."""
-        lines.freshen()
-        try:
-            sending.attempt(page, self._find)
-        except Exception:  # noqa: BLE001  nobody collects a sender's result; the log is where its failure is seen
-            _log.exception("a page's outcome could not be written; it will be sent again", page=str(page.pk))
-        finally:
-            lines.freshen()
+    def _dispatch(self, page: Page) -> None:
+        """Hand a claimed page to a sender, or send it here."""
+        ready = sending.prepare(page, self._find)
+        if ready is None:
+            return
+        self._on_the_wire += 1
+        if isinstance(ready, Receipt):
+            self._receipts.put((page, ready))
             wake.engine.set()
+        elif self._pool:
+            self._pool.submit(self._send_beside, ready)
+        else:
+            self._receipts.put((page, sending.post(ready)))
+            self._settle()
+
+    def _send_beside(self, letter: Letter) -> None:
+        """One page in a thread of its own; whatever becomes of it wakes the loop."""
+        try:
+            self._receipts.put((letter.page, sending.post(letter)))
+        finally:
+            wake.engine.set()
+
+    def _settle(self) -> int:
+        """Write what became of the pages that have come back, together; returns how many those were."""
+        while not self._receipts.empty():
+            self._to_settle.append(self._receipts.get())
+            self._on_the_wire -= 1
+        done = len(self._to_settle)
+        if not done:
+            return 0
+        try:
+            outcomes.settle(self._to_settle, clock.now())
+        except (OperationalError, InterfaceError):
+            raise  # the database is away: they stay here, and are written when it is back
+        except Exception:  # noqa: BLE001  whatever is wrong with one outcome must not hold up the others
+            _log.exception("outcomes of pages could not be written together; each is written by itself")
+            self._settle_each()
+        self._to_settle = []
+        return done
+
+    def _settle_each(self) -> None:
+        """One by one. What cannot be written leaves a lease that ends, and the page is sent again under its key."""
+        for page, receipt in self._to_settle:
+            try:
+                outcomes.settle([(page, receipt)], clock.now())
+            except (OperationalError, InterfaceError):
+                raise
+            except Exception:  # noqa: BLE001  as above
+                _log.exception("the outcome of a page could not be written", page=str(page.pk))
 
 
 class Auditor:

@@ -15,8 +15,11 @@ class Running:
     """An engine in a thread."""
 
     def __init__(self, *, tick: float = POLL_BESIDE) -> None:
+        from django.urls import get_resolver
+
         from andon.engine import loop  # Django must be set up before models are imported
 
+        len(get_resolver().url_patterns)  # loaded now, or the first page would wait for it most of a second
         self.engine = loop.build(tick=tick)
         self._thread = threading.Thread(target=self.engine.run, name="engine", daemon=True)
         self._thread.start()

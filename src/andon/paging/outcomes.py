@@ -1,5 +1,6 @@
 """What becomes of a page after an attempt: sent, tried again, or given up, which is said and makes the chain go on."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -7,10 +8,11 @@ from typing import Any
 
 import structlog
 from django.db import transaction
+from django.db.models import QuerySet
 
 from andon.incidents import timeline
 from andon.incidents.models import Incident
-from andon.kit import wake
+from andon.kit import db, wake
 from andon.paging.channel import Outcome, Receipt
 from andon.paging.models import Page
 from andon.people.models import ContactPoint
@@ -22,6 +24,7 @@ BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 120, 300))
 ATTEMPTS = len(BACKOFF) + 1
 REFUSALS_THAT_BREAK = 2
 """Pages in a row that a contact point refused for good before it is marked broken."""
+_ERROR_LENGTH = 500  # as the column
 _log = structlog.get_logger(__name__)
 
 
@@ -51,40 +54,56 @@ def decide(receipt: Receipt, attempts: int) -> Decision:
 
 
 @transaction.atomic
-def settle(page: Page, receipt: Receipt, now: datetime) -> bool:
-    """Write what became of an attempt, if the page is still this claim's; returns whether it was.
+def settle(done: Iterable[tuple[Page, Receipt]], now: datetime) -> int:
+    """Write what became of attempts, all in one transaction; returns how many were still their claim's to write.
 
     A page that was cancelled while on the wire and did go out is written as sent, because it was.
     """
+    done = list(done)
+    wanted = {page.incident_id for page, _ in done}
+    # Always in the same order, so that two engines that settle at once never wait for each other in a ring.
+    held = {one.pk: one for one in db.lock(Incident.objects.filter(pk__in=wanted).order_by("pk"))}
+    return sum(_settle(page, receipt, held[page.incident_id], now) for page, receipt in done)
+
+
+def _settle(page: Page, receipt: Receipt, incident: Incident, now: datetime) -> bool:
     decision = decide(receipt, page.attempts)
-    incident = timeline.hold(page.incident_id)
     mine = Page.objects.filter(pk=page.pk, leased_by=page.leased_by)
     if decision.what is Next.SENT:
-        return _sent(mine.filter(state__in=[Page.State.SENDING, Page.State.CANCELLED]), page, incident, receipt, now)
+        return _sent(mine, page, incident, receipt, now)
     mine = mine.filter(state=Page.State.SENDING)
     if decision.what is Next.RETRY:
         _log.warning("a page will be tried again", page=str(page.pk), channel=page.channel, reason=receipt.reason)
+        again = now + decision.wait
         return bool(
             mine.update(
-                state=Page.State.PENDING,
-                send_after=now + decision.wait,
-                due_at=now + decision.wait,
-                last_error=receipt.reason[:500],
+                state=Page.State.PENDING, send_after=again, due_at=again, last_error=receipt.reason[:_ERROR_LENGTH]
             )
         )
     refused = receipt.outcome is Outcome.BROKEN
-    if not mine.update(state=Page.State.FAILED, due_at=None, last_error=receipt.reason[:500], refused=refused):
+    if not mine.update(
+        state=Page.State.FAILED, due_at=None, last_error=receipt.reason[:_ERROR_LENGTH], refused=refused
+    ):
         return False
     _given_up(page, incident, receipt, now)
     return True
 
 
-def _sent(mine: Any, page: Page, incident: Incident, receipt: Receipt, now: datetime) -> bool:
-    """The page is out."""
-    late = mine.filter(state=Page.State.CANCELLED).exists()
-    if not mine.update(state=Page.State.SENT, sent_at=now, due_at=None, last_error="", provider_ref=receipt.ref[:200]):
-        return False
-    timeline.record(incident, "page_sent", _entry(page) | {"after_cancel": late}, by=Actor.engine(), at=now)
+def _sent(mine: QuerySet[Page], page: Page, incident: Incident, receipt: Receipt, now: datetime) -> bool:
+    """The page is out: of this claim, or of this claim and cancelled meanwhile."""
+    sent = {
+        "state": Page.State.SENT,
+        "sent_at": now,
+        "due_at": None,
+        "last_error": "",
+        "provider_ref": receipt.ref[:200],
+    }
+    after_cancel = False
+    if not mine.filter(state=Page.State.SENDING).update(**sent):
+        after_cancel = bool(mine.filter(state=Page.State.CANCELLED).update(**sent))
+        if not after_cancel:
+            return False
+    timeline.record(incident, "page_sent", _entry(page) | {"after_cancel": after_cancel}, by=Actor.engine(), at=now)
     return True
 
 

@@ -7,15 +7,18 @@ again under the same key.
 
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from django.db import Error as DatabaseTrouble
 from django.db import transaction
 from django.db.models import Max, Q
 
 from andon.kit import clock, db
 from andon.paging import adapters, compose, outcomes
 from andon.paging.channel import Channel, Destination, Receipt
+from andon.paging.message import Message
 from andon.paging.models import Page
 
 LEASE = timedelta(seconds=30)
@@ -45,11 +48,54 @@ def claim(now: datetime, limit: int, name: str) -> list[Page]:
     return claimed
 
 
+@dataclass(frozen=True)
+class Letter:
+    """A claimed page made ready: all that a sender needs, so that it asks the database nothing."""
+
+    page: Page
+    channel: Channel
+    message: Message
+    destination: Destination
+
+
+def prepare(page: Page, find: Find = adapters.find) -> Letter | Receipt | None:
+    """Make a claimed page ready to be sent.
+
+    None when it is no longer to be sent, because somebody acknowledged meanwhile. A receipt when it cannot be: what
+    is wrong with one page is its outcome, and must not hold up the others. Trouble with the database is raised.
+    """
+    if not Page.objects.filter(pk=page.pk, state=Page.State.SENDING, leased_by=page.leased_by).exists():
+        return None
+    point = page.contact_point
+    if point.removed_at or not page.person.is_active:
+        return Receipt.unable("The contact point was removed, or the person is no longer active.")
+    try:
+        return Letter(page, find(page.channel), compose.page(page), Destination(point.address, point.secret))
+    except DatabaseTrouble:
+        raise
+    except Exception as error:  # noqa: BLE001  as the docstring says
+        return _failed(page, error)
+
+
+def post(letter: Letter) -> Receipt:
+    """Send. Touches no database, so it may run in any thread; whatever a channel does wrong is the receipt."""
+    try:
+        return letter.channel.send(letter.message, letter.destination)
+    except Exception as error:  # noqa: BLE001  a fault in a channel is an outcome: the page is tried again
+        return _failed(letter.page, error)
+
+
 def attempt(page: Page, find: Find = adapters.find) -> None:
-    """Send a claimed page and settle what became of it. Never raises for what a channel or a message does wrong."""
-    if not _still_mine(page):
-        return
-    outcomes.settle(page, _send(page, find), clock.now())
+    """Prepare, send and settle a claimed page, one after the other."""
+    ready = prepare(page, find)
+    if ready is not None:
+        receipt = post(ready) if isinstance(ready, Letter) else ready
+        outcomes.settle([(page, receipt)], clock.now())
+
+
+def _failed(page: Page, error: Exception) -> Receipt:
+    _log.exception("a page could not be sent", channel=page.channel, page=str(page.pk), exc_info=error)
+    return Receipt.retry(f"Andon's own {page.channel} channel failed: {type(error).__name__}. The log has details.")
 
 
 def _in_order(now: datetime) -> list[uuid.UUID]:
@@ -84,21 +130,3 @@ def _take(keys: list[uuid.UUID], now: datetime, name: str) -> list[Page]:
         page.attempts += 1
     Page.objects.bulk_update(taken.values(), ["state", "leased_by", "due_at", "attempts"])
     return [taken[key] for key in keys if key in taken]
-
-
-def _still_mine(page: Page) -> bool:
-    """Whether the page is still to be sent by this claim: it may have been acknowledged while it waited here."""
-    return Page.objects.filter(pk=page.pk, state=Page.State.SENDING, leased_by=page.leased_by).exists()
-
-
-def _send(page: Page, find: Find) -> Receipt:
-    """One attempt; whatever goes wrong in it is the answer, not an error."""
-    point = page.contact_point
-    if point.removed_at or not page.person.is_active:
-        return Receipt.unable("The contact point was removed, or the person is no longer active.")
-    try:
-        channel = find(page.channel)
-        return channel.send(compose.page(page), Destination(point.address, point.secret))
-    except Exception as error:  # noqa: BLE001  a fault in a channel is an outcome: the page is tried again
-        _log.exception("a channel failed", channel=page.channel, page=str(page.pk))
-        return Receipt.retry(f"Andon's own {page.channel} channel failed: {type(error).__name__}. The log has details.")

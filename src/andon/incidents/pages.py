@@ -57,6 +57,7 @@ def incidents(request: HttpRequest) -> HttpResponse:
             "q": wanted.q,
             "mine": wanted.mine,
             "filtered": wanted != IncidentFilter(),
+            "narrowed": any((wanted.severity, wanted.type, wanted.system, wanted.kind, wanted.mine)),
             "columns": _columns(sort),
             "sort": sort,
             "live_url": "/live/",

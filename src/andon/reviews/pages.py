@@ -23,8 +23,10 @@ from andon.reviews.actions import access_review
 from andon.reviews.changes import changes
 from andon.reviews.forms import ActionForm, AddSectionForm, SectionForm
 from andon.reviews.models import Action, Review, SectionVersion
+from andon.reviews.queries import Section
 
 PER_PAGE = 50
+ACTIONS_SECTION = "actions"
 
 
 def may_work(by: Actor, incident: Incident) -> bool:
@@ -55,31 +57,40 @@ def review(request: HttpRequest, number: int) -> HttpResponse:
         return render(request, "reviews/none.html", context)
     found = access_review(by, number)
     may = may_work(by, incident)
-    sections = queries.sections(found)
-    empty = sum(not section.latest.body.strip() for section in sections)
+    rows = action_rows(queries.actions(by).filter(review=found))
+    sections = [_part(section, has_actions=bool(rows)) for section in queries.sections(found)]
+    empty = sum(part["empty"] for part in sections)
     return render(
         request,
         "reviews/review.html",
         {
             "review": found,
             "incident": incident,
-            "sections": [
-                {"section": s.latest, "versions": s.versions, "html": markdown(s.latest.body)} | _prompt(s.latest)
-                for s in sections
-            ],
+            "sections": sections,
+            "lists_actions": any(part["lists_actions"] for part in sections),
             "empty": empty,
             "next": _next(found, by, empty=empty) if may else None,
             "may_edit": may and found.state != Review.State.PUBLISHED,
             "may": may,
-            "actions": action_rows(queries.actions(by).filter(review=found)),
+            "actions": rows,
             "action_form": ActionForm(),
             "section_form": AddSectionForm(found),
         },
     )
 
 
-def _prompt(section: SectionVersion) -> dict[str, Any]:
-    return {"prompt": markdown(section.prompt), "empty": not section.body.strip()}
+def _part(section: Section, *, has_actions: bool) -> dict[str, Any]:
+    """A section as the page shows it; the handbook's section on actions is where their list stands."""
+    latest = section.latest
+    lists_actions = latest.key == ACTIONS_SECTION
+    return {
+        "section": latest,
+        "versions": section.versions,
+        "html": markdown(latest.body),
+        "prompt": markdown(latest.prompt),
+        "lists_actions": lists_actions,
+        "empty": not latest.body.strip() and not (lists_actions and has_actions),
+    }
 
 
 def _next(found: Review, by: Actor, *, empty: int) -> dict[str, Any] | None:

@@ -1,19 +1,28 @@
 """The papers say what is so: links lead somewhere, and every command, path, setting and test they name exists."""
 
+import ast
+import json
 import re
+import textwrap
 from collections.abc import Iterator
+from configparser import ConfigParser
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
+import yaml
 
+from andon.paging.adapters.webhook.adapter import sign
+from andon.paging.message import About, Message
 from andon.site.environment import SETTINGS
 from tools.lints import ROOT, tracked
 from tools.test import VARIABLE as TEST_DATABASE
 
 LINK = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)\)")
-FENCE = re.compile(r"^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^ *```(?P<kind>\w*)\n(?P<text>.*?)^ *```$", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")
 HEADING = re.compile(r"^#+ (?P<words>.+)$", re.MULTILINE)
 SETTING = re.compile(r"\bANDON_[A-Z][A-Z_]*[A-Z]\b")
@@ -132,6 +141,47 @@ def test_every_folder_on_the_map_exists_and_every_package_is_on_it():
     on_the_map = set(re.findall(r"^  (\w+)/ ", text, re.MULTILINE))
     packages = {path.parent.name for path in (ROOT / "src" / "andon").glob("*/__init__.py")}
     assert on_the_map == packages
+
+
+READERS = {
+    "json": json.loads,
+    "yaml": yaml.safe_load,
+    "python": ast.parse,
+    "ini": lambda text: ConfigParser().read_string(text),
+}
+
+
+@every_paper
+def test_every_example_can_be_read_by_what_it_is_for(paper: Path):
+    for block in FENCE.finditer(paper.read_text(encoding="utf-8")):
+        if reader := READERS.get(block["kind"]):
+            text = textwrap.dedent(block["text"])
+            if "{{" not in text:
+                reader(text)
+
+
+def test_the_example_that_verifies_a_webhook_verifies_ours():
+    text = (ROOT / "docs" / "reference" / "webhooks.md").read_text(encoding="utf-8")
+    (example,) = (block["text"] for block in FENCE.finditer(text) if block["kind"] == "python")
+    names: dict[str, Any] = {}
+    exec(example, names)
+    secret, body = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", b'{"type":"test"}'
+    headers = {
+        "webhook-id": "key",
+        "webhook-timestamp": "1772421180",
+        "webhook-signature": sign("key", 1772421180, body, secret),
+    }
+    assert names["genuine"](headers, body, secret)
+    assert not names["genuine"](headers, body + b" ", secret)
+
+
+def test_the_example_of_what_a_webhook_carries_has_every_field_of_ours():
+    text = (ROOT / "docs" / "reference" / "webhooks.md").read_text(encoding="utf-8")
+    (example,) = (json.loads(block["text"]) for block in FENCE.finditer(text) if block["kind"] == "json")
+    about = About("INC-1", "t", "S2", "safety", "s", "real", "u", datetime(2026, 3, 2, tzinfo=UTC))
+    message = Message("k", "page", about.opened_at, "Lena", "h", "w", "l", "ll", about=about)
+    assert example["data"].keys() == message.data().keys()
+    assert example["data"]["incident"].keys() == message.data()["incident"].keys()
 
 
 @every_paper

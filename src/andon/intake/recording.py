@@ -12,7 +12,6 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection, transaction
-from django.db.backends.utils import CursorWrapper
 
 from andon.intake.events import Event
 from andon.intake.models import Delivery, Integration
@@ -96,15 +95,14 @@ def record(batch: Sequence[Heard]) -> bool:
     same, the unique index on what is firing refuses the second, who decides again (see `writer`).
     """
     now, driver = clock.now(), _driver()
-    with connection.cursor() as cursor:
-        _take_turns(batch)
-        stories = _on_record(cursor, batch, driver)
-        for heard in batch:
-            integration = driver.key(heard.integration)
-            for event in heard.events:
-                _decide(stories[integration, event.fingerprint], event, heard, now)
-        _write_deliveries(cursor, batch, now, driver)
-        return _write_lines(cursor, stories, now, driver)
+    _take_turns(batch)
+    stories = _on_record(batch, driver)
+    for heard in batch:
+        integration = driver.key(heard.integration)
+        for event in heard.events:
+            _decide(stories[integration, event.fingerprint], event, heard, now)
+    _write_deliveries(batch, now, driver)
+    return _write_lines(stories, now, driver)
 
 
 def _take_turns(batch: Sequence[Heard]) -> None:
@@ -129,15 +127,17 @@ def _known_sql() -> str:
     )
 
 
-def _on_record(cursor: CursorWrapper, batch: Sequence[Heard], driver: _Driver) -> dict[Key, _Story]:
+def _on_record(batch: Sequence[Heard], driver: _Driver) -> dict[Key, _Story]:
     """The story so far of every key in the batch, in one read."""
     senders = {heard.integration: driver.key(heard.integration) for heard in batch}
     wanted = {(senders[heard.integration], said.fingerprint, said.episode) for heard in batch for said in heard.events}
     stories: dict[Key, _Story] = {(integration, fingerprint): _Story() for integration, fingerprint, _ in wanted}
     if not wanted:
         return stories
-    cursor.execute(_known_sql(), [msgspec.json.encode(sorted(wanted, key=str)).decode()])
-    for row in cursor.fetchall():
+    with connection.cursor() as cursor:
+        cursor.execute(_known_sql(), [msgspec.json.encode(sorted(wanted, key=str)).decode()])
+        rows = cursor.fetchall()
+    for row in rows:
         line = _Line(*row[:12])
         line.past_episodes, line.ended_before = _listed(line.past_episodes), _listed(line.ended_before)
         story = stories[line.integration, line.fingerprint]
@@ -257,9 +257,9 @@ _INSERT_DELIVERY = (
 )
 
 
-def _write_deliveries(cursor: CursorWrapper, batch: Sequence[Heard], now: datetime, driver: _Driver) -> None:
+def _write_deliveries(batch: Sequence[Heard], now: datetime, driver: _Driver) -> None:
     at, accepted, rejected = driver.when(now), Delivery.Outcome.ACCEPTED.value, Delivery.Outcome.REJECTED.value
-    cursor.executemany(
+    db.execute_many(
         _INSERT_DELIVERY,
         [
             (
@@ -293,7 +293,7 @@ _CHANGE_SIGNAL = (
 )
 
 
-def _write_lines(cursor: CursorWrapper, stories: Mapping[Key, _Story], now: datetime, driver: _Driver) -> bool:
+def _write_lines(stories: Mapping[Key, _Story], now: datetime, driver: _Driver) -> bool:
     """At most three statements: what came to an end or changed, what only repeats, what is new; whether any is due.
 
     Ends go first, so that a new firing row finds the place of its fingerprint free.
@@ -310,7 +310,7 @@ def _write_lines(cursor: CursorWrapper, stories: Mapping[Key, _Story], now: date
                 repeats.append((line.count, at, driver.key(line.last_delivery), line.id))
     for statement, rows in ((_CHANGE_SIGNAL, changed), (_COUNT_REPEATS, repeats), (_INSERT_SIGNAL, new)):
         if rows:
-            cursor.executemany(statement, rows)
+            db.execute_many(statement, rows)
     return any(line.due for story in stories.values() for line in story.lines)
 
 

@@ -5,8 +5,8 @@ PostgreSQL takes row locks and skips what another replica holds.
 """
 
 import os
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from django.db import Error as DatabaseProblem
 from django.db import IntegrityError, OperationalError, connection, models
@@ -46,6 +46,23 @@ def rows_of_json(columns: Mapping[str, str]) -> str:
         return f"SELECT {picked} FROM json_each(%s)"  # noqa: S608  names from code alone
     picked = ", ".join(f"(value ->> {n})::{kind} AS {name}" for n, (name, kind) in enumerate(columns.items()))
     return f"SELECT {picked} FROM json_array_elements(%s::json) AS listed(value)"  # noqa: S608  as above
+
+
+def execute_many(statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    """One statement for each of many rows, planned once.
+
+    Django's cursors put values into the text on PostgreSQL, so that the server reads and plans every row anew; here
+    they are sent beside a prepared statement, several on the way at once.
+    """
+    if is_sqlite():
+        with connection.cursor() as cursor:
+            cursor.executemany(statement, rows)
+        return
+    from psycopg import Cursor
+
+    connection.ensure_connection()
+    with connection.wrap_database_errors, Cursor(connection.connection) as prepared:
+        prepared.executemany(statement, rows)
 
 
 class File:

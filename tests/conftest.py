@@ -9,6 +9,7 @@ from django.test import Client
 
 from andon.kit import clock
 from andon.people.models import Person
+from andon.web import lamps
 from tests.support import cast as the_cast
 
 
@@ -22,6 +23,12 @@ def django_db_setup(django_db_setup, django_db_blocker):
         if connection.vendor == "sqlite":
             with connection.cursor() as cursor:
                 cursor.execute("DROP TRIGGER IF EXISTS incidents_timelineentry_no_delete")
+
+
+@pytest.fixture(autouse=True)
+def _fresh_lamps() -> None:
+    """Pages keep their lamps for a moment; a test does not see those of the test before."""
+    lamps.forget()
 
 
 @pytest.fixture

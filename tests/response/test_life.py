@@ -196,3 +196,14 @@ def test_a_second_declaration_for_the_same_system_is_an_incident_of_its_own(cast
     first, second = declare(cast), declare(cast)
     assert first.group_key != second.group_key
     assert [i.number for i in (first, second)] == [1, 2]
+
+
+def test_a_viewer_who_is_paged_may_respond_to_that_incident(cast, time):
+    other = declare(cast)
+    cast.credit_scorer.chain = make_chain("viewers", [cast.vera])
+    cast.credit_scorer.save()
+    incident = declare(cast)
+    escalating.escalate_due(time.now(), 10)
+    assert acknowledging.acknowledge(incident, by=Actor.of(cast.vera), via="link").acknowledged_by == cast.vera
+    with pytest.raises(Forbidden):
+        acknowledging.acknowledge(other, by=Actor.of(cast.vera), via="page")

@@ -41,10 +41,17 @@ def access_incident(by: Actor, number: int) -> Incident:
     return incident
 
 
-def must_respond(by: Actor, incident: Incident, doing: str) -> None:
-    """Raise `Forbidden` unless the actor may act on the incident: responders and up, and whoever has a role in it."""
+def may_respond(by: Actor, incident: Incident) -> bool:
+    """Whether the actor may act on the incident: responders and up, whoever has a role in it, whoever was paged."""
     if by.person is None or by.may(OrgRole.RESPONDER):
-        return
-    if incident.roles.filter(person=by.person, ended_at__isnull=True).exists():
-        return
-    by.must_be(OrgRole.RESPONDER, doing)
+        return True
+    if not by.person.is_active:
+        return False
+    in_it = incident.roles.filter(person=by.person, ended_at__isnull=True).exists()
+    return in_it or Incident.objects.filter(pk=incident.pk, pages__person=by.person).exists()
+
+
+def must_respond(by: Actor, incident: Incident, doing: str) -> None:
+    """Raise `Forbidden` unless the actor may act on the incident (see `may_respond`)."""
+    if not may_respond(by, incident):
+        by.must_be(OrgRole.RESPONDER, doing)

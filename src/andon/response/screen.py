@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from andon.incidents.describe import Line, describe
 from andon.incidents.models import Incident, ProtocolStep, RoleAssignment
+from andon.incidents.policy import may_respond
 from andon.intake.models import Signal
 from andon.kit import charts, clock, spans
 from andon.kit.markdown import render
@@ -68,13 +69,6 @@ class Screen:
     incident: Incident
     by: Actor
 
-    @property
-    def may_respond(self) -> bool:
-        """Whether the viewer can act here, not only read."""
-        if self.by.may(OrgRole.RESPONDER):
-            return True
-        return self.incident.roles.filter(person=self.by.person, ended_at__isnull=True).exists()
-
     def url(self, name: str, *args: Any) -> str:
         """The address of an act on this incident."""
         return reverse(f"incident_{name}", args=[self.incident.number, *args])
@@ -84,7 +78,7 @@ class Screen:
         incident = self.incident
         steps = list(incident.steps.select_related("by"))
         signals = Signal.objects.filter(incident=incident).order_by("-last_at")
-        may = self.may_respond
+        may = may_respond(self.by, incident)
         return {
             "incident": incident,
             "type_label": incident.incident_type.label,

@@ -1,11 +1,15 @@
 """Pages that belong to no slice: home, the lamp bar, and what to say when a page cannot be shown."""
 
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from andon.engine import beats
+from andon.kit import clock
 from andon.people.http import actor_of
 from andon.web import lamps as lamp_bar
 from andon.web import queries
@@ -24,6 +28,28 @@ def home(request: HttpRequest) -> HttpResponse:
 def lamps(request: HttpRequest) -> HttpResponse:
     """The lamp bar alone, as it stands."""
     return render(request, "components/lamps.html", {"lamps": lamp_bar.lamps_now(actor_of(request))})
+
+
+@login_not_required
+@require_safe
+def healthz(_request: HttpRequest) -> HttpResponse:
+    """This process answers; whether it can work is `readyz`'s question."""
+    return JsonResponse({"status": "ok"})
+
+
+@login_not_required
+@require_safe
+@never_cache
+def readyz(_request: HttpRequest) -> HttpResponse:
+    """Whether this process can do its work: the database answers. 503 otherwise.
+
+    What the engine does is said beside it and changes no status: a server without an engine still keeps every signal.
+    """
+    try:
+        engine = beats.status(clock.now())
+    except DatabaseError:
+        return JsonResponse({"status": "the database does not answer"}, status=503)
+    return JsonResponse({"status": "ok", "engine": {"healthy": engine.healthy, "says": engine.sentence}})
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001  Django's signature

@@ -32,6 +32,11 @@ def must_take_over(by: Actor, person: Person) -> None:
         by.must_be(OrgRole.LEAD, "put somebody else on call")
 
 
+def may_take_over(by: Actor) -> bool:
+    """Whether the actor may put themselves on call."""
+    return by.person is not None and by.may(OrgRole.RESPONDER)
+
+
 def may_cancel(by: Actor, override: Override) -> bool:
     """Whether the actor may cancel an override: their own or one they made, or any for leads."""
     if by.person is not None and by.person.pk in {override.person_id, override.made_by_id}:

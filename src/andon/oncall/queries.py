@@ -15,8 +15,10 @@ from andon.oncall.models import Chain, ChainStep, Layer, Override, Schedule, Ste
 from andon.oncall.rota import OnCall, Rota
 from andon.people.models import ContactPoint, Membership, Person
 from andon.practice import rotation
-from andon.practice.rotation import Gap, WallShift
+from andon.practice.rotation import Cadence, Gap, WallShift
 from andon.practice.walltime import instant
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 __all__ = [
     "NowAndNext",
@@ -26,6 +28,8 @@ __all__ = [
     "board",
     "chain_json",
     "chains",
+    "chains_asking",
+    "describe",
     "fallback",
     "freeze",
     "gaps_between",
@@ -242,3 +246,24 @@ def overrides_ahead(schedule: Schedule, now: datetime) -> list[Override]:
     )
     ahead = [row for row in rows if instant(row.ends_local, row.time_zone) > now]
     return sorted(ahead, key=lambda row: instant(row.starts_local, row.time_zone))
+
+
+def chains_asking(schedule: Schedule) -> list[Chain]:
+    """The chains in use that ask a schedule."""
+    return list(Chain.objects.filter(archived_at__isnull=True, steps__targets__schedule=schedule).distinct())
+
+
+def describe(layer: Layer) -> str:
+    """A layer in one line: "weekly turns, hand-over Monday 09:00, only Mon, Tue, Europe/Berlin"."""
+    if layer.kind == Layer.Kind.CALENDAR or layer.start_date is None or layer.handover is None:
+        return f"{len(layer.shifts.all())} shifts of an imported calendar"
+    weekly = layer.cadence == Cadence.WEEKLY
+    unit = "week" if weekly else "day"
+    turn = f"turns of {layer.every} {unit}s" if layer.every > 1 else "weekly turns" if weekly else "daily turns"
+    day = f"{layer.start_date:%A} " if weekly else ""
+    parts = [turn, f"hand-over {day}{layer.handover:%H:%M}"]
+    if layer.weekdays:
+        parts.append("only " + ", ".join(_DAYS[number] for number in sorted(layer.weekdays)))
+    if layer.window_from and layer.window_until:
+        parts.append(f"{layer.window_from:%H:%M} to {layer.window_until:%H:%M}")
+    return ", ".join([*parts, layer.time_zone])

@@ -1,10 +1,12 @@
-"""What is left uncovered on call when a person goes; people asks for it before it lets one go."""
+"""What is left uncovered on call when a person goes, which people asks for; and the feed on the account page."""
 
 from collections.abc import Iterator
 
 from andon.oncall.models import ChainStep, LayerParticipant
 from andon.people.models import Person
-from andon.people.ties import tells_losses
+from andon.people.ties import account_parts, tells_losses
+
+account_parts.append("oncall/feed_part.html")
 
 
 @tells_losses

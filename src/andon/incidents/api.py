@@ -90,7 +90,7 @@ def add_note(request: HttpRequest, number: int, payload: NoteIn) -> Any:
     """Write a note on the timeline."""
     by = caller(request, WRITE)
     entry = actions.add_note(access_incident(by, number), text=payload.text, at=payload.at, by=by)
-    return 201, EntryOut.of(entry, describe([entry])[0])
+    return EntryOut.of(entry, describe([entry])[0])
 
 
 @router.post("/{int:number}/roles", response={201: RoleOut})
@@ -101,11 +101,11 @@ def assign_role(request: HttpRequest, number: int, payload: RoleIn) -> Any:
     person = people.people(by).filter(pk=payload.person).first()
     if person is None:
         raise Invalid("There is no such person, or you may not see them.", field="person")
-    return 201, RoleOut.of(actions.assign_role(incident, role=payload.role, person=person, by=by))
+    return RoleOut.of(actions.assign_role(incident, role=payload.role, person=person, by=by))
 
 
 @router.delete("/{int:number}/roles/{uuid:key}", response={204: None})
-def end_role(request: HttpRequest, number: int, key: UUID) -> Any:
+def end_role(request: HttpRequest, number: int, key: UUID) -> None:
     """Take a role back."""
     by = caller(request, WRITE)
     incident = access_incident(by, number)
@@ -113,7 +113,6 @@ def end_role(request: HttpRequest, number: int, key: UUID) -> Any:
     if row is None:
         raise Missing(f"{incident.ref} has no such role.")
     actions.end_role(row, by=by)
-    return 204, None
 
 
 @router.post("/{int:number}/links", response={201: LinkOut})
@@ -121,11 +120,11 @@ def add_link(request: HttpRequest, number: int, payload: LinkIn) -> Any:
     """Tie something elsewhere to the incident."""
     by = caller(request, WRITE)
     incident = access_incident(by, number)
-    return 201, LinkOut.of(actions.add_link(incident, title=payload.title, url=payload.url, by=by))
+    return LinkOut.of(actions.add_link(incident, title=payload.title, url=payload.url, by=by))
 
 
 @router.delete("/{int:number}/links/{uuid:key}", response={204: None})
-def remove_link(request: HttpRequest, number: int, key: UUID) -> Any:
+def remove_link(request: HttpRequest, number: int, key: UUID) -> None:
     """Take a link off the incident; its timeline keeps that it was there."""
     by = caller(request, WRITE)
     incident = access_incident(by, number)
@@ -133,7 +132,6 @@ def remove_link(request: HttpRequest, number: int, key: UUID) -> Any:
     if row is None:
         raise Missing(f"{incident.ref} has no such link.")
     actions.remove_link(row, by=by)
-    return 204, None
 
 
 @router.post("/{int:number}/steps/{slug:key}/done", response=StepOut)

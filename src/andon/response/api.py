@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Field, Schema
+from ninja import Field, Schema, Status
 
 from andon.incidents.api import IncidentOut, router
 from andon.incidents.models import SeverityLowering
@@ -108,7 +108,7 @@ class ClassificationOut(Schema):
 
 
 @router.post("", response={201: IncidentOut}, summary="Declare an incident")
-def declare(request: HttpRequest, payload: DeclareIn) -> tuple[int, IncidentOut]:
+def declare(request: HttpRequest, payload: DeclareIn) -> IncidentOut:
     """Opens an incident and pages the chain of its system, or the fallback."""
     by = caller(request, WRITE)
     system = System.objects.filter(slug=payload.system).first() if payload.system else None
@@ -123,7 +123,7 @@ def declare(request: HttpRequest, payload: DeclareIn) -> tuple[int, IncidentOut]
         restricted=payload.restricted,
         by=by,
     )
-    return 201, IncidentOut.of(incident)
+    return IncidentOut.of(incident)
 
 
 @router.post("/{int:number}/acknowledge", response=IncidentOut, summary="Acknowledge an incident")
@@ -216,16 +216,16 @@ def technical(request: HttpRequest, number: int, payload: TechnicalIn) -> Classi
 @router.put(
     "/{int:number}/severity", response={200: IncidentOut, 202: IncidentOut}, summary="Raise or lower a severity"
 )
-def change_severity(request: HttpRequest, number: int, payload: SeverityIn) -> tuple[int, IncidentOut]:
+def change_severity(request: HttpRequest, number: int, payload: SeverityIn) -> Status[IncidentOut]:
     """Raising is done at once (200); lowering asks the named approver, who has yet to decide (202)."""
     by = caller(request, WRITE)
     incident = access_incident(by, number)
     to = Severity(payload.to)
     if to.worse_than(incident.level):
-        return 200, IncidentOut.of(assessing.raise_severity(incident, to=to, reason=payload.reason, by=by))
+        return Status(200, IncidentOut.of(assessing.raise_severity(incident, to=to, reason=payload.reason, by=by)))
     approver = Person.objects.filter(pk=payload.approver, is_active=True).first() if payload.approver else None
     assessing.ask_to_lower(incident, to=to, reason=payload.reason, approver=approver, by=by)
-    return 202, IncidentOut.of(access_incident(by, number))
+    return Status(202, IncidentOut.of(access_incident(by, number)))
 
 
 @router.post("/{int:number}/severity/decision", response=IncidentOut, summary="Decide on a lower severity")

@@ -63,7 +63,7 @@ def open_review(request: HttpRequest, number: int) -> Any:
     """Draft the review of a resolved incident by hand; the one there is already stays as it is."""
     by = caller(request, WRITE)
     acts.open_review(access_incident(by, number), by=by)
-    return 201, _detail(access_review(by, number), by)
+    return _detail(access_review(by, number), by)
 
 
 @reviews.post("/{int:number}/move", response=ReviewOut)
@@ -78,7 +78,7 @@ def add_section(request: HttpRequest, number: int, payload: NewSection) -> Any:
     """Add a section at the end."""
     by = caller(request, WRITE)
     made = acts.add_section(access_review(by, number), key=payload.key, title=payload.title, by=by)
-    return 201, SectionOut.at_present(Section(made, 1))
+    return SectionOut.at_present(Section(made, 1))
 
 
 @reviews.put("/{int:number}/sections/{slug:key}", response=SectionOut)
@@ -110,7 +110,7 @@ def add_action(request: HttpRequest, number: int, payload: ActionIn) -> Any:
     review = access_review(by, number)
     given = payload.dict(exclude={"owner"})
     made = acts.add_action(review, owner=_owner(by, payload.owner), by=by, **given)
-    return 201, ActionOut.of(made, queries.today())
+    return ActionOut.of(made, queries.today())
 
 
 @actions.get("", response=ActionPage)

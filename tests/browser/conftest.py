@@ -20,6 +20,7 @@ FLAGS = [
 ]
 SIZES = {"desktop": (1440, 900), "phone": (360, 740)}
 SCHEMES = ("light", "dark")
+PICTURES = os.environ.get("ANDON_SCREENSHOTS", "")
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +44,7 @@ def window(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB", **more
         )
-        context.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        context.on("console", lambda m: complaints.append(f"{m.text} {m.location}") if m.type == "error" else None)
         context.on("weberror", lambda e: complaints.append(str(e.error)))
         opened.append(context)
         return context
@@ -59,8 +60,8 @@ def picture() -> Callable[..., None]:
     """Keep a screenshot in $ANDON_SCREENSHOTS, where somebody wants to look at the pages."""
 
     def take(page, name: str) -> None:
-        if folder := os.environ.get("ANDON_SCREENSHOTS"):
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=f"{folder}/{name}.png", animations="disabled")
+        if PICTURES:
+            Path(PICTURES).mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=f"{PICTURES}/{name}.png", animations="disabled")
 
     return take

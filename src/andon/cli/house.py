@@ -46,6 +46,7 @@ def set_up() -> None:
 def enter() -> None:
     """Set up, and see that the database is there and has the tables of this version."""
     set_up()
+    knock()
     if (file := database_file()) and not file.exists():
         raise Trouble(f"There is no database at {file} yet. `andon up` makes it.")
     if missing := len(pending()):
@@ -53,6 +54,20 @@ def enter() -> None:
             f"The database lacks {missing} migrations of this version of Andon. "
             "Run `andon migrate` (or `andon up`, which does it too)."
         )
+
+
+def knock() -> None:
+    """Ask PostgreSQL for one connection, outside the pool: its own words say why there is none, and at once."""
+    from django.db import connection
+
+    if connection.vendor != "postgresql":
+        return
+    plain = connection.copy()
+    plain.settings_dict["OPTIONS"].pop("pool", None)
+    try:
+        plain.ensure_connection()
+    finally:
+        plain.close()
 
 
 def database_file() -> Path | None:
@@ -97,6 +112,7 @@ def migrate() -> int:
     """Bring the database to this version, showing progress; returns how many migrations ran."""
     from rich.progress import Progress
 
+    knock()
     if newer := unknown_migrations():
         raise Trouble(
             f"This database was used by a newer version of Andon (it has {newer[0]}). "

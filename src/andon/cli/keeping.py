@@ -58,6 +58,7 @@ def restore(
 ) -> None:
     """Put a backup in the place of the database, then verify it: versions, keys, every timeline. Stop Andon first."""
     house.set_up()
+    house.knock()
     dump = dumps.find()
     dump.check(file)
     keys = _read_keys(keys_file(file)) if with_keys else {}

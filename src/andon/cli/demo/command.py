@@ -73,9 +73,9 @@ def _play(open_: ExitStack, listening: socket.socket, address: str) -> "tuple[Wo
         world = seed(phones)
         _run_server(open_, listening)
         _run_engine(open_)
-        _introduce(world, address)
         http = open_.enter_context(httpx.Client(base_url=address, timeout=20))
         story = Story(http, world, phones, elastic, tell=_tell, passing=_passing)
+        _introduce(story, address)
         story.run()
     except (DidNotHappen, Unseeded) as missing:
         raise Trouble(f"The demo stops here, because this did not happen: {missing}.", code=1) from missing
@@ -164,12 +164,10 @@ def _run_engine(open_: ExitStack) -> None:
     open_.callback(runner.start_in_thread().stop)
 
 
-def _introduce(world: "World", address: str) -> None:
-    say.line(f"Andon runs at {address}, its engine beside it. In production:")
-    for slug in world.ready:
-        say.line(f"  {slug}: ready")
-    for slug in world.not_ready:
-        say.line(f"  {slug}: NOT READY, nobody is on call at night and on weekends (`andon check` says when)")
+def _introduce(story: "Story", address: str) -> None:
+    say.line(f"Andon runs at {address}, its engine beside it. Three systems are in production:")
+    for slug, words in story.readiness():
+        say.line(f"  {slug}: {words}")
     say.line("The demo's clock starts in the past and runs fast while people would wait, until it is now.")
     say.line("")
 

@@ -44,7 +44,6 @@ class World:
     lead_token: str
     intake_token: str
     ready: tuple[str, ...]
-    not_ready: tuple[str, ...]
 
 
 class Unseeded(Exception):  # noqa: N818  reads as what it is
@@ -62,12 +61,12 @@ def seed(phones: Phones) -> World:
     admin = Actor.of(people["nadia"])
     credit, assistants = _teams(people, admin)
     chains = _chains(people, credit, assistants, admin)
-    ready, not_ready = _systems(people, credit, assistants, chains, admin)
+    ready = _systems(people, credit, assistants, chains, admin)
     _integration, intake_token = create_integration(
         slug="prometheus", name="Prometheus in production", kind="alertmanager", by=admin
     )
     minted = make_token(name="Demo", scopes=SCOPES, days=30, by=Actor.of(people["omar"]))
-    return World(people, password, minted.token, intake_token, ready, not_ready)
+    return World(people, password, minted.token, intake_token, ready)
 
 
 def _people(password: str, phones: Phones) -> "dict[str, Person]":
@@ -210,8 +209,8 @@ def _office_hours(people: "dict[str, Person]", team: "Team", admin: "Actor") -> 
 
 def _systems(
     people: "dict[str, Person]", credit: "Team", assistants: "Team", chains: "dict[str, Chain]", admin: "Actor"
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Three systems on four components; returns the short names of those that are ready, and those that are not."""
+) -> tuple[str, ...]:
+    """Three systems on four components; returns the short names of those that are ready."""
     from andon.registry.actions import ComponentFacts, SystemFacts, add_component, depend, move_stage, register
     from andon.registry.models import Component
 
@@ -268,4 +267,4 @@ def _systems(
     move_stage(by=admin, system=assistant, to=Stage.PRODUCTION)
     reason = "It was live before this register; cover for nights and weekends begins next month."
     move_stage(by=admin, system=identity, to=Stage.PRODUCTION, override_reason=reason)
-    return (scorer.slug, assistant.slug), (identity.slug,)
+    return scorer.slug, assistant.slug

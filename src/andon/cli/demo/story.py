@@ -4,7 +4,6 @@ Each step is done as a person or a sender does it, over HTTP, and believed only 
 """
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -25,7 +24,6 @@ SYSTEM = "credit-scorer"
 PATIENCE = 20.0
 """Seconds of real time that a step may take before the demo says that it did not happen."""
 _LOOK_EVERY = 0.1
-_CSRF = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 SAMPLES = "andon.intake.adapters.alertmanager"
 
 
@@ -71,6 +69,18 @@ class Story:
         self._reviewed()
         self._verified()
 
+    def readiness(self) -> list[tuple[str, str]]:
+        """Each system with what the API says of its readiness."""
+        told = []
+        for system in self._get("/systems")["items"]:
+            found = self._get(f"/systems/{system['slug']}/readiness")["findings"]
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            told.append((system["slug"], f"NOT READY. {found[0]['text']}{more}" if found else "ready"))
+        ready = {slug for slug, words in told if words == "ready"}
+        if ready != set(self.world.ready):
+            raise DidNotHappen(f"{', '.join(self.world.ready)} are ready and the rest is not")
+        return told
+
     # The steps
 
     def _signal(self) -> None:
@@ -104,7 +114,8 @@ class Story:
         )
         person = self.world.people[arrived.owner]
         sent = self._entry("page_sent", lambda entry: (entry["body"] or {}).get("person") == str(person.pk))
-        self._happened(key, _time(sent["at"]), f"Paged {person}", str(arrived.data["why"]).removesuffix("."))
+        why = str(arrived.data["why"]).removeprefix("You are paged because: ").removesuffix(".")
+        self._happened(key, _time(sent["at"]), f"Paged {person}", f"by a signed webhook; {why}")
         return arrived
 
     def _nobody_answers(self, first: Rang) -> None:
@@ -119,12 +130,11 @@ class Story:
         self._pass(timedelta(seconds=70), 1, f"{person} wakes up")
         with httpx.Client(timeout=PATIENCE) as phone:
             shown = phone.get(link)
-            token = _CSRF.search(shown.text)
-            if shown.status_code != httpx.codes.OK or token is None:
+            if shown.status_code != httpx.codes.OK or '<form method="post"' not in shown.text:
                 raise DidNotHappen(f"the link of the page shows a button (it answered {shown.status_code})")
             if self._incident()["acknowledged_at"]:
                 raise DidNotHappen("looking at the link changes nothing")
-            pressed = phone.post(link, data={"csrfmiddlewaretoken": token[1]}, headers={"Referer": link})
+            pressed = phone.post(link)
         if pressed.status_code >= httpx.codes.BAD_REQUEST:
             raise DidNotHappen(f"the button of the page acknowledges (it answered {pressed.status_code})")
         entry = self._entry("acknowledged")
@@ -179,8 +189,8 @@ class Story:
         actions = self._get(f"/reviews/{self.number}")["actions"]
         if len(actions) != 2:  # noqa: PLR2004  those above
             raise DidNotHappen("the review has its two actions")
-        detail = "; ".join(f"{action['ref']} {action['title']}" for action in actions)
-        self._happened("actions", self.clock.now(), "Two actions, each somebody's and dated", detail)
+        detail = "; ".join(f"{one['ref']} is {one['owner']['name']}'s, due {one['due_on']}" for one in actions)
+        self._happened("actions", self.clock.now(), "Two actions added", detail)
 
     def _verified(self) -> None:
         from andon.cli.looking import verify_everything

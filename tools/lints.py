@@ -33,9 +33,12 @@ class Finding:
 
 CLOCKS = {
     "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today", "datetime.date.today",
-    "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.localtime",
-    "time.gmtime", "django.utils.timezone.now", "django.utils.timezone.localdate",
-    "django.db.models.functions.Now",
+    "time.time", "time.time_ns", "time.monotonic", "time.monotonic_ns", "time.perf_counter",
+    "django.utils.timezone.now", "django.db.models.functions.Now",
+}  # fmt: skip
+# Given an instant these convert it; given none they ask the machine.
+CLOCKS_WHEN_BARE = {
+    "time.localtime", "time.gmtime", "django.utils.timezone.localdate", "django.utils.timezone.localtime",
 }  # fmt: skip
 CLOCK_KEEPERS = ("kit/clock.py",)
 
@@ -47,9 +50,13 @@ def other_clocks(path: str, source: str) -> Iterator[Finding]:
     tree = ast.parse(source)
     names = _imported(tree)
     for node in ast.walk(tree):
+        found = ""
         if isinstance(node, ast.Attribute | ast.Name) and _dotted(node, names) in CLOCKS:
-            text = f"{_dotted(node, names)}: ask andon.kit.clock.now() or monotonic() instead"
-            yield Finding(path, node.lineno, text)
+            found = _dotted(node, names)
+        if isinstance(node, ast.Call) and not node.args and _dotted(node.func, names) in CLOCKS_WHEN_BARE:
+            found = _dotted(node.func, names)
+        if found:
+            yield Finding(path, node.lineno, f"{found}: ask andon.kit.clock.now() or monotonic() instead")
 
 
 # Only actions write, so that every change has its permission check, its transaction and its timeline entry.
@@ -65,6 +72,7 @@ WRITERS = (
     "intake/recording.py", "intake/outcome.py",  # the group commit of what was heard
     "paging/sending.py", "paging/outcomes.py",   # the outbox: claimed, settled
     "reviews/drafting.py",                       # an action by rule
+    "intake/queries.py",                         # the engine's claim of what is due, under a lease
     "engine/*.py",                               # what the clockwork notes of itself
     "api/idempotency.py",                        # claims and kept answers
     "people/models.py", "people/api_auth.py",    # the manager that allauth calls; when a token was last used

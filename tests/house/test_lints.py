@@ -16,6 +16,7 @@ CLOCK_BAD = [
     "from django.utils import timezone\nfield = Field(default=timezone.now)",
     "from django.utils.timezone import now\nnow()",
     "import time\ntime.time()",
+    "from django.utils import timezone\ntimezone.localdate()",
     "from time import monotonic as ticks\nticks()",
     "from django.db.models.functions import Now\nrows.update(at=Now())",
 ]
@@ -23,6 +24,7 @@ CLOCK_GOOD = [
     "from andon.kit import clock\nclock.now()",
     "from datetime import datetime\ndatetime.fromtimestamp(5, tz=zone)",
     "import time\ntime.sleep(1)",
+    "from django.utils import timezone\ntimezone.localdate(clock.now())",
     "now = row.now\nnow()",
 ]
 

@@ -7,7 +7,6 @@ was replaced, and an integration that was disabled, go on working for at most th
 
 import asyncio
 import binascii
-import time
 from base64 import b64decode
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -21,7 +20,7 @@ from django.db import Error as DatabaseProblem
 from django.db import close_old_connections, connection
 
 from andon.intake.writer import Unavailable
-from andon.kit import ids
+from andon.kit import clock, ids
 
 REMEMBERED_SECONDS = 3.0
 REMEMBERED = 4_096
@@ -55,7 +54,7 @@ class Doors:
     async def open(self, kind: str, slug: str, token: str) -> Door | None:
         """The integration, if the token is its own; None says no more than that. Raises `Unavailable`."""
         digest = ids.digest(token)
-        now = time.monotonic()
+        now = clock.monotonic()
         until, door = self._known.get(slug, (0.0, None))
         if until > now and _fits(door, kind, digest):
             return door

@@ -85,7 +85,7 @@ class Screen:
             "because": incident.severity_reason.removeprefix(f"{incident.level.name} because: "),
             "verified": False,
             "next": self.next_act(steps) if may else None,
-            "live_url": f"/live/incidents/{incident.number}",
+            "live_url": f"/live/incidents/{incident.number}?seen={incident.timeline_count}",
             "track": self.track(),
             "track_title": self.finding(),
             "phases": self.phases(steps, may=may),

@@ -32,7 +32,7 @@ def test_who_is_on_call_stands_on_the_list_and_the_schedule(time, cast, signed_i
     # The table says the same times in UTC beside the viewer's own.
     assert "9 Mar 08:00" in text(page)
     assert "weekly turns, hand-over Monday 09:00, Europe/Berlin" in text(page)
-    assert page.content.decode().count('class="mine"') == 4, "two turns of one's own, each over a Monday"
+    assert page.content.decode().count('class="mine"') == 5, "two turns of one's own, each over a Monday, and the key"
 
 
 def test_a_gap_is_shown_in_words_and_in_the_picture(time, cast, signed_in):

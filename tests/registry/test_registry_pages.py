@@ -121,7 +121,7 @@ def test_who_is_on_call_for_what_now_and_next(time, cast, signed_in):
     step.targets.create(schedule=schedule)
     time.set(utc(2026, 3, 4, 12))
     page = text(signed_in(cast.vera).get("/oncall"))
-    assert "Credit scorer Lena 9 Mar 08:00 UTC Tomas" in page
+    assert "Credit scorer Lena 9 Mar 08:00 UTC Tomas, 9 Mar 08:00 UTC" in page
     assert "Primary Lena 9 Mar 08:00 UTC Tomas, 9 Mar 08:00 UTC" in page
 
 

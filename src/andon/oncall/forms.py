@@ -96,6 +96,7 @@ class RotationForm(forms.Form):
 
     def __init__(self, *args: Any, people: Choices, slots: int = 4, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["time_zone"].help_text = "All times of this layer are meant in it."
         if self.is_bound:
             slots = _slots(self.data, r"turn_(\d+)")
         for number in range(1, slots + 1):

@@ -85,6 +85,7 @@ def schedule(request: HttpRequest, slug: str) -> HttpResponse:
             "now": rota.on_call(now),
             "next": rota.next(now),
             "weeks": picture.weeks(shifts, gaps, now, zone, by.person),
+            "legend": picture.legend(shifts, by.person),
             "zone_name": zone,
             "ahead": sorted(ahead, key=lambda row: row["starts"]),
             "gaps": rota.gaps(now, now + _GAPS),

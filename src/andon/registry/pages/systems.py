@@ -92,7 +92,7 @@ def _system(request: HttpRequest, by: Actor, found: System, *, stage_form: Stage
             or StageForm(
                 system=found,
                 may_override=policy.may_override(by),
-                initial={"to": Stage.PRODUCTION},
+                initial={"to": _following(Stage(found.stage))},
             ),
             "dependency_form": DependencyForm(system=found) if may_edit else None,
         },
@@ -157,6 +157,12 @@ def stop_depending(request: HttpRequest, slug: str, component: str) -> HttpRespo
     actions.stop_depending(by=by, system=found, component=policy.access_component(by, component))
     messages.success(request, f"{found} no longer stands on it.")
     return redirect("system", slug)
+
+
+def _following(stage: Stage) -> Stage:
+    """The stage that usually comes next."""
+    order: list[Stage] = [*Stage, Stage.PILOT]  # what was retired comes back by way of a pilot
+    return order[order.index(stage) + 1]
 
 
 def _filters(asked: dict[str, str]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import webbrowser
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,17 +96,23 @@ def listen(host: str, port: int) -> socket.socket:
 
 def run_server(listening: socket.socket, *, with_engine: bool) -> None:
     """Serve until SIGTERM or SIGINT: requests end, then the engine's round, then the process, with exit code 0."""
-    for ending in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn stops at these signals and raises them again for whoever stood here before it: nothing more to do.
-        signal.signal(ending, lambda *_: None)
     server = make_server()
+    told_to_stop = threading.Event()
+
+    def stop(*_: object) -> None:
+        # Before uvicorn listens to signals itself, and again when it raises the one that stopped it.
+        told_to_stop.set()
+        server.should_exit = True
+
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, stop)
     running = _start_engine() if with_engine else None
     try:
         server.run(sockets=[listening])
     finally:
         if running is not None:
             running.stop()
-    if not server.started:
+    if not server.started and not told_to_stop.is_set():
         raise Trouble("The server could not start; the lines above say why.", code=1)
     say.line("Andon has stopped; what was due stays due.")
 

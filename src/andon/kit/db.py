@@ -99,17 +99,25 @@ def lost_a_race(error: DatabaseProblem) -> bool:
 
 
 _REFUSE_ON_SQLITE = (
-    "CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} "
-    "BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END",
-    "CREATE TRIGGER {table}_no_update BEFORE UPDATE OF {columns} ON {table} "
-    "BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END",
+    (
+        "CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} "
+        "BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+    ),
+    (
+        "CREATE TRIGGER {table}_no_update BEFORE UPDATE OF {columns} ON {table} "
+        "BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+    ),
 )
 _REFUSE_ON_POSTGRESQL = (
-    "CREATE FUNCTION {table}_refuse() RETURNS trigger LANGUAGE plpgsql AS $body$ "
-    "BEGIN RAISE EXCEPTION '{table} is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $body$",
+    (
+        "CREATE FUNCTION {table}_refuse() RETURNS trigger LANGUAGE plpgsql AS $body$ "
+        "BEGIN RAISE EXCEPTION '{table} is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $body$"
+    ),
     "CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION {table}_refuse()",
-    "CREATE TRIGGER {table}_no_update BEFORE UPDATE OF {columns} ON {table} "
-    "FOR EACH ROW EXECUTE FUNCTION {table}_refuse()",
+    (
+        "CREATE TRIGGER {table}_no_update BEFORE UPDATE OF {columns} ON {table} "
+        "FOR EACH ROW EXECUTE FUNCTION {table}_refuse()"
+    ),
 )
 
 

@@ -16,8 +16,8 @@ class WallTimeField(_Char):
     """A naive datetime to the minute, stored as ISO text so that no database driver converts it (it sorts as time)."""
 
     if TYPE_CHECKING:  # what the type checker's Django plugin looks for on a field
-        _pyi_private_set_type: datetime
-        _pyi_private_get_type: datetime
+        _pyi_private_set_type: datetime  # type: ignore[assignment]  # CharField's own say text
+        _pyi_private_get_type: datetime  # type: ignore[assignment]  # as above
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["max_length"] = 16

@@ -6,7 +6,7 @@ which serves Django's views several times faster than native ASGI does (docs/adr
 
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, cast
 
 import django
 
@@ -32,7 +32,8 @@ class Router:
     def __init__(self) -> None:
         self.intake = IntakeApp()
         self.live = LiveApp()
-        self.django = WSGIMiddleware(django_wsgi, workers=WORKERS)
+        # a2wsgi's types and Django's name the same things differently; the protocols are PEP 3333 and ASGI 3.
+        self.django: Any = WSGIMiddleware(cast("Any", django_wsgi), workers=WORKERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Route one connection; start and stop the parts with the server."""

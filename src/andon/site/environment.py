@@ -35,7 +35,7 @@ SETTINGS = (
     Setting(
         "ANDON_BASE_URL",
         "The address under which people reach Andon; links in messages begin with it.",
-        "`http://127.0.0.1:8321`",
+        "`http://localhost:8321`",
     ),
     Setting(
         "ANDON_SECRET_KEY",

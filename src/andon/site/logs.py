@@ -10,8 +10,7 @@ _SECRET_NAMES = ("token", "secret", "password", "authorization", "address", "coo
 def _hide_secrets(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Blank every value whose name says that it is secret or reaches a person."""
     return {
-        key: "[hidden]" if any(word in key.lower() for word in _SECRET_NAMES) else value
-        for key, value in event.items()
+        key: "[hidden]" if any(word in key.lower() for word in _SECRET_NAMES) else value for key, value in event.items()
     }
 
 
@@ -39,9 +38,7 @@ def logging_config(level: str) -> dict[str, Any]:
                 "()": structlog.stdlib.ProcessorFormatter,
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    structlog.processors.LogfmtRenderer(
-                        key_order=["timestamp", "level", "event"], drop_missing=True
-                    ),
+                    structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], drop_missing=True),
                 ],
                 "foreign_pre_chain": shared,
             }

@@ -12,7 +12,7 @@ DEBUG = False
 SECRET_KEY = environment.secret_key()
 FIELD_KEYS = environment.field_keys()
 DATA_DIR = environment.data_dir()
-BASE_URL = environment.read("ANDON_BASE_URL", "http://127.0.0.1:8321").rstrip("/")
+BASE_URL = environment.read("ANDON_BASE_URL", "http://localhost:8321").rstrip("/")
 HEARTBEAT_URL = environment.read("ANDON_HEARTBEAT_URL")
 ALLOW_PRIVATE_TARGETS = environment.flag("ANDON_ALLOW_PRIVATE_TARGETS")
 

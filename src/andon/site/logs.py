@@ -1,17 +1,29 @@
 """Structured logs: one line an event, to stderr, with no secret in it."""
 
+import re
 from typing import Any
 
 import structlog
+from django.http import HttpRequest
 
 _SECRET_NAMES = ("token", "secret", "password", "authorization", "address", "cookie")
 
 
-def _hide_secrets(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Blank every value whose name says that it is secret or reaches a person."""
-    return {
-        key: "[hidden]" if any(word in key.lower() for word in _SECRET_NAMES) else value for key, value in event.items()
-    }
+# Addresses that are credentials themselves (a message's link, an invitation, a calendar feed), and tokens anywhere.
+_CREDENTIALS = re.compile(r"(/(?:a|setup|invite|contact|ical)/|[?&](?:token|mail)=|andon_[a-z]+_)[\w.:~%=-]{8,}")
+
+
+def hide_secrets(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Blank every value whose name says that it is secret or reaches a person, and credentials inside any text."""
+    return {key: _hidden(key, value) for key, value in event.items()}
+
+
+def _hidden(key: str, value: Any) -> Any:
+    if any(word in key.lower() for word in _SECRET_NAMES):
+        return "[hidden]"
+    if isinstance(value, str | HttpRequest):
+        return _CREDENTIALS.sub(r"\1[hidden]", str(value))
+    return value
 
 
 def logging_config(level: str) -> dict[str, Any]:
@@ -21,8 +33,8 @@ def logging_config(level: str) -> dict[str, Any]:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.stdlib.ExtraAdder(),
-        _hide_secrets,
         structlog.processors.format_exc_info,
+        hide_secrets,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -29,8 +29,8 @@ def test_up_from_nothing_prints_a_link_that_makes_the_first_administrator(bare):
     running = start(bare, "up", "--no-open", "--port", str(port))
     try:
         told = read_until(running, "Ctrl-C")
-        assert f"http://127.0.0.1:{port}" in told
-        link = re.search(rf"http://127\.0\.0\.1:{port}/setup/\S+", told)
+        assert f"http://localhost:{port}" in told
+        link = re.search(rf"http://localhost:{port}/setup/\S+", told)
         assert link
         with httpx.Client(transport=httpx.HTTPTransport(retries=20), timeout=20) as browser:
             form = browser.get(link[0])

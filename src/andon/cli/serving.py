@@ -61,6 +61,8 @@ def serve(host: Host = HOST, port: Port = PORT) -> None:
 
 def engine() -> None:
     """Run an engine alone: it routes signals, pages people and audits itself. Any number may run."""
+    # A signal that comes before the engine waits for it is kept until then.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     house.enter()
     from andon.engine import runner
 
@@ -156,8 +158,14 @@ def _start_engine() -> Any:
 def _address_from(host: str, port: int) -> None:
     """Without ANDON_BASE_URL, links begin with the address that is listened on, before the settings are loaded."""
     if not os.environ.get("ANDON_BASE_URL"):
-        shown = HOST if host in {"0.0.0.0", "::", ""} else f"[{host}]" if ":" in host else host  # noqa: S104  compared, not bound
-        os.environ["ANDON_BASE_URL"] = f"http://{shown}:{port}"
+        os.environ["ANDON_BASE_URL"] = f"http://{shown_host(host)}:{port}"
+
+
+def shown_host(host: str) -> str:
+    """What people type for an address that is listened on; passkeys work on `localhost` and not on 127.0.0.1."""
+    if host in {HOST, "::1", "0.0.0.0", "::", ""}:  # noqa: S104  compared, not bound
+        return "localhost"
+    return f"[{host}]" if ":" in host else host
 
 
 def _setup_link() -> str | None:
@@ -170,7 +178,7 @@ def _say_start(address: str, host: str, port: int, *, engine: str) -> None:
     from andon import __version__
 
     lines = [("Andon", __version__), ("Database", house.database_name()), ("Engine", engine), ("Address", address)]
-    if f"{host}:{port}" not in address:
+    if host != HOST or not address.endswith(f":{port}"):
         lines.append(("Listening on", f"{host}:{port}"))
     for name, value in lines:
         say.line(f"{name + ':':<14}{value}")

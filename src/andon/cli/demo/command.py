@@ -17,7 +17,7 @@ import typer
 
 from andon.cli import house, say
 from andon.cli.say import Trouble
-from andon.cli.serving import HOST, PORT, listen, make_server
+from andon.cli.serving import HOST, PORT, listen, make_server, shown_host
 from andon.kit import clock
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def demo(
     with ExitStack() as open_:
         listening = _listen(port)
         open_.callback(listening.close)
-        address = f"http://{HOST}:{listening.getsockname()[1]}"
+        address = f"http://{shown_host(HOST)}:{listening.getsockname()[1]}"
         _settings_of_its_own(open_.enter_context(_folder(once=once)), address)
         _end_on_sigterm()
         world, story = _play(open_, listening, address)

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 from django.db import DatabaseError, connection, transaction
-from tests.support.cast import make
 
 from andon.incidents import timeline
 from andon.incidents.models import Incident
 from andon.people.policy import Actor
 from andon.response import acknowledging, opening
+from tests.support.cast import make
 
 
 def story(cast):

@@ -69,7 +69,7 @@ class Doors:
 
     def close(self) -> None:
         """End the thread and its connection."""
-        self._thread.submit(connection.close)
+        self._thread.submit(_hang_up)
         self._thread.shutdown(wait=True)
 
     async def _look_up(self, slug: str) -> Door | None:
@@ -86,6 +86,11 @@ class Doors:
         except DatabaseProblem:
             connection.close()
             raise
+
+
+def _hang_up() -> None:
+    """Close the connection of the thread that runs this (`connection.close` is that of the thread that says it)."""
+    connection.close()
 
 
 def _fits(door: Door | None, kind: str, digest: str) -> bool:

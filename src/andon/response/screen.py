@@ -226,6 +226,7 @@ class Screen:
             fields = [{"name": "restricted", "value": value}]
             acts.append({"label": label, "url": self.url("restrict"), "method": "post", "fields": fields})
         if state in {State.RESOLVED, State.CLOSED}:
+            acts.append({"label": "Review", "url": reverse("review", args=[self.incident.number]), "method": "get"})
             acts.append({"label": "Reopen", "url": self.url("reopen"), "method": "get"})
         return acts
 

@@ -30,9 +30,8 @@ import psycopg
 from tests.support.prometheus import free_port
 
 ROOT = Path(__file__).parents[2]
-SERVER = ("-m", "uvicorn", "andon.site.asgi:application", "--host", "127.0.0.1", "--loop", "uvloop", "--http",
-          "httptools", "--lifespan", "on", "--no-access-log", "--timeout-graceful-shutdown", "10")  # fmt: skip
-ENGINE = ("-m", "andon.engine.runner")
+SERVER = ("-m", "andon.cli.main", "serve", "--host", "127.0.0.1")
+ENGINE = ("-m", "andon.cli.main", "engine")
 START_SECONDS = 40.0
 
 _PREAMBLE = "import json\nimport django\ndjango.setup()\nresult = None\n"

@@ -79,7 +79,7 @@ def test_a_signal_says_why_it_went_where_it_went_and_shows_what_came(cast, prome
     )
     shown = signed_in(cast.lena).get(reverse("signal", args=[signal.pk])).content.decode()
     assert "INC-7" in shown
-    assert "No incident of this system and type is open" in shown
+    assert "It opened this incident: none of its system and type was open" in shown
     assert "Nothing with this fingerprint was heard before" in shown
     assert "{&quot;raw&quot;: 1}" in shown
     assert "region" in shown

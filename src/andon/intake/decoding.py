@@ -1,6 +1,7 @@
 """JSON into typed structs by msgspec, with errors that name the field."""
 
 import re
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,7 +19,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise _named(error) from error
+        raise _named(error, decoder.type) from error
     except msgspec.DecodeError as error:
         raise Malformed(f"The body is not JSON: {error}.") from error
     except UnicodeDecodeError as error:
@@ -32,14 +33,34 @@ def convert(value: Any, to: type[T], *, at: str = "") -> T:
     try:
         return msgspec.convert(value, to)
     except msgspec.ValidationError as error:
-        raise _named(error, at) from error
+        raise _named(error, to, at) from error
 
 
-def _named(error: msgspec.ValidationError, at: str = "") -> Malformed:
+def _named(error: msgspec.ValidationError, expected: Any, at: str = "") -> Malformed:
     words = str(error)
     place = _AT.search(words)
     path = at + (("." if at and not place["path"].startswith("[") else "") + place["path"] if place else "")
     what = words[: place.start()] if place else words
     if missing := _MISSING.search(what):
         path = f"{path}.{missing['name']}" if path else missing["name"]
+    elif choices := _choices(expected).get(path.rpartition(".")[2]) if "enum" in what else None:
+        what = f"{what}: give one of {', '.join(choices)}"
     return Malformed(f"{what}.", field=path)
+
+
+@cache
+def _choices(expected: Any) -> dict[str, list[str]]:
+    """The values that fields with enumerated ones take, by the field's name, in a struct and those inside it."""
+    found: dict[str, list[str]] = {}
+
+    def look(info: Any) -> None:
+        for field in getattr(info, "fields", ()):
+            for one in getattr(field.type, "types", (field.type,)):
+                if isinstance(one, msgspec.inspect.LiteralType):
+                    found[field.encode_name] = [str(value) for value in one.values]
+                look(one)
+        if inner := getattr(info, "item_type", None):
+            look(inner)
+
+    look(msgspec.inspect.type_info(expected))
+    return found

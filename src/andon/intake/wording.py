@@ -9,7 +9,16 @@ def why_this_signal(signal: Signal) -> str:
     return DedupReason(signal.dedup_reason).words if signal.dedup_reason in set(DedupReason) else signal.dedup_reason
 
 
+_WHAT_IT_DID = {
+    RouteReason.INCIDENT_OPEN: "it joined this incident, which was the open one of its system and type",
+    RouteReason.NO_INCIDENT_YET: "it opened this incident: none of its system and type was open",
+    RouteReason.UNROUTED: "it opened this incident: it names no known system, and its severity asks for a person",
+}
+
+
 def why_there(signal: Signal) -> str:
     """Why it joined its incident, opened one, or none; empty while that is still to be decided."""
-    reason = signal.reason_joined
-    return RouteReason(reason).words if reason in set(RouteReason) else reason
+    if signal.reason_joined not in set(RouteReason):
+        return signal.reason_joined
+    reason = RouteReason(signal.reason_joined)
+    return _WHAT_IT_DID.get(reason, reason.words)

@@ -6,15 +6,16 @@ middle leaves the lease to expire, and the signals are routed again: joining twi
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, transaction
 
 from andon.incidents.models import Incident
-from andon.incidents.timeline import hold, record
+from andon.incidents.timeline import record
 from andon.intake import actions as intake
 from andon.intake import queries as heard
 from andon.intake.models import Integration, Signal
@@ -29,6 +30,7 @@ from andon.response.opening import open_incident, technical_from
 from andon.response.resolving import resolve_by_rule
 
 LEASE = timedelta(seconds=30)
+TRIES = 3  # for a group that loses a race against another writer
 NAMED = 3  # titles that a joining entry names before it counts the rest
 
 log = structlog.get_logger(__name__)
@@ -45,20 +47,52 @@ class Group:
 
 
 def route_due(now: datetime, limit: int) -> int:
-    """Route up to `limit` signals that are due; returns how many were taken up."""
+    """Route up to `limit` signals that are due; returns how many were taken up.
+
+    What is wrong with one signal or group must not hold up the others: it is raised after them, and its signals come
+    again when their lease has run out. Only a database that is away ends the round at once.
+    """
     claimed = heard.claim_for_routing(now, limit, LEASE)
     groups: dict[Group, list[Signal]] = defaultdict(list)
+    failures: list[Exception] = []
     for signal in claimed:
-        groups[_group_of(signal)].append(signal)
+        with _contained(failures, signals=[signal]):
+            groups[_group_of(signal)].append(signal)
     for group, signals in groups.items():
-        try:
-            _route_group(group, signals)
-        except DatabaseError:
-            # The lease runs out and they come again; one group's trouble is not the others'.
-            log.exception("signals could not be routed", group=group.key, signals=len(signals))
-            if len(groups) == 1:
-                raise
+        with _contained(failures, signals=signals):
+            _route_trying_again(group, signals)
+    if failures:
+        raise failures[0]
     return len(claimed)
+
+
+@contextmanager
+def _contained(failures: list[Exception], *, signals: Sequence[Signal]) -> Iterator[None]:
+    """Log and keep what goes wrong inside, so that the next group has its turn."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        if not db.lost_a_race(error):
+            raise  # the database is away or busy: each further group would only wait for it again
+        _keep(failures, error, signals)
+    except Exception as error:  # noqa: BLE001  whatever it is, it is one group's trouble and not the others'
+        _keep(failures, error, signals)
+
+
+def _keep(failures: list[Exception], error: Exception, signals: Sequence[Signal]) -> None:
+    log.error("signals could not be routed", signals=[str(signal.pk) for signal in signals[:NAMED]], exc_info=error)
+    failures.append(error)
+
+
+def _route_trying_again(group: Group, signals: Sequence[Signal]) -> None:
+    """Route a group; if another writer was quicker (a deadlock, an incident opened at once), decide again."""
+    for _ in range(TRIES - 1):
+        try:
+            return _route_group(group, signals)
+        except DatabaseError as error:
+            if not db.lost_a_race(error):
+                raise
+    return _route_group(group, signals)
 
 
 def _group_of(signal: Signal) -> Group:
@@ -74,9 +108,13 @@ def _group_of(signal: Signal) -> Group:
 
 
 @transaction.atomic
-def _route_group(group: Group, signals: Sequence[Signal]) -> None:
-    """Decide for one group in one transaction."""
-    incident = db.lock(Incident.objects.filter(group_key=group.key, state__in=UNRESOLVED)).first()
+def _route_group(group: Group, claimed: Sequence[Signal]) -> None:
+    """Decide for one group in one transaction, by what its signals say now: a lease may have run out meanwhile."""
+    incident = _unresolved(group)
+    keys = [signal.pk for signal in claimed]
+    signals = list(db.lock(Signal.objects.filter(pk__in=keys, route_at__isnull=False).order_by("pk")))
+    if not signals:
+        return  # another engine took them up when this one's lease had ended
     fresh: list[Signal] = []
     for signal in sorted(signals, key=lambda s: s.first_at):
         if signal.incident_id is not None and (incident is None or signal.incident_id != incident.pk):
@@ -125,8 +163,15 @@ def _open(group: Group, signal: Signal) -> Incident:
                 because=f"signal from {group.integration.name}",
             )
     except IntegrityError:
-        existing = Incident.objects.get(group_key=group.key, state__in=UNRESOLVED)
-        return hold(existing.pk)
+        existing = _unresolved(group)
+        if existing is None:
+            raise  # it was opened and resolved between the two looks: decide again
+        return existing
+
+
+def _unresolved(group: Group) -> Incident | None:
+    """The open incident of a group, held."""
+    return db.lock(Incident.objects.filter(group_key=group.key, state__in=UNRESOLVED)).first()
 
 
 def _tell_timeline(incident: Incident, group: Group, joined: Sequence[Signal], ended: Sequence[Signal]) -> None:

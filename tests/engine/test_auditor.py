@@ -59,6 +59,13 @@ def test_an_incident_contained_by_a_rule_still_needs_somebody(story: Story, inci
     assert checks(story.time) == ["silent_incidents"]
 
 
+def test_steps_that_nobody_takes_are_found(story: Story, incident: Incident):
+    story.time.forward(timedelta(minutes=2))
+    assert checks(story.time) == []
+    story.time.forward(timedelta(seconds=1))
+    assert checks(story.time) == ["late_steps"]
+
+
 def test_pages_that_nobody_sends_are_found(story: Story, incident: Incident):
     story.engine.modules[1].run_once(story.time.now(), 100)
     story.time.forward(timedelta(minutes=2))
@@ -155,7 +162,7 @@ def test_each_check_is_answered_by_an_index(story: Story):
     ) as asked:
         audit(story.time.now())
     reads = [query["sql"] for query in asked.captured_queries if query["sql"].startswith("SELECT")]
-    assert len(reads) == 4
+    assert len(reads) == 5
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL scans small tables whatever the index; the plan is judged on SQLite")
     with connection.cursor() as cursor:

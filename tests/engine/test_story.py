@@ -170,3 +170,14 @@ def test_a_message_says_why_and_what_to_do_first(story: Story, cast: Cast):
     assert message.first
     assert message.link.startswith("http://testserver/a/")
     assert message.text().count("http") == 1  # one link
+
+
+def test_an_incident_whose_chain_is_broken_pages_administrators_and_holds_up_no_other(story: Story, cast: Cast):
+    broken = open_incident(cast.credit_scorer, cast.vera)
+    Incident.objects.filter(pk=broken.pk).update(chain={"steps": [{"of": "another version"}]})
+    story.time.forward(timedelta(seconds=1))
+    open_incident(None, cast.vera, "The next one")
+    assert [message.to for message in story.run()] == ["Nadia", "Nadia"]
+    assert {"step_failed", "page_sent"} <= set(kinds(broken))
+    assert Incident.objects.get(pk=broken.pk).next_page_at > story.time.now()
+    assert [message.to for message in story.forward(minutes=5)] == ["Nadia", "Nadia"]

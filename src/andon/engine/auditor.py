@@ -20,6 +20,7 @@ from andon.people.policy import Actor
 from andon.practice.lifecycle import UNRESOLVED, State, awaits_person
 
 SIGNAL_PATIENCE = timedelta(minutes=1)
+STEP_PATIENCE = timedelta(minutes=2)
 PAGE_PATIENCE = timedelta(minutes=2)
 LEASE_PATIENCE = timedelta(minutes=2)
 """A lease that ended this long ago should have been claimed again many times over."""
@@ -56,7 +57,13 @@ class Audit:
 
 def audit(now: datetime) -> Audit:
     """Run every check, repair what can be, say it in the log, and return what was found."""
-    checks = (_silent_incidents(now), _abandoned_pages(now), _unrouted_signals(now), _late_pages(now))
+    checks = (
+        _silent_incidents(now),
+        _late_steps(now),
+        _abandoned_pages(now),
+        _unrouted_signals(now),
+        _late_pages(now),
+    )
     found = Audit(now, tuple(finding for finding in checks if finding is not None))
     for finding in found.findings:
         _log.error("the audit found something", **asdict(finding))
@@ -85,6 +92,13 @@ def _give_next_page(pk: Any, now: datetime) -> bool:
     record(incident, "escalation_repaired", {"next_page_at": now.isoformat()}, by=Actor.engine(), at=now)
     wake.after_commit()
     return True
+
+
+def _late_steps(now: datetime) -> Finding | None:
+    """A step of a chain is taken when it is due: a time that has long passed is silence by another name."""
+    count = Incident.objects.filter(next_page_at__lt=now - STEP_PATIENCE).count()
+    says = "Incidents have been due to page somebody for more than two minutes: people are paged late or not at all."
+    return Finding("late_steps", says, count) if count else None
 
 
 def _abandoned_pages(now: datetime) -> Finding | None:

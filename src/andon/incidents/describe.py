@@ -143,6 +143,10 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
         "warning",
         lambda b, _: f"Nobody to page at {', '.join(b['steps'])}; went on at once",
     ),
+    "step_failed": (
+        "warning",
+        lambda b, _: f"The next step of the chain could not be taken ({b['fault']}); administrators are paged instead",
+    ),
     "nobody_reachable": (
         "warning",
         lambda _b, _n: "Nobody can be paged: give the system a chain, or an administrator a working contact point",

@@ -89,13 +89,18 @@ class File:
             self._opened = (found.st_dev, found.st_ino)
 
 
-_SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
+_SERIALIZATION_FAILURE, _DEADLOCK, _LOCK_TIMEOUT = "40001", "40P01", "55P03"
 
 
 def lost_a_race(error: DatabaseProblem) -> bool:
     """Whether another writer was quicker, so that the same transaction may well succeed when it is decided again."""
     state = getattr(error.__cause__, "sqlstate", None)
     return isinstance(error, IntegrityError) or state in {_SERIALIZATION_FAILURE, _DEADLOCK}
+
+
+def of_these_rows(error: DatabaseProblem) -> bool:
+    """Whether the trouble is that others hold or changed these rows, so that work on other rows may well succeed."""
+    return lost_a_race(error) or getattr(error.__cause__, "sqlstate", None) == _LOCK_TIMEOUT
 
 
 _REFUSE_ON_SQLITE = (

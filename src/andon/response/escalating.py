@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+import structlog
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 
 from andon.incidents.models import Incident
 from andon.incidents.timeline import hold, record
+from andon.kit import db
 from andon.oncall import queries as oncall
 from andon.oncall.queries import Reached
 from andon.paging import actions as paging
@@ -22,11 +24,43 @@ from andon.practice.escalation import Chain, ChainStep, Progress, StepDecision
 from andon.practice.lifecycle import State, awaits_person
 from andon.practice.words import OrgRole
 
+log = structlog.get_logger(__name__)
+
 
 def escalate_due(now: datetime, limit: int) -> int:
     """Take the next step of up to `limit` incidents whose time has come; returns how many."""
     due = Incident.objects.filter(next_page_at__lte=now).order_by("next_page_at").values_list("pk", flat=True)[:limit]
-    return sum(take_step(pk, now) for pk in due)
+    return sum(_take_step_whatever_happens(pk, now) for pk in due)
+
+
+def _take_step_whatever_happens(pk: UUID, now: datetime) -> bool:
+    """Take the step of one incident; what is wrong with it must neither silence it nor hold up the others.
+
+    Trouble with the database is raised: what is due stays due. Anything else is a fault in the chain, a schedule or
+    Andon, which would come again at the next look; administrators are paged in place of the step.
+    """
+    try:
+        return take_step(pk, now)
+    except (OperationalError, InterfaceError, IntegrityError) as error:
+        if not db.of_these_rows(error):
+            raise
+        log.warning("a step lost a race and stays due", incident=str(pk), reason=str(error))
+        return False
+    except Exception as error:
+        log.exception("a step of a chain could not be taken", incident=str(pk))
+        return _page_in_place_of_the_step(pk, type(error).__name__, now)
+
+
+@transaction.atomic
+def _page_in_place_of_the_step(pk: UUID, fault: str, now: datetime) -> bool:
+    """The last resort for an incident whose step cannot be taken; the step itself is tried again after it."""
+    incident = hold(pk)
+    if incident.next_page_at is None or incident.next_page_at > now:
+        return False
+    record(incident, "step_failed", {"fault": fault}, by=Actor.engine())
+    incident.next_page_at = _page_administrators(incident, first=not incident.pages.exists(), now=now)
+    incident.save(update_fields=["next_page_at"])
+    return True
 
 
 @transaction.atomic

@@ -72,7 +72,7 @@ def _contained(failures: list[Exception], *, signals: Sequence[Signal]) -> Itera
     try:
         yield
     except (OperationalError, InterfaceError) as error:
-        if not db.lost_a_race(error):
+        if not db.of_these_rows(error):
             raise  # the database is away or busy: each further group would only wait for it again
         _keep(failures, error, signals)
     except Exception as error:  # noqa: BLE001  whatever it is, it is one group's trouble and not the others'

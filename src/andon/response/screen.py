@@ -79,6 +79,7 @@ class Screen:
         steps = list(incident.steps.select_related("by"))
         signals = Signal.objects.filter(incident=incident).order_by("-last_at")
         may = may_respond(self.by, incident)
+        roles = self.roles()
         return {
             "incident": incident,
             "type_label": incident.incident_type.label,
@@ -92,7 +93,8 @@ class Screen:
             "entries": entries(incident, limit=ENTRIES),
             "older_url": self.url("timeline") if incident.timeline_count > ENTRIES else "",
             "note_url": self.url("note") if may else "",
-            "roles": self.roles(),
+            "roles": roles,
+            "with_lead": list(dict.fromkeys(name for _, name in roles[1:] if name != roles[0][1])),
             "paging": self.paging(),
             "acts": self.acts() if may else [],
             "pages": self.pages(),

@@ -109,7 +109,7 @@ def _times(incident: Incident) -> str:
         ("Resolved", _when(incident.resolved_at), _span(incident.detected_at, incident.resolved_at)),
     ]
     table = "\n".join(f"| {name} | {at} | {span} |" for name, at, span in rows)
-    return f"| | time | after detection (detected: after onset) |\n|---|---|---|\n{table}"
+    return f"| event | time | after detection (detected: after onset) |\n|---|---|---|\n{table}"
 
 
 def _contained(incident: Incident) -> str:

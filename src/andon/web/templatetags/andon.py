@@ -1,7 +1,7 @@
 """Andon's own template tags and filters, loaded everywhere."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -102,6 +102,12 @@ def severity_word(level: int) -> str:
 def at(values: Sequence[Any], place: int) -> Any:
     """The value at a place counted from 0; None beyond the end."""
     return values[place] if 0 <= place < len(values) else None
+
+
+@register.filter
+def narrowed(filters: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether any of these filters is on anything but its first option."""
+    return any(option["on"] for one in filters for option in one["options"][1:])
 
 
 @register.filter

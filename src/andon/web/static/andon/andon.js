@@ -69,6 +69,8 @@
     for (const e of all("[data-themes], [data-dismiss], [data-keys]", root)) e.hidden = false;
     for (const e of all("[data-without-script]", root)) e.hidden = true;
     for (const e of all("[data-hold]", root)) hold(e);
+    /* What scrolls sideways within the page can be reached, and so scrolled, by keyboard */
+    for (const e of all(".table-wrap, pre, .prose table", root)) if (e.scrollWidth > e.clientWidth) e.tabIndex = 0;
     const problems = root.querySelector("[data-focus]");
     if (problems) problems.focus();
   }
@@ -105,8 +107,10 @@
     else if (pressed === "?") keys();
     else if (pressed === "a") { const act = document.querySelector('[data-key="a"]'); if (act) act.click(); }
     else if (pressed === "/" || pressed === "n") {
-      const field = document.querySelector(`[aria-keyshortcuts="${pressed}"]:is(input, textarea)`);
-      if (field) { event.preventDefault(); field.focus(); }
+      const here = pressed === "/" ? ', main input[type="search"]' : "";
+      /* A narrow window hides the search in the bar: then the page's own, else the list of incidents, which has one */
+      const field = all(`[aria-keyshortcuts="${pressed}"]:is(input, textarea)${here}`).find((e) => e.getClientRects().length);
+      if (field) { event.preventDefault(); field.focus(); } else if (pressed === "/") go(PLACES.i);
     }
   });
 

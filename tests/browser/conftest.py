@@ -23,8 +23,9 @@ SCHEMES = ("light", "dark")
 PICTURES = os.environ.get("ANDON_SCREENSHOTS", "")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for one file: while it runs this thread has an event loop, in which other tests cannot start theirs."""
     if CHROMIUM is None:
         pytest.skip("SKIPPED LOUDLY: no chromium here (Debian: apt install chromium); the pages were not walked")
     with sync_playwright() as playwright:

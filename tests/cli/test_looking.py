@@ -114,7 +114,7 @@ def test_verify_finds_a_changed_entry_and_ends_with_1(cast, time, andon):
         if connection.vendor == "sqlite":
             cursor.execute("DROP TRIGGER incidents_timelineentry_no_update")
         else:
-            cursor.execute("ALTER TABLE incidents_timelineentry DISABLE TRIGGER USER")
+            cursor.execute("SET LOCAL session_replication_role = 'replica'")  # as a superuser could
     TimelineEntry.objects.filter(incident=incident, seq=1).update(actor="somebody else")
     said = andon("verify", incident.ref)
     assert said.code == 1

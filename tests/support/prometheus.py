@@ -1,6 +1,7 @@
 """A real Prometheus and a real Alertmanager (Debian's packages) on loopback, with a gauge that a test turns up and down."""
 
 import http.server
+import random
 import shutil
 import socket
 import subprocess
@@ -8,7 +9,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 BINARIES = ("prometheus", "prometheus-alertmanager")
@@ -56,9 +57,17 @@ def missing() -> list[str]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, from below those that the kernel gives to outgoing connections.
+
+    A test that restarts its server needs the port again, and a connection of another test must not have it by then.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
 
 
 class Gauge:

@@ -16,6 +16,7 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
 from andon.api import idempotency, problems
+from andon.kit import nul
 from andon.kit.errors import Refused
 
 View = Callable[..., HttpResponseBase]
@@ -58,8 +59,8 @@ def answered(view: View) -> View:
     @login_not_required
     @wraps(view)
     def respond(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if _declared_size(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            return problems.too_big()
+        if unfit := _unfit(request):
+            return unfit
         try:
             response = idempotency.once(request, lambda: view(request, *args, **kwargs))
         except Refused as refusal:
@@ -74,6 +75,13 @@ def answered(view: View) -> View:
 
     respond.csrf_exempt = True  # type: ignore[attr-defined]  # people.api_auth checks CSRF where a session is used
     return respond
+
+
+def _unfit(request: HttpRequest) -> HttpResponse | None:
+    """The answer to a request that is not looked into: one too large, or with what is no text."""
+    if _declared_size(request) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        return problems.too_big()
+    return problems.not_text() if nul.in_address(request) or nul.in_json(request.body) else None
 
 
 def _declared_size(request: HttpRequest) -> int:

@@ -79,6 +79,15 @@ def too_big() -> HttpResponse:
     return problem(413, "The body is larger than 2 MB. Send less at a time.", code="too-large")
 
 
+def not_text() -> HttpResponse:
+    """A NUL, which PostgreSQL cannot hold, or half of a surrogate pair, which nothing can."""
+    return problem(
+        400,
+        "The request holds a NUL (U+0000) or half of a surrogate pair, which is no text. Leave it out.",
+        code="malformed",
+    )
+
+
 def unavailable() -> HttpResponse:
     """The database is busy or gone; nothing was written."""
     return problem(
@@ -148,6 +157,7 @@ def attach(api: NinjaAPI) -> None:
         HttpError: _http_error,
         Http404: not_found,
         RequestDataTooBig: lambda _request, _error: too_big(),
+        UnicodeEncodeError: lambda _request, _error: not_text(),
         OperationalError: database,
         InterfaceError: database,
         Exception: _unexpected,

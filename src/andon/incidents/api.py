@@ -33,6 +33,7 @@ from andon.incidents.shapes import (
 )
 from andon.kit.cursor import MOST, page
 from andon.kit.errors import Invalid, Missing
+from andon.kit.numbers import whole
 from andon.people import queries as people
 from andon.people.api_auth import caller
 from andon.people.policy import Actor
@@ -74,9 +75,10 @@ def timeline(request: HttpRequest, number: int, given: Query[TimelineQuery]) -> 
     newest_first = given.order == "newest"
     rows = incident.timeline.order_by("-seq" if newest_first else "seq")
     if given.cursor:
-        if not given.cursor.isdecimal():
+        seq = whole(given.cursor)
+        if seq is None:
             raise Invalid("This cursor is no number of an entry. Leave it out to begin at the first.", field="cursor")
-        rows = rows.filter(**{"seq__lt" if newest_first else "seq__gt": int(given.cursor)})
+        rows = rows.filter(**{"seq__lt" if newest_first else "seq__gt": seq})
     found = list(rows[: given.limit + 1])
     items = found[: given.limit]
     return {

@@ -8,6 +8,7 @@ from django.db.models import Case, IntegerField, Prefetch, Q, QuerySet, Value, W
 
 from andon.incidents.models import HarmScore, Incident, Link, ProtocolStep, RoleAssignment
 from andon.incidents.policy import visible
+from andon.kit.numbers import whole
 from andon.people.policy import Actor
 from andon.practice.lifecycle import UNRESOLVED, State
 
@@ -69,7 +70,7 @@ class IncidentFilter:
 
 
 def _is_known(column: str, value: str) -> bool:
-    return value.isdigit() and len(value) == 1 if column == "severity" else True
+    return len(value) == 1 and whole(value) is not None if column == "severity" else True
 
 
 def _own(by: Actor) -> Q:

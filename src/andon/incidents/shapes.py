@@ -8,6 +8,7 @@ from ninja import Field, Schema
 
 from andon.incidents.describe import Line
 from andon.incidents.models import HarmScore, Incident, Link, ProtocolStep, RoleAssignment, TimelineEntry
+from andon.kit.instants import Instant
 from andon.oncall.shapes import PersonShort
 from andon.people.models import Person
 
@@ -245,7 +246,7 @@ class NoteIn(Schema):
     """A note in Markdown; `at` is when it happened, when that was earlier than now."""
 
     text: str
-    at: datetime | None = None
+    at: Instant | None = None
 
 
 class RoleIn(Schema):

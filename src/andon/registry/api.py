@@ -1,6 +1,5 @@
 """The register over the API: everything the screens can do."""
 
-from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
@@ -8,7 +7,7 @@ from ninja import Query, Router, Schema
 
 from andon.kit import clock
 from andon.kit.cursor import DEFAULT, page
-from andon.kit.errors import Invalid
+from andon.kit.instants import Instant
 from andon.oncall import queries as oncall_queries
 from andon.oncall.policy import access_schedule
 from andon.oncall.policy import must_view as must_view_oncall
@@ -174,13 +173,11 @@ def change_component(request: HttpRequest, slug: str, given: ComponentIn) -> Any
 
 
 @oncall.get("", response=OnCallOut)
-def who_is_on_call(request: HttpRequest, system: str = "", schedule: str = "", at: datetime | None = None) -> Any:
+def who_is_on_call(request: HttpRequest, system: str = "", schedule: str = "", at: Instant | None = None) -> Any:
     """Who is on call now (or at an instant) and next: for a system, a schedule, or for all."""
     by = caller(request, "oncall:read")
     must_view_oncall(by)
     at = at or clock.now()
-    if at.tzinfo is None:
-        raise Invalid("Give an instant with its offset, such as 2026-03-02T08:00:00Z.", field="at")
     asked = [policy.access_system(by, system)] if system else [] if schedule else queries.covered()
     boards = [access_schedule(by, schedule)] if schedule else [] if system else oncall_queries.schedules()
     return OnCallOut(

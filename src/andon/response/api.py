@@ -3,7 +3,6 @@
 They join the router of `andon.incidents.api`: two routers with the same address would hide each other's methods.
 """
 
-from datetime import datetime
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -13,6 +12,7 @@ from andon.incidents.api import IncidentOut, router
 from andon.incidents.models import SeverityLowering
 from andon.incidents.policy import access_incident
 from andon.kit.errors import Invalid, Missing
+from andon.kit.instants import Instant
 from andon.people.api_auth import caller
 from andon.people.models import Person
 from andon.practice.severity import Severity
@@ -32,7 +32,7 @@ class DeclareIn(Schema):
     system: str = ""
     type: IncidentType | None = None
     description: str = ""
-    onset: datetime | None = None
+    onset: Instant | None = None
     restricted: bool = False
 
 
@@ -41,7 +41,7 @@ class ContainIn(Schema):
 
     kind: ContainmentKind
     note: str
-    at: datetime | None = None
+    at: Instant | None = None
 
 
 class ReasonIn(Schema):
@@ -59,9 +59,9 @@ class ResolveIn(Schema):
 class OnsetIn(Schema):
     """When it began: an estimate, the interval that it lies in, and what that rests on."""
 
-    onset: datetime
-    low: datetime | None = None
-    high: datetime | None = None
+    onset: Instant
+    low: Instant | None = None
+    high: Instant | None = None
     why: str = ""
 
 

@@ -14,6 +14,7 @@ from andon.incidents.models import Incident, SeverityLowering
 from andon.incidents.policy import access_incident, must_respond
 from andon.kit.errors import Missing, Refused
 from andon.kit.forms import refuse
+from andon.kit.numbers import whole
 from andon.people.http import actor_of
 from andon.people.policy import Actor
 from andon.practice.severity import Severity
@@ -35,9 +36,7 @@ def incident(request: HttpRequest, number: int) -> HttpResponse:
 def timeline(request: HttpRequest, number: int) -> HttpResponse:
     """The earlier part of a long timeline, `?before=<seq>` pages back."""
     found = access_incident(actor_of(request), number)
-    given = request.GET.get("before", "")
-    before = int(given) if given.isdigit() else None
-    shown = entries(found, limit=OLDER, before=before)
+    shown = entries(found, limit=OLDER, before=whole(request.GET.get("before", "")))
     older = f"?before={shown[-1]['seq']}" if shown and shown[-1]["seq"] > 1 else ""
     return render(request, "response/timeline.html", {"incident": found, "entries": shown, "older_url": older})
 

@@ -10,6 +10,7 @@ from django.db.models import Count, Q, QuerySet
 from andon.handbook.loader import ReviewSection, review_sections
 from andon.incidents.policy import visible
 from andon.kit import clock
+from andon.kit.numbers import whole
 from andon.people.models import Organisation
 from andon.people.policy import Actor
 from andon.reviews.models import Action, Review, SectionVersion
@@ -68,7 +69,8 @@ class ActionFilter:
             key = _key(self.owner)
             rows = rows.filter(owner=key) if key else rows.none()
         if self.review:
-            rows = rows.filter(review__incident__number=self.review) if self.review.isdecimal() else rows.none()
+            number = whole(self.review)
+            rows = rows.none() if number is None else rows.filter(review__incident__number=number)
         return rows
 
 

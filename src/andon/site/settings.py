@@ -64,6 +64,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "andon.web.middleware.ForgetAfterWriting",
     "andon.web.middleware.ViewersZone",
+    "andon.web.middleware.NoNul",
     "andon.web.middleware.RefusalsInWords",
 ]
 

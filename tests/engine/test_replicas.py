@@ -178,3 +178,37 @@ def test_one_outcome_that_cannot_be_written_holds_up_no_other(cast: Cast, monkey
     engine.modules[2].stop()
     states = Counter(Page.objects.values_list("state", flat=True))
     assert states == {"sent": 2, "sending": 1}
+
+
+def test_a_receiver_that_clicks_at_once_and_the_engine_do_not_wait_for_each_other(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+):
+    from django.test import Client
+
+    from andon.paging import links
+
+    incident = open_incident(cast.credit_scorer, cast.vera)
+    clicks: list[threading.Thread] = []
+    answers: list[int] = []
+
+    def click(page: Page) -> None:
+        answers.append(Client().post(f"/a/{links.make(page)}").status_code)
+        connections.close_all()
+
+    real = outcomes._settle
+
+    def clicked_meanwhile(page: Page, *rest: object) -> bool:
+        """The engine holds the incident; the click comes before it has written that the page went out."""
+        clicks.append(threading.Thread(target=click, args=(page,)))
+        clicks[-1].start()
+        threading.Event().wait(0.5)
+        return real(page, *rest)
+
+    monkeypatch.setattr(outcomes, "_settle", clicked_meanwhile)
+    engine = build(find=RecordingChannel(), senders=0)
+    engine.run_until_idle(clock.now())
+    for clicking in clicks:
+        clicking.join(60)
+    assert not engine.failing, engine.failing
+    assert answers == [302]
+    assert kinds(incident).count("page_sent") == kinds(incident).count("acknowledged") == 1

@@ -1,6 +1,8 @@
 """Pages by e-mail, over a real mail server on loopback."""
 
+import contextlib
 import socket
+import threading
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -11,7 +13,10 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
 
 from andon.incidents.models import Incident
+from andon.kit import clock
+from andon.paging import sending
 from andon.paging.adapters import find
+from andon.paging.adapters.email import adapter
 from andon.paging.channel import Destination, Outcome
 from andon.paging.message import Message
 from andon.paging.models import Page
@@ -139,3 +144,29 @@ def test_the_engine_pages_by_e_mail_for_real(inbox: Inbox, story: Story, inciden
     story.engine.run_until_idle(story.time.now())
     assert [mail["To"] for mail in inbox.mails] == ["lena@example.org"]
     assert Page.objects.get(incident=incident).provider_ref == inbox.mails[0]["Message-ID"]
+
+
+def test_a_server_that_answers_a_byte_at_a_time_is_cut_off(settings: Any, message: Message, monkeypatch: Any):
+    monkeypatch.setattr(adapter, "DEADLINE", 0.3)
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.getsockname()
+
+        def drip() -> None:
+            line, _ = server.accept()
+            with line, contextlib.suppress(OSError):
+                line.sendall(b"220 slow.example.org\r\n")
+                for _ in range(600):
+                    line.sendall(b"2")
+                    threading.Event().wait(0.05)
+
+        slow = threading.Thread(target=drip, daemon=True)
+        slow.start()
+        began = clock.monotonic()
+        assert find("email").send(message, LENA).outcome is Outcome.RETRY
+        assert clock.monotonic() - began < 10
+        slow.join(10)
+
+
+def test_a_mail_is_given_up_before_its_lease_ends():
+    assert sending.LEASE.total_seconds() > adapter.DEADLINE

@@ -237,3 +237,16 @@ def test_the_database_refuses_a_waiting_page_without_a_time(incident: Incident, 
     (page,) = queue(incident, cast.lena)
     with pytest.raises(IntegrityError):
         Page.objects.filter(pk=page.pk).update(due_at=None)
+
+
+def test_a_channel_that_is_slower_than_its_lease_ends_all_the_same(incident: Incident, story: Story, cast: Cast):
+    queue(incident, cast.lena)
+    (first,) = sending.claim(story.time.now(), 10, "one")
+    story.time.forward(sending.LEASE)
+    (second,) = sending.claim(story.time.now(), 10, "two")
+    assert settle([(first, Receipt.sent())], story.time.now()) == 1
+    assert state_of(incident) == ["sent"]
+    assert settle([(second, Receipt.retry("too slow"))], story.time.now()) == 0
+    assert settle([(second, Receipt.sent())], story.time.now()) == 0
+    assert state_of(incident) == ["sent"]
+    assert kinds(incident).count("page_sent") == 1

@@ -207,3 +207,27 @@ def test_a_viewer_who_is_paged_may_respond_to_that_incident(cast, time):
     assert acknowledging.acknowledge(incident, by=Actor.of(cast.vera), via="link").acknowledged_by == cast.vera
     with pytest.raises(Forbidden):
         acknowledging.acknowledge(other, by=Actor.of(cast.vera), via="page")
+
+
+def test_reopening_while_a_newer_incident_of_its_group_opens(cast, time, monkeypatch):
+    by = Actor.of(cast.lena)
+    incident = declare(cast)
+    containing.contain(incident, kind=ContainmentKind.ROLL_BACK, note="back to v6", by=by)
+    resolving.resolve(incident, summary="v6 holds", by=by)
+    newer = []
+
+    class Meanwhile:
+        """The clock is asked between the look and the write: there the newer incident takes the group's key."""
+
+        @staticmethod
+        def now():
+            if not newer:
+                newer.append(None)
+                newer[0] = declare(cast)
+            return time.now()
+
+    monkeypatch.setattr(resolving, "clock", Meanwhile)
+    reopened = resolving.reopen(incident, reason="it is back", by=by)
+    assert newer[0].group_key != reopened.group_key
+    assert reopened.next_page_at == time.now()
+    assert timeline.verify(Incident.objects.get(pk=incident.pk)) == []

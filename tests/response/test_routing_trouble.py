@@ -59,6 +59,15 @@ def test_an_engine_whose_lease_ran_out_opens_nothing_twice(monitor, cast, time):
     lena = Actor.of(cast.lena)
     containing.contain(incident, kind=ContainmentKind.ROLL_BACK, note="back to v6", by=lena)
     resolving.resolve(incident, summary="v6 holds", by=lena)
-    routing._route_group(routing._group_of(slow), [slow])  # and now the slow one goes on
+    routing._route_group(routing._group_of(slow, {}), [slow])  # and now the slow one goes on
     assert Incident.objects.count() == 1
     assert Signal.objects.get().incident == incident
+
+
+def test_a_turn_that_is_over_gives_back_what_it_did_not_route(monitor, time):  # noqa: F811  as above
+    hear(monitor, event("a"), event("b", type_="fairness_violation"), event("c", type_="safety"))
+    assert routing.route_due(time.now(), 100, turn=-1) == 3
+    assert Incident.objects.count() == 1  # always at least one group, so that it gets on
+    assert Signal.objects.filter(route_at__isnull=False, leased_until=None).count() == 2
+    route(time)
+    assert Incident.objects.count() == 3

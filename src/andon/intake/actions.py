@@ -1,8 +1,9 @@
 """Writes of this slice. What senders bring is written by `recording`; here is what people and the engine decide."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -42,6 +43,13 @@ def routed(signals: Iterable[Signal], *, incident: Incident | None, system: Syst
             row.update(**where)
         done += settled
     return done
+
+
+def give_back(signals: Sequence[Signal]) -> None:
+    """End the lease of claimed signals that were not routed after all; they are due as before."""
+    for lease, held in groupby(signals, key=lambda signal: signal.leased_until):
+        keys = [signal.pk for signal in held]
+        Signal.objects.filter(pk__in=keys, leased_until=lease).update(leased_until=None)
 
 
 @transaction.atomic

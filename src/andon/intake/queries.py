@@ -1,6 +1,6 @@
 """Reads of what was heard."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,14 +26,23 @@ def find_door(slug: str) -> Door | None:
     return Door(*row) if row else None
 
 
-def find_system(integration: Integration, hint: str) -> System | None:
+def find_system(integration: Integration, hint: str, named: Mapping[str, System] | None = None) -> System | None:
     """The system that a signal is about: the one it names, else its integration's own.
 
-    A name that is not in the register is not overruled: such a signal stays unrouted, where it is seen.
+    A name that is not in the register is not overruled: such a signal stays unrouted, where it is seen. `named` is
+    what `systems_named` found for many signals at once.
     """
-    if hint:
-        return System.objects.filter(slug=hint).first() or System.objects.filter(slug=hint.lower()).first()
-    return integration.system
+    if not hint:
+        return integration.system
+    return (systems_named([hint]) if named is None else named).get(hint)
+
+
+def systems_named(hints: Iterable[str]) -> dict[str, System]:
+    """The systems that names stand for, in one query; names that are not in the register are left out."""
+    wanted = {hint for hint in hints if hint}
+    found = {system.slug: system for system in System.objects.filter(slug__in=wanted | {h.lower() for h in wanted})}
+    each = {hint: found.get(hint) or found.get(hint.lower()) for hint in wanted}
+    return {hint: system for hint, system in each.items() if system is not None}
 
 
 def claim_for_routing(now: datetime, limit: int, lease: timedelta) -> list[Signal]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import QuerySet
 
 from andon.incidents import timeline
 from andon.incidents.models import Incident
@@ -70,7 +69,7 @@ def _settle(page: Page, receipt: Receipt, incident: Incident, now: datetime) -> 
     decision = decide(receipt, page.attempts)
     mine = Page.objects.filter(pk=page.pk, leased_by=page.leased_by)
     if decision.what is Next.SENT:
-        return _sent(mine, page, incident, receipt, now)
+        return _sent(page, incident, receipt, now)
     mine = mine.filter(state=Page.State.SENDING)
     if decision.what is Next.RETRY:
         _log.warning("a page will be tried again", page=str(page.pk), channel=page.channel, reason=receipt.reason)
@@ -89,20 +88,24 @@ def _settle(page: Page, receipt: Receipt, incident: Incident, now: datetime) -> 
     return True
 
 
-def _sent(mine: QuerySet[Page], page: Page, incident: Incident, receipt: Receipt, now: datetime) -> bool:
-    """The page is out: of this claim, or of this claim and cancelled meanwhile."""
+def _sent(page: Page, incident: Incident, receipt: Receipt, now: datetime) -> bool:
+    """The page is out, whoever has it claimed by now, and also if it was cancelled or given up meanwhile.
+
+    A channel that was slower than its lease still tells the truth; were it not believed, the page would be claimed
+    and sent again without end by a channel that is always that slow.
+    """
     sent = {
         "state": Page.State.SENT,
         "sent_at": now,
         "due_at": None,
         "last_error": "",
+        "refused": False,
         "provider_ref": receipt.ref[:200],
     }
-    after_cancel = False
-    if not mine.filter(state=Page.State.SENDING).update(**sent):
-        after_cancel = bool(mine.filter(state=Page.State.CANCELLED).update(**sent))
-        if not after_cancel:
-            return False
+    row = Page.objects.filter(pk=page.pk)
+    after_cancel = bool(row.filter(state=Page.State.CANCELLED).update(**sent))
+    if not after_cancel and not row.exclude(state=Page.State.SENT).update(**sent):
+        return False
     timeline.record(incident, "page_sent", _entry(page) | {"after_cancel": after_cancel}, by=Actor.engine(), at=now)
     return True
 

@@ -17,6 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from andon.incidents.models import Incident, ProtocolStep
+from andon.incidents.timeline import hold
 from andon.kit import clock
 from andon.kit.errors import Refused
 from andon.paging import actions as paging
@@ -57,7 +58,12 @@ def ack_link(request: HttpRequest, token: str) -> HttpResponse:
 
 @transaction.atomic
 def _acknowledge(page: Page) -> None:
-    """Use the link up and acknowledge, both or neither."""
+    """Use the link up and acknowledge, both or neither.
+
+    The incident is held before its page is touched, as everywhere: a receiver that clicks at once meets the engine
+    writing that the page went out, and the two would wait for each other.
+    """
+    hold(page.incident_id)
     paging.use_link(page, clock.now())
     acknowledge(page.incident, by=Actor.of(page.person), via="link")
 

@@ -1,6 +1,6 @@
 """The end of an incident: resolved, reviewed, closed; or reopened, because it was not over."""
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from andon.incidents.models import Incident
@@ -95,7 +95,7 @@ def reopen(incident: Incident, *, reason: str, by: Actor) -> Incident:
     held = hold(incident.pk)
     transition = permitted(held, Step.REOPEN, by)
     if Incident.objects.filter(group_key=held.group_key, state__in=UNRESOLVED).exists():
-        held.group_key = f"reopened:{held.pk}"  # a newer incident collects the group's signals
+        held.group_key = _own_key(held)
     now = clock.now()
     held.state = transition.to
     held.acknowledged_at = held.contained_at = held.containment_waived_at = None
@@ -105,9 +105,20 @@ def reopen(incident: Incident, *, reason: str, by: Actor) -> Incident:
     held.chain_step = held.chain_round = 0
     held.on_fallback = False
     held.next_page_at = now
-    held.save()
+    try:
+        with transaction.atomic():
+            held.save()
+    except IntegrityError:
+        # A signal opened an incident of the group between the look and the write.
+        held.group_key = _own_key(held)
+        held.save()
     record(held, "reopened", {"reason": reason}, by=by)
     return held
+
+
+def _own_key(held: Incident) -> str:
+    """The key of a reopened incident that collects no signals, because a newer one of its group does."""
+    return f"reopened:{held.pk}"
 
 
 @transaction.atomic

@@ -5,8 +5,9 @@ so that a storm of alerts from one system opens one incident and writes one line
 middle leaves the lease to expire, and the signals are routed again: joining twice changes nothing.
 """
 
+import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +20,7 @@ from andon.incidents.timeline import record
 from andon.intake import actions as intake
 from andon.intake import queries as heard
 from andon.intake.models import Integration, Signal
-from andon.kit import db
+from andon.kit import clock, db
 from andon.people.policy import Actor
 from andon.practice.grouping import RouteAction, RouteDecision, group_key, route
 from andon.practice.lifecycle import UNRESOLVED
@@ -46,8 +47,11 @@ class Group:
     integration: Integration
 
 
-def route_due(now: datetime, limit: int) -> int:
+def route_due(now: datetime, limit: int, *, turn: float = math.inf) -> int:
     """Route up to `limit` signals that are due; returns how many were taken up.
+
+    No group is begun once `turn` seconds are over; what is left is given back, so that in a storm the first pages go
+    out while the rest of it is still being routed.
 
     What is wrong with one signal or group must not hold up the others: it is raised after them, and its signals come
     again when their lease has run out. Only a database that is away ends the round at once.
@@ -55,12 +59,19 @@ def route_due(now: datetime, limit: int) -> int:
     claimed = heard.claim_for_routing(now, limit, LEASE)
     groups: dict[Group, list[Signal]] = defaultdict(list)
     failures: list[Exception] = []
+    systems = heard.systems_named(signal.system_hint for signal in claimed)
     for signal in claimed:
         with _contained(failures, signals=[signal]):
-            groups[_group_of(signal)].append(signal)
-    for group, signals in groups.items():
+            groups[_group_of(signal, systems)].append(signal)
+    ends = clock.monotonic() + turn
+    waiting = list(groups.items())
+    while waiting:
+        group, signals = waiting.pop(0)
         with _contained(failures, signals=signals):
             _route_trying_again(group, signals)
+        if clock.monotonic() > ends:
+            break
+    intake.give_back([signal for _, signals in waiting for signal in signals])
     if failures:
         raise failures[0]
     return len(claimed)
@@ -95,10 +106,10 @@ def _route_trying_again(group: Group, signals: Sequence[Signal]) -> None:
     return _route_group(group, signals)
 
 
-def _group_of(signal: Signal) -> Group:
+def _group_of(signal: Signal, systems: Mapping[str, System]) -> Group:
     """Where a signal belongs. One that has an incident already (its end, or a repeat) stays with it."""
     integration = signal.integration
-    system = heard.find_system(integration, signal.system_hint)
+    system = heard.find_system(integration, signal.system_hint, systems)
     hinted = signal.type_hint or integration.settings.get("type", "")
     type_ = IncidentType(hinted) if hinted else IncidentType.TECHNICAL_FAILURE
     if signal.incident is not None:

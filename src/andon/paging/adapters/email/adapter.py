@@ -4,6 +4,11 @@ A mail sent again after a crash carries the same Message-ID, by which mail serve
 """
 
 import smtplib
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -13,7 +18,9 @@ from andon.paging.channel import Destination, Receipt
 from andon.paging.message import Message
 
 TIMEOUT = 8
-"""Seconds for each answer of the mail server; the lease on a page is longer than a mail's few answers take."""
+"""Seconds for each answer of the mail server."""
+DEADLINE = 25.0
+"""Seconds for a whole mail, however slowly the server answers: less than the lease on a page."""
 _FOR_GOOD = 500
 
 
@@ -26,7 +33,8 @@ class Adapter:
             return Receipt.unable("No mail server is set. Whoever runs Andon sets ANDON_SMTP_URL.")
         mail = _mail(message, destination)
         try:
-            mail.send()
+            with _deadline(mail.connection):
+                mail.send()
         except smtplib.SMTPRecipientsRefused as error:
             return _refused(*next(iter(error.recipients.values())))
         except smtplib.SMTPDataError as error:
@@ -53,6 +61,29 @@ def _mail(message: Message, destination: Destination) -> EmailMultiAlternatives:
     )
     mail.attach_alternative(message.html(), "text/html")
     return mail
+
+
+@contextmanager
+def _deadline(backend: Any) -> Iterator[None]:
+    """Cut the line to the mail server after `DEADLINE`; what is being read or written on it then fails at once.
+
+    Python's mail library bounds each answer and not the whole: a server that is slow at every step, or sends a byte
+    now and then, would hold a sender for minutes.
+    """
+
+    def cut() -> None:
+        line = getattr(getattr(backend, "connection", None), "sock", None)
+        if line is not None:
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(DEADLINE, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _refused(code: int, said: bytes | str) -> Receipt:

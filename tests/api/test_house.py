@@ -80,6 +80,16 @@ def test_a_token_cannot_make_one_that_may_more(cast):
     assert post("/api/v1/me/tokens", {"name": "less", "scopes": ["people:read"]}, writes).status_code == 201
 
 
+def test_a_token_cannot_make_one_that_outlasts_it(cast):
+    made = actions.make_token(name="short", scopes=["people:write"], days=30, by=Actor.of(cast.nadia))
+    headers = {"HTTP_AUTHORIZATION": f"Bearer {made.token}"}
+    for days in (31, None):
+        answer = post("/api/v1/me/tokens", {"name": "longer", "scopes": ["people:read"], "days": days}, headers)
+        problem(answer, 403, field="days")
+    body = {"name": "shorter", "scopes": ["people:read"], "days": 29}
+    assert post("/api/v1/me/tokens", body, headers).status_code == 201
+
+
 def test_a_token_can_no_more_than_its_person(cast):
     problem(post("/api/v1/teams", {"name": "T"}, token_for(cast.lena)), 403, code="forbidden")
 
@@ -198,6 +208,14 @@ def test_another_request_under_the_same_key_is_refused(cast):
     answer = post("/api/v1/teams", {"name": "Other"}, headers, HTTP_IDEMPOTENCY_KEY="a")
     problem(answer, 422, code="idempotency-key-reused", field="Idempotency-Key")
     assert not Team.objects.filter(name="Other").exists()
+
+
+def test_a_token_with_fewer_scopes_is_not_answered_what_another_was(cast):
+    body = {"name": "secret", "scopes": ["people:read"]}
+    made = post("/api/v1/me/tokens", body, token_for(cast.omar, "people:write"), HTTP_IDEMPOTENCY_KEY="a")
+    asked = post("/api/v1/me/tokens", body, token_for(cast.omar, "reviews:read"), HTTP_IDEMPOTENCY_KEY="a")
+    problem(asked, 422, code="idempotency-key-reused")
+    assert made.json()["token"] not in asked.content.decode()
 
 
 def test_keys_are_ones_own(cast):

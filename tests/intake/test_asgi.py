@@ -123,6 +123,7 @@ def test_a_wrong_token_and_a_wrong_name_get_the_same_answer_and_leave_nothing(se
         lambda app: post(app, token="andon_in_wrong"),
         post,
         lambda app: post(app, headers={"authorization": "Basic !"}),
+        lambda app: post(app, headers={"authorization": "Basic \xff\xfe"}),
         lambda app: post(app, sender, path="/intake/generic/nobody"),
         lambda app: post(app, sender, path="/intake/alertmanager/curl"),
     )

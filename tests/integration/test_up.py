@@ -54,6 +54,7 @@ def test_serve_and_engine_ask_for_the_tables_and_then_run_apart(bare, tmp_path):
     assert "andon up" in early.err
     assert andon(bare, "migrate").code == 0
     assert "already" in andon(bare, "migrate").out
+    assert (tmp_path / "data" / "andon.sqlite3").stat().st_mode & 0o077 == 0
     running = start(bare, "engine")
     try:
         assert "engine runs on SQLite" in read_until(running, "engine runs")

@@ -18,7 +18,7 @@ from django.http.response import HttpResponseBase
 from andon.api.models import KeptAnswer
 from andon.kit import clock
 from andon.kit.errors import Conflict, Invalid
-from andon.people.api_auth import who
+from andon.people.api_auth import Caller, who
 
 KEPT_FOR: Final = timedelta(hours=24)
 _GIVEN_UP_AFTER: Final = timedelta(minutes=2)  # longer than any request runs: who claimed it has crashed
@@ -43,14 +43,18 @@ def once(request: HttpRequest, act: Act) -> HttpResponseBase:
     known = who(request)
     if known is None:
         return act()  # which answers that nobody is signed in
-    digest = _digest(request)
+    digest = _digest(request, known)
     row, ours = _claim(known.person.pk, key, digest)
     return _first_time(row, act) if ours else _again(row, digest)
 
 
-def _digest(request: HttpRequest) -> str:
-    """Two requests are the same when method, address and body are."""
-    parts = (request.method or "", request.get_full_path(), hashlib.sha256(request.body).hexdigest())
+def _digest(request: HttpRequest, known: Caller) -> str:
+    """Two requests are the same when method, address and body are, and what their senders may.
+
+    Else a token with fewer scopes would be answered what another of the same person was.
+    """
+    may = "all" if known.scopes is None else " ".join(sorted(known.scopes))
+    parts = (request.method or "", request.get_full_path(), hashlib.sha256(request.body).hexdigest(), may)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

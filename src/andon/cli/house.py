@@ -5,7 +5,7 @@ The command line stands below `andon.site` and names it only by its dotted name,
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,6 +113,7 @@ def migrate() -> int:
     from rich.progress import Progress
 
     knock()
+    _keep_to_its_owner()
     if newer := unknown_migrations():
         raise Trouble(
             f"This database was used by a newer version of Andon (it has {newer[0]}). "
@@ -124,6 +125,13 @@ def migrate() -> int:
     with Progress(console=say.console(stderr=True), transient=True, disable=say.to_machine()) as progress:
         task = progress.add_task("Preparing the database", total=waiting)
         return _migrate(lambda: progress.advance(task))
+
+
+def _keep_to_its_owner() -> None:
+    """A new embedded database is readable by its owner alone; SQLite gives the files beside it the same rights."""
+    if (file := database_file()) and file.parent.is_dir():
+        with suppress(FileExistsError):
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _migrate(step_done: Callable[[], None]) -> int:

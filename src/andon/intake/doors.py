@@ -6,7 +6,6 @@ was replaced, and an integration that was disabled, go on working for at most th
 """
 
 import asyncio
-import binascii
 from base64 import b64decode
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -115,7 +114,7 @@ def token_of(headers: Mapping[str, str], query: bytes) -> str:
     if scheme.lower() == "basic":
         try:
             return b64decode(credentials, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not ASCII, not base64, or not UTF-8 inside
             return ""
     if b"token=" in query:
         return parse_qs(query.decode("latin-1")).get("token", [""])[-1]

@@ -104,6 +104,7 @@ def event(
     )
 
 
+_YEARS = range(1900, 2200)
 _TYPES = frozenset(word.value for word in IncidentType)
 
 
@@ -124,10 +125,10 @@ def _labels(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def _utc(at: datetime | None) -> datetime | None:
-    """In UTC; None for "no time", which senders written in Go spell as the first instant of the year 1."""
-    if at is None or at.year <= 1:
+    """In UTC; None for "no time", which senders written in Go spell as the first instant of the year 1.
+
+    Any year that no clock of ours shows is taken for that: near the ends of the calendar a change of zone runs over.
+    """
+    if at is None or at.year not in _YEARS:
         return None
-    try:
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except OverflowError:  # the last hours of the year 9999, moved past it by a zone
-        return None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

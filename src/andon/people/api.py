@@ -454,11 +454,13 @@ def list_tokens(request: HttpRequest) -> list[ApiToken]:
 
 @me.post("/tokens", response={201: MintedOut})
 def make_token(request: HttpRequest, body: TokenIn) -> Status[actions.Minted]:
-    """Make a personal token; it is shown this once. A token cannot make one that may more than itself."""
+    """Make a personal token; it is shown this once. A token cannot make one that may more or lasts longer."""
     by = caller(request, "people:write")
     known = who(request)
     if known is not None and (beyond := [scope for scope in body.scopes if not known.allows(scope)]):
         raise Forbidden(f"This token cannot give the scope {beyond[0]}, which it does not have.", field="scopes")
+    if known is not None and known.outlived_by(body.days):
+        raise Forbidden("This token cannot make one that outlasts it. Ask for fewer days.", field="days")
     return Status(201, actions.make_token(name=body.name, scopes=body.scopes, days=body.days, by=by))
 
 

@@ -44,10 +44,14 @@ class Unauthenticated(Refused):
 
 @dataclass(frozen=True)
 class Caller:
-    """A person behind an API request. `scopes` is None in a signed-in browser: all they may."""
+    """A person behind an API request. `scopes` is None in a signed-in browser: all they may.
+
+    `ends` is when the token that they call with expires; None for one that does not, and for a browser.
+    """
 
     person: Person
     scopes: frozenset[str] | None
+    ends: datetime | None = None
 
     def allows(self, scope: str) -> bool:
         """Whether the scopes cover `scope`; writing an area includes reading it."""
@@ -55,6 +59,10 @@ class Caller:
             return True
         area, _, way = scope.partition(":")
         return scope in self.scopes or (way == "read" and f"{area}:write" in self.scopes)
+
+    def outlived_by(self, days: int | None) -> bool:
+        """Whether what lasts `days` from now (None: until revoked) outlasts the token that they call with."""
+        return self.ends is not None and (days is None or days > (self.ends - clock.now()) / timedelta(days=1))
 
 
 def caller(request: HttpRequest, scope: str) -> Actor:
@@ -113,7 +121,7 @@ def _by_token(given: str) -> Caller:
         ApiToken.objects.filter(Q(last_used_at=None) | Q(last_used_at__lte=now - _TOUCH_EVERY), pk=token.pk).update(
             last_used_at=now
         )
-    return Caller(token.person, frozenset(token.scopes))
+    return Caller(token.person, frozenset(token.scopes), token.expires_at)
 
 
 def unusable(token: ApiToken, now: datetime) -> str:

@@ -65,8 +65,9 @@ def test_without_a_fingerprint_the_labels_tell_alerts_apart_whatever_their_order
     assert one.fingerprint == same.fingerprint != other.fingerprint
 
 
-def test_no_start_time_is_no_episode():
-    (event,) = parse(alert(startsAt="0001-01-01T00:00:00Z"))
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z"])
+def test_a_start_that_no_clock_shows_is_no_start_and_no_episode(at):
+    (event,) = parse(alert(startsAt=at))
     assert (event.episode, event.starts_at) == ("", None)
 
 

@@ -1,5 +1,6 @@
 """Invitations, roles, leaving and being forgotten."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from andon.people import actions, queries, ties
 from andon.people.models import ApiToken, Invitation, Membership, Person, Team
 from andon.people.policy import Actor
 from andon.practice.words import OrgRole
+from andon.response import opening
 from tests.support.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -218,3 +220,14 @@ def test_a_reporter_sees_themselves_alone(cast, signed_in):
     assert "Lena" not in page
     assert browser.get(f"/people/{cast.lena.pk}").status_code == 404
     assert browser.get(f"/people/{cast.rui.pk}").status_code == 200
+
+
+def test_erasing_takes_the_name_out_of_the_chains_that_incidents_keep(cast):
+    incident = opening.declare(title="Drift", system=cast.credit_scorer, type_=None, by=Actor.of(cast.omar))
+    assert "Lena" in json.dumps(incident.chain)
+    actions.erase(cast.lena, by=Actor.of(cast.nadia))
+    incident.refresh_from_db()
+    kept = json.dumps(incident.chain)
+    assert "Lena" not in kept
+    assert "Tomas" in kept
+    assert str(cast.lena.pk) in kept

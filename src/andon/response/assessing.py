@@ -188,7 +188,8 @@ def decide_lowering(asked: SeverityLowering, *, approve: bool, by: Actor) -> Inc
         _set(
             held,
             to,
-            f"{to.name} because: {asked.reason} (approved by {person})",
+            # Not who: the entry says that by key, and a name in its words would outlive the person's erasure.
+            f"{to.name} because: {asked.reason} (approved by the person named to decide)",
             kind="severity_lowered",
             by=by,
         )

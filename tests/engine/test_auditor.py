@@ -10,6 +10,7 @@ from andon.engine.modules import Auditor, Heartbeat
 from andon.incidents.models import Incident
 from andon.intake.models import Integration, Signal
 from andon.kit.clock import FixedClock
+from andon.paging import sending
 from andon.paging.models import Page
 from andon.people.policy import Actor
 from andon.response.acknowledging import acknowledge
@@ -57,6 +58,22 @@ def test_an_acknowledged_incident_may_be_silent(story: Story, incident: Incident
 def test_an_incident_contained_by_a_rule_still_needs_somebody(story: Story, incident: Incident):
     Incident.objects.filter(pk=incident.pk).update(state="contained", next_page_at=None)
     assert checks(story.time) == ["silent_incidents"]
+
+
+def test_a_clock_that_is_set_back_silences_nothing(story: Story, incident: Incident, cast: Cast):
+    story.paged(cast.lena)
+    story.time.set(story.time.now() - timedelta(hours=6))
+    assert [message.to for message in story.run()] == ["Tomas"]  # a page too many rather than six hours of silence
+    assert story.forward(minutes=1) == []
+    assert audit(story.time.now()).passed
+    assert [message.to for message in story.forward(minutes=4)] == ["Omar"]
+
+
+def test_a_page_cut_off_before_the_clock_was_set_back_is_sent(story: Story, incident: Incident, cast: Cast):
+    story.engine.modules[1].run_once(story.time.now(), 100)
+    sending.claim(story.time.now(), 10, "one that dies")
+    story.time.set(story.time.now() - timedelta(hours=6))
+    assert "Lena" in [message.to for message in story.run()]
 
 
 def test_steps_that_nobody_takes_are_found(story: Story, incident: Incident):

@@ -10,18 +10,23 @@ from typing import Any
 
 import structlog
 from django.db import transaction
+from django.db.models import Q
 
 from andon.incidents.models import Incident
 from andon.incidents.timeline import hold, record
 from andon.intake.models import Signal
 from andon.kit import wake
+from andon.paging import sending
 from andon.paging.models import Page
 from andon.people.policy import Actor
 from andon.practice.lifecycle import UNRESOLVED, State, awaits_person
+from andon.response import routing
 
 SIGNAL_PATIENCE = timedelta(minutes=1)
 STEP_PATIENCE = timedelta(minutes=2)
 PAGE_PATIENCE = timedelta(minutes=2)
+SKEW = timedelta(minutes=1)
+"""How far the clocks of two machines may differ before a time in the future is taken for a clock that was set back."""
 LEASE_PATIENCE = timedelta(minutes=2)
 """A lease that ended this long ago should have been claimed again many times over."""
 _REPAIRED_AT_ONCE = 500
@@ -58,6 +63,7 @@ class Audit:
 def audit(now: datetime) -> Audit:
     """Run every check, repair what can be, say it in the log, and return what was found."""
     checks = (
+        _times_of_another_clock(now),
         _silent_incidents(now),
         _late_steps(now),
         _abandoned_pages(now),
@@ -68,6 +74,25 @@ def audit(now: datetime) -> Audit:
     for finding in found.findings:
         _log.error("the audit found something", **asdict(finding))
     return found
+
+
+def _times_of_another_clock(now: datetime) -> Finding | None:
+    """A clock that was set back leaves times that lie hours ahead: who waits for them is served now.
+
+    An incident whose last change lies in the future has its next page too far ahead by as much; a lease longer than
+    any lease is one of a process that a crash has ended, or will be taken up twice under the same key.
+    """
+    incidents = Incident.objects.filter(changed_at__gt=now + SKEW, next_page_at__gt=now).update(
+        next_page_at=now, changed_at=now
+    )
+    pages = Page.objects.filter(due_at__gt=now + sending.LEASE + SKEW)
+    early = pages.filter(Q(state=Page.State.SENDING) | Q(created_at__gt=now + SKEW)).update(due_at=now)
+    due = Signal.objects.filter(route_at__isnull=False)
+    early += due.filter(leased_until__gt=now + routing.LEASE + SKEW).update(leased_until=None)
+    early += due.filter(route_at__gt=now + SKEW).update(route_at=now)
+    count = incidents + early
+    says = "The clock was set back: pages, steps or signals waited for times that lay too far ahead. They are due now."
+    return Finding("clock_set_back", says, count, count) if count else None
 
 
 def _silent_incidents(now: datetime) -> Finding | None:

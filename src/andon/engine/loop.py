@@ -17,7 +17,7 @@ import structlog
 from django.db import Error as DatabaseTrouble
 
 from andon.engine import beats, lines
-from andon.engine.modules import Auditor, Delivery, Escalation, Heartbeat, Module, Routing
+from andon.engine.modules import Auditor, Delivery, Escalation, Heartbeat, Module, Retention, Routing
 from andon.kit import clock, ids, wake
 from andon.paging import adapters
 from andon.paging.sending import Find
@@ -105,8 +105,8 @@ class Engine:
         health = self._health[module.name]
         if clock.monotonic() < health.rests_until:
             return 0
-        lines.freshen()
         try:
+            lines.freshen()
             done = module.run_once(now, limit)
         except Exception as error:  # noqa: BLE001  one module's failure, whatever it is, must not stop the others
             self._failed(module, health, error)
@@ -155,4 +155,5 @@ def build(*, find: Find = adapters.find, senders: int | None = None, tick: float
     watcher = Auditor()
     delivery = Delivery(name, find=find) if senders is None else Delivery(name, find=find, senders=senders)
     heartbeat = Heartbeat(lambda: watcher.last, beside=senders != 0)
-    return Engine([Routing(), Escalation(), delivery, watcher, heartbeat], name=name, tick=tick, auditor=watcher)
+    modules: list[Module] = [Routing(), Escalation(), delivery, watcher, heartbeat, Retention()]
+    return Engine(modules, name=name, tick=tick, auditor=watcher)

@@ -9,10 +9,12 @@ from typing import Protocol
 
 import structlog
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import InterfaceError, OperationalError
 
 from andon.engine import auditor
 from andon.engine.auditor import Audit
+from andon.intake.actions import prune_deliveries
 from andon.kit import clock, outbound, wake
 from andon.kit.errors import Refused
 from andon.paging import adapters, outcomes, sending
@@ -23,6 +25,7 @@ from andon.response.escalating import escalate_due
 from andon.response.routing import route_due
 
 AUDIT_EVERY = timedelta(minutes=1)
+FORGET_EVERY = timedelta(hours=1)
 HEARTBEAT_DEADLINE = 5.0
 ROUTING_TURN = 0.25
 """Seconds of routing before steps are taken and pages sent: in a storm the first pages must not wait for its end."""
@@ -168,6 +171,28 @@ class Auditor:
             return 0
         self.last = auditor.audit(now)
         return 1
+
+    def stop(self) -> None:
+        """Nothing runs beside the loop."""
+
+
+class Retention:
+    """Forgets what is no longer kept: raw bodies of deliveries, and sessions that have ended."""
+
+    name = "retention"
+
+    def __init__(self) -> None:
+        self._asked: datetime | None = None
+
+    def run_once(self, now: datetime, limit: int) -> int:
+        """Forget a little at a time, so that nothing waits for it; once an hour, and on until nothing is left."""
+        if self._asked is not None and abs(now - self._asked) < FORGET_EVERY:
+            return 0
+        forgotten = prune_deliveries(now, limit)
+        if not forgotten:
+            Session.objects.filter(expire_date__lt=now).delete()
+            self._asked = now
+        return forgotten
 
     def stop(self) -> None:
         """Nothing runs beside the loop."""

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Q
 
 from andon.incidents.models import Incident
 from andon.intake.adapters import adapters
@@ -135,13 +136,21 @@ def enable_integration(integration: Integration, *, by: Actor) -> Integration:
 def prune_deliveries(now: datetime, limit: int) -> int:
     """Forget raw bodies that are older than they are kept: accepted ones a week, rejected ones 30 days.
 
-    The newest of each integration stays: it says when the sender was last heard.
+    The newest of each integration stays: it says when the sender was last heard. At most `limit` of each integration
+    go at once, found by its own index; returns how many went.
     """
-    of_it = Delivery.objects.filter(integration=OuterRef("pk")).order_by("-created_at").values("pk")[:1]
-    newest = Integration.objects.annotate(newest=Subquery(of_it)).filter(newest__isnull=False).values("newest")
+    return sum(_prune(integration, now, limit) for integration in Integration.objects.values_list("pk", flat=True))
+
+
+def _prune(integration: UUID, now: datetime, limit: int) -> int:
+    heard = Delivery.objects.filter(integration=integration)
+    newest = heard.order_by("-created_at").values_list("pk", flat=True).first()
+    if newest is None:
+        return 0
     taken = Q(outcome=Delivery.Outcome.ACCEPTED, created_at__lt=now - ACCEPTED_KEPT)
-    old = Delivery.objects.filter(taken | Q(created_at__lt=now - REJECTED_KEPT)).exclude(pk__in=newest)
-    return Delivery.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:limit])).delete()[0]
+    old = heard.filter(created_at__lt=now - ACCEPTED_KEPT).filter(taken | Q(created_at__lt=now - REJECTED_KEPT))
+    keys = list(old.exclude(pk=newest).values_list("pk", flat=True)[:limit])
+    return Delivery.objects.filter(pk__in=keys).delete()[0] if keys else 0
 
 
 def _named(name: str) -> str:

@@ -177,9 +177,7 @@ def wall_shifts(draw, zone, day):
 
 @st.composite
 def rotations(draw, zone, day):
-    instants = st.none() | st.builds(
-        lambda n: datetime.combine(day, time(), UTC) + STEP * n, st.integers(-200, 200)
-    )
+    instants = st.none() | st.builds(lambda n: datetime.combine(day, time(), UTC) + STEP * n, st.integers(-200, 200))
     valid = [draw(instants), draw(instants)]
     if None not in valid:
         valid.sort()
@@ -191,9 +189,7 @@ def rotations(draw, zone, day):
         handover=draw(quarters),
         cadence=draw(st.sampled_from(Cadence)),
         every=draw(st.integers(1, 3)),
-        weekdays=draw(
-            st.just(frozenset(range(7))) | st.just(WEEKDAYS) | st.frozensets(st.integers(0, 6), min_size=1)
-        ),
+        weekdays=draw(st.just(frozenset(range(7))) | st.just(WEEKDAYS) | st.frozensets(st.integers(0, 6), min_size=1)),
         window=draw(st.none() | st.tuples(quarters, quarters)),
         skip_inactive=draw(st.booleans()),
         valid_from=valid[0],
@@ -328,9 +324,7 @@ def test_an_instant_is_the_first_at_which_the_clock_shows_the_time_or_a_later_on
 @given(zones, st.data())
 def test_instants_keep_the_order_of_wall_times(zone, data):
     day = datetime.combine(data.draw(st.sampled_from(EDGES[zone])), time())
-    one, other = (
-        day + timedelta(microseconds=data.draw(st.integers(-(10**11), 2 * 10**11))) for _ in range(2)
-    )
+    one, other = (day + timedelta(microseconds=data.draw(st.integers(-(10**11), 2 * 10**11))) for _ in range(2))
     if one > other:
         one, other = other, one
     assert instant(one, zone) <= instant(other, zone)
@@ -362,9 +356,7 @@ def berlin(participants=("ada", "ben"), start=date(2026, 3, 23), handover=time(9
     return Rotation(tuple(participants), "Europe/Berlin", start, handover, **more)
 
 
-@pytest.mark.parametrize(
-    ("first", "hours"), [(date(2026, 3, 27), [24, 23, 24]), (date(2026, 10, 23), [24, 25, 24])]
-)
+@pytest.mark.parametrize(("first", "hours"), [(date(2026, 3, 27), [24, 23, 24]), (date(2026, 10, 23), [24, 25, 24])])
 def test_a_daily_hand_over_stays_at_nine_while_the_clock_changes(first, hours):
     daily = berlin("abc", start=first, cadence=Cadence.DAILY)
     start, end = (instant(datetime.combine(first + n * DAY, time(9)), "Europe/Berlin") for n in (0, 3))
@@ -375,9 +367,7 @@ def test_a_daily_hand_over_stays_at_nine_while_the_clock_changes(first, hours):
 
 def test_a_hand_over_at_half_past_two_on_the_night_without_it_happens_at_the_jump():
     daily = berlin("ab", start=date(2026, 3, 28), handover=time(2, 30), cadence=Cadence.DAILY)
-    assert [
-        (s.participant, s.starts) for s in shifts([daily], [], utc(2026, 3, 28, 1, 30), utc(2026, 3, 31))
-    ] == [
+    assert [(s.participant, s.starts) for s in shifts([daily], [], utc(2026, 3, 28, 1, 30), utc(2026, 3, 31))] == [
         ("a", utc(2026, 3, 28, 1, 30)),
         ("b", utc(2026, 3, 29, 1, 0)),
         ("a", utc(2026, 3, 30, 0, 30)),
@@ -386,9 +376,7 @@ def test_a_hand_over_at_half_past_two_on_the_night_without_it_happens_at_the_jum
 
 def test_a_hand_over_at_half_past_two_on_the_night_with_two_of_them_happens_once_at_the_first():
     daily = berlin("ab", start=date(2026, 10, 24), handover=time(2, 30), cadence=Cadence.DAILY)
-    assert [
-        (s.participant, s.starts) for s in shifts([daily], [], utc(2026, 10, 24, 0, 30), utc(2026, 10, 27))
-    ] == [
+    assert [(s.participant, s.starts) for s in shifts([daily], [], utc(2026, 10, 24, 0, 30), utc(2026, 10, 27))] == [
         ("a", utc(2026, 10, 24, 0, 30)),
         ("b", utc(2026, 10, 25, 0, 30)),
         ("a", utc(2026, 10, 26, 1, 30)),
@@ -551,9 +539,7 @@ def test_a_shift_lasts_over_a_change_of_version_that_keeps_the_person():
 def test_validity_and_range_may_be_given_in_any_zone():
     new_york = ZoneInfo("America/New_York")
     turns = berlin(["ada"], valid_from=datetime(2026, 4, 1, 8, tzinfo=new_york))
-    found = shifts(
-        [turns], [], datetime(2026, 4, 1, tzinfo=new_york), datetime(2026, 4, 1, 9, tzinfo=new_york)
-    )
+    found = shifts([turns], [], datetime(2026, 4, 1, tzinfo=new_york), datetime(2026, 4, 1, 9, tzinfo=new_york))
     assert found == [Shift("ada", utc(2026, 4, 1, 12), utc(2026, 4, 1, 13), "layer 1")]
     assert found[0].starts.tzinfo is UTC
 
@@ -583,9 +569,7 @@ def test_nobody_covers_what_has_no_participants():
 
 def test_one_person_alone_is_on_call_as_far_as_the_horizon_and_has_no_successor():
     moment = utc(2027, 4, 1, 12)
-    assert on_call([berlin(["ada"])], [], moment) == Shift(
-        "ada", moment - HORIZON, moment + HORIZON, "layer 1"
-    )
+    assert on_call([berlin(["ada"])], [], moment) == Shift("ada", moment - HORIZON, moment + HORIZON, "layer 1")
     assert next_shift([berlin(["ada"])], [], moment) is None
 
 

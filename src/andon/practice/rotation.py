@@ -116,13 +116,9 @@ class Rotation:
                     f"{what} is {at.isoformat()} with a time zone. Give it in the layer's zone, without one."
                 )
         if self.every < 1:
-            raise ValueError(
-                f"every is {self.every}, so no turn would ever end. It counts days or weeks: 1 or more."
-            )
+            raise ValueError(f"every is {self.every}, so no turn would ever end. It counts days or weeks: 1 or more.")
         if not self.weekdays or not self.weekdays <= ALL_DAYS:
-            raise ValueError(
-                f"weekdays are {sorted(self.weekdays)}; name at least one, from 0 (Monday) to 6 (Sunday)."
-            )
+            raise ValueError(f"weekdays are {sorted(self.weekdays)}; name at least one, from 0 (Monday) to 6 (Sunday).")
         _check_validity(self.valid_from, self.valid_until)
 
 
@@ -198,9 +194,7 @@ def on_call(layers: Sequence[Layer], overrides: Sequence[WallShift], at: datetim
     return held
 
 
-def shifts(
-    layers: Sequence[Layer], overrides: Sequence[WallShift], start: datetime, end: datetime
-) -> list[Shift]:
+def shifts(layers: Sequence[Layer], overrides: Sequence[WallShift], start: datetime, end: datetime) -> list[Shift]:
     """Who is on call in [start, end): disjoint and in order, cut at the ends of the range.
 
     Adjacent shifts of the same person from the same source are one.
@@ -237,9 +231,7 @@ def next_shift(
     return None
 
 
-def gaps(
-    layers: Sequence[Layer], overrides: Sequence[WallShift], start: datetime, end: datetime
-) -> list[Gap]:
+def gaps(layers: Sequence[Layer], overrides: Sequence[WallShift], start: datetime, end: datetime) -> list[Gap]:
     """When nobody is on call in [start, end), in order: exactly what `shifts` leaves uncovered.
 
     Raises:
@@ -272,9 +264,7 @@ def _check_validity(valid_from: datetime | None, valid_until: datetime | None) -
     since = None if valid_from is None else aware(valid_from, "valid_from")
     until = None if valid_until is None else aware(valid_until, "valid_until")
     if since is not None and until is not None and until < since:
-        raise ValueError(
-            f"the layer is valid until {until}, before it is valid from {since}. Swap or correct them."
-        )
+        raise ValueError(f"the layer is valid until {until}, before it is valid from {since}. Swap or correct them.")
 
 
 def _range(start: datetime, end: datetime) -> tuple[datetime, datetime]:
@@ -297,9 +287,7 @@ def _layer_spans(layer: Layer, source: str, start: datetime, end: datetime) -> I
             yield from _rotation_spans(layer, source, start, end)
 
 
-def _calendar_spans(
-    fixed: Sequence[WallShift], source: str, start: datetime, end: datetime
-) -> Iterator[Shift]:
+def _calendar_spans(fixed: Sequence[WallShift], source: str, start: datetime, end: datetime) -> Iterator[Shift]:
     for shift in fixed:
         low, high = _wall_range(shift.zone, start, end)
         if shift.starts < high and low < shift.ends:

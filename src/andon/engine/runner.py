@@ -43,6 +43,7 @@ def start_in_thread() -> Running:
 def run() -> None:
     """Run an engine until SIGTERM or SIGINT; the present round and the pages on the wire still end.
 
+    An engine that ends by itself ends the process with 1, so that whoever supervises it starts another.
     The signals are waited for, not handled: a handler would run inside whatever lock the loop holds at that moment.
     """
     ends = {signal.SIGTERM, signal.SIGINT}
@@ -50,8 +51,11 @@ def run() -> None:
     running = Running(tick=POLL_ALONE)
     while running.alive and signal.sigtimedwait(ends, 1.0) is None:
         pass
+    died = not running.alive
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)  # a second signal ends it at once
     running.stop()
+    if died:
+        raise SystemExit("The engine ended by itself; the log says why. What was due is still due: start another.")
 
 
 def main() -> None:

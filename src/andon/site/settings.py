@@ -104,9 +104,11 @@ def _database(url: str) -> dict[str, Any]:
     elif config["ENGINE"] == "django.db.backends.postgresql":
         config["CONN_HEALTH_CHECKS"] = True
         config["OPTIONS"] = {
-            **config.get("OPTIONS", {}),
             "connect_timeout": 5,
+            # A replica that freezes while it holds an incident must not stall all others for ever.
+            "options": "-c lock_timeout=15s -c idle_in_transaction_session_timeout=60s",
             "pool": {"min_size": 1, "max_size": 24, "timeout": 10},
+            **config.get("OPTIONS", {}),
         }
     else:
         raise ValueError("ANDON_DATABASE_URL must begin with sqlite:/// or postgresql://.")

@@ -1,9 +1,12 @@
 """Pages that belong to no slice: home, the lamp bar, and what to say when a page cannot be shown."""
 
+import sys
+
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template import loader
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -67,6 +70,8 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return render(request, "404.html", status=404)
 
 
-def server_error(request: HttpRequest) -> HttpResponse:
-    """500 in words, from a template that needs nothing that may be broken."""
-    return render(request, "500.html", status=500)
+def server_error(_request: HttpRequest) -> HttpResponse:
+    """500 in words; 503 when the database does not answer. Neither template asks anything that may be gone."""
+    if isinstance(sys.exception(), OperationalError | InterfaceError):
+        return HttpResponse(loader.render_to_string("503.html"), status=503, headers={"Retry-After": "5"})
+    return HttpResponse(loader.render_to_string("500.html"), status=500)

@@ -5,10 +5,12 @@ outcome after the last; a process that dies in between leaves a lease that expir
 again under the same key.
 """
 
+import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 import structlog
 from django.db import Error as DatabaseTrouble
@@ -80,9 +82,18 @@ def prepare(page: Page, find: Find = adapters.find) -> Letter | Receipt | None:
 def post(letter: Letter) -> Receipt:
     """Send. Touches no database, so it may run in any thread; whatever a channel does wrong is the receipt."""
     try:
-        return letter.channel.send(letter.message, letter.destination)
+        receipt = letter.channel.send(letter.message, letter.destination)
     except Exception as error:  # noqa: BLE001  a fault in a channel is an outcome: the page is tried again
         return _failed(letter.page, error)
+    return replace(receipt, reason=_without_address(receipt.reason, letter.destination.address))
+
+
+def _without_address(reason: str, address: str) -> str:
+    """The other side's words without the address they repeat: they go onto the timeline, which outlives a person."""
+    host = urlsplit(address).hostname or ""
+    hidden = [part for part in (address, host) if part]
+    pattern = "|".join(re.escape(part) for part in hidden)
+    return re.sub(pattern, "[address]", reason, flags=re.IGNORECASE) if pattern else reason
 
 
 def attempt(page: Page, find: Find = adapters.find) -> None:

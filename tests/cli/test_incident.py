@@ -96,3 +96,21 @@ def test_the_list_shows_what_is_not_resolved_and_with_all_everything(incident, a
 def test_show_prints_what_people_typed_as_they_typed_it(cast, time, andon):
     declare(title="[bold]not markup[/bold]", system=None, by=Actor.of(cast.omar))
     assert "[bold]not markup[/bold]" in andon("incident", "show", "1").out
+
+
+def test_what_was_resolved_can_be_reopened_and_closed(incident, andon):
+    assert andon("incident", "waive", "INC-1", "--reason", "A false alarm", *LENA).code == 0
+    assert andon("incident", "resolve", "INC-1", "--summary", "A false alarm", *LENA).code == 0
+    again = andon("incident", "reopen", "INC-1", "--reason", "It fires again", *LENA, "--json")
+    assert (again.code, again.data["state"]) == (0, State.OPEN)
+    assert andon("incident", "waive", "INC-1", "--reason", "It was the sensor", *LENA).code == 0
+    assert andon("incident", "resolve", "INC-1", "--summary", "Sensor replaced", *LENA).code == 0
+    assert "review is not published" in andon("incident", "close", "INC-1", "--as", "nadia@example.org").err
+    said = andon("incident", "close", "INC-1", "--as", "nadia@example.org", "--reason", "A broken sensor", "--json")
+    assert (said.code, said.data["state"]) == (0, State.CLOSED)
+
+
+def test_the_list_of_a_system_that_is_not_there_is_no_empty_list(incident, andon):
+    said = andon("incident", "list", "--system", "ghost")
+    assert said.code == 1
+    assert "ghost" in said.err

@@ -1,6 +1,6 @@
 """Who is on call, as rows in the database say it."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -113,3 +113,14 @@ def test_a_broken_contact_point_does_not_count(time, cast):
     ContactPoint.objects.filter(pk=point.pk).update(broken_at=clock.now())
     assert queries.working_contact_points(cast.lena) == []
     assert queries.reachable([cast.lena.pk, cast.tomas.pk]) == {cast.tomas.pk}
+
+
+def test_one_person_for_good_is_not_said_to_end_where_the_look_ahead_does(cast, time, signed_in):
+    schedule = make_schedule("alone", cast.lena, start=date(2026, 2, 2))
+    board = queries.board([schedule], clock.now())[0]
+    assert board.now.lasting
+    assert "with no hand-over in sight" in signed_in(cast.lena).get(f"/schedules/{schedule.slug}").content.decode()
+    taken_in_turns = queries.board([make_schedule("turns", cast.lena, cast.omar, start=date(2026, 2, 2))], clock.now())[
+        0
+    ]
+    assert not taken_in_turns.now.lasting

@@ -45,7 +45,7 @@ def test_somebody_reached_twice_is_paged_once_and_told_both_ways(incident: Incid
     (page,) = actions.queue(
         incident, people=people, step=2, round=3, on_fallback=True, first=False, now=incident.created_at
     )
-    assert page.reason == "fallback, step 2, round 3: on call in Credit models; member of Credit models"
+    assert page.reason == "fallback, step 2: on call in Credit models; member of Credit models"
 
 
 def test_nobody_with_a_working_contact_point_leaves_nothing(incident: Incident, cast: Cast):

@@ -31,6 +31,13 @@ def overdue_action(cast, incident):
     )
 
 
+def test_an_empty_register_is_not_called_covered(cast, time, signed_in):
+    System.objects.update(stage="development")
+    said = signed_in(cast.vera).get("/").content.decode()
+    assert "No system is in production yet." in said
+    assert "Every system in production is covered." not in said
+
+
 def test_all_is_quiet(cast, time, signed_in):
     shown = home(signed_in(cast.vera))
     assert shown["headline"] == "All is quiet"

@@ -29,9 +29,9 @@ def number_of(text: str) -> int:
 
 
 def _open(number: str, email: str) -> "tuple[Incident, Actor]":
+    house.enter()  # before any import of models, which need settings
     from andon.incidents.policy import access_incident
 
-    house.enter()
     by = house.actor(email)
     return access_incident(by, number_of(number)), by
 
@@ -47,12 +47,13 @@ def list_(
     house.enter()
     from andon.incidents.policy import visible
     from andon.practice.lifecycle import UNRESOLVED
+    from andon.registry.policy import access_system
 
     rows = visible(house.operator()).order_by("-number")
     if not everything:
         rows = rows.filter(state__in=UNRESOLVED)
     if system:
-        rows = rows.filter(system__slug=system)
+        rows = rows.filter(system=access_system(house.operator(), system))
     found = list(rows.select_related("system", "acknowledged_by")[:limit])
     say.answer(
         [facts(row) for row in found],
@@ -149,6 +150,34 @@ def resolve(
     from andon.response.resolving import resolve as act
 
     _show(act(found, summary=summary, by=by))
+
+
+@app.command()
+def reopen(
+    incident: Number,
+    as_: As,
+    reason: Annotated[str, typer.Option(help="What shows that it is not over.")],
+    json: say.AsJson = False,
+) -> None:
+    """Open a resolved or closed incident again; its chain is paged anew."""
+    found, by = _open(incident, as_)
+    from andon.response.resolving import reopen as act
+
+    _show(act(found, reason=reason, by=by))
+
+
+@app.command()
+def close(
+    incident: Number,
+    as_: As,
+    reason: Annotated[str, typer.Option(help="Why it closes without a published review, if it does.")] = "",
+    json: say.AsJson = False,
+) -> None:
+    """Close a resolved incident, once its review is published."""
+    found, by = _open(incident, as_)
+    from andon.response.resolving import close as act
+
+    _show(act(found, reason=reason, by=by))
 
 
 @app.command()

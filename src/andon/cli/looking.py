@@ -117,7 +117,7 @@ def oncall(
                     "schedule", "on call", "until", "next",
                     rows=[
                         (board.schedule.slug, board.now.person if board.now else "NOBODY",
-                         say.when(board.now.ends) if board.now else "-",
+                         _until(board.now),
                          f"{board.next.person} from {say.when(board.next.starts)}" if board.next else "nobody")
                         for board in shown
                     ],
@@ -127,6 +127,11 @@ def oncall(
         return parts
 
     say.answer(data, show)
+
+
+def _until(shift: "OnCall | None") -> str:
+    """The end of a shift; none to tell where no hand-over is in sight."""
+    return "-" if shift is None else "no hand-over in sight" if shift.lasting else say.when(shift.ends)
 
 
 def _shift(shift: "OnCall | None") -> dict[str, Any] | None:

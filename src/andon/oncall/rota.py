@@ -6,7 +6,7 @@ from when it was written, and until it was cancelled if that came while it ran.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -25,13 +25,17 @@ _ZONES = timedelta(days=2)
 
 @dataclass(frozen=True, slots=True)
 class OnCall:
-    """A person on call in a schedule between two instants (aware, UTC); `source` says what put them there."""
+    """A person on call in a schedule between two instants (aware, UTC); `source` says what put them there.
+
+    `lasting` says that no hand-over is in sight: `ends` is then where the look ahead stopped, not an end to tell.
+    """
 
     schedule: Schedule
     person: Person
     starts: datetime
     ends: datetime
     source: str
+    lasting: bool = False
 
 
 @dataclass(slots=True)
@@ -45,7 +49,8 @@ class Rota:
 
     def on_call(self, at: datetime) -> OnCall | None:
         """Who is on call at an instant."""
-        return self._named(rotation.on_call(self.layers, self.overrides, at))
+        found = self._named(rotation.on_call(self.layers, self.overrides, at))
+        return replace(found, lasting=found.ends >= at + HORIZON) if found else None
 
     def next(self, at: datetime) -> OnCall | None:
         """Who takes over next from whoever is on call at an instant."""

@@ -63,7 +63,8 @@ def queue(
         person__in=why, person__is_active=True, verified_at__isnull=False, broken_at=None, removed_at=None
     )
     prefix = "fallback, " if on_fallback else ""
-    again = f", round {round}" if round > 1 else ""
+    # Rounds are counted through from the chain before, so on the fallback the figure would mislead.
+    again = f", round {round}" if round > 1 and not on_fallback else ""
     pages = [
         Page(
             incident=incident,

@@ -117,7 +117,7 @@ def _chain(facts: Facts) -> Iterator[Finding]:
     if facts.steps is None:
         yield Finding(
             FindingCode.NO_CHAIN,
-            "There is no escalation chain, so an incident would page nobody. Choose one.",
+            "There is no escalation chain, so an incident would page only the organisation's fallback. Choose one.",
         )
         return
     if not facts.steps:

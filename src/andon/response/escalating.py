@@ -154,5 +154,5 @@ def _page_administrators(incident: Incident, *, first: bool, now: datetime) -> d
 
 def _place(place: Progress) -> str:
     """A place in the chain as people say it."""
-    again = f", round {place.round + 1}" if place.round else ""
+    again = f", round {place.round + 1}" if place.round and not place.on_fallback else ""
     return f"{'fallback ' if place.on_fallback else ''}step {place.step_index + 1}{again}"

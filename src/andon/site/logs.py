@@ -15,7 +15,8 @@ _CREDENTIALS = re.compile(r"(/(?:a|setup|invite|contact|ical)/|[?&](?:token|mail
 
 def hide_secrets(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Blank every value whose name says that it is secret or reaches a person, and credentials inside any text."""
-    return {key: _hidden(key, value) for key, value in event.items()}
+    # The server says its start a second time with terminal colours, which no log wants.
+    return {key: _hidden(key, value) for key, value in event.items() if key != "color_message"}
 
 
 def _hidden(key: str, value: Any) -> Any:

@@ -17,7 +17,7 @@ from andon.oncall.queries import NowAndNext
 from andon.people.policy import Actor
 from andon.practice.lifecycle import UNRESOLVED, State
 from andon.practice.severity import Severity
-from andon.practice.words import IncidentKind, OrgRole
+from andon.practice.words import IncidentKind, OrgRole, Stage
 from andon.registry import queries as registry
 from andon.registry.queries import Uncovered
 from andon.response.clocks import running
@@ -56,10 +56,16 @@ def home(by: Actor, zone: tzinfo) -> dict[str, Any]:
             for found in running(burning)[:SHOWN]
         ],
         "on_call": on_call(by, now) if by.may(OrgRole.VIEWER) else [],
+        "nothing_runs": _nothing_runs(by),
         "uncovered": [_gap(found, by) for found in uncovered[:SHOWN]],
         "overdue": _overdue(by),
         "live_url": "/live/",
     }
+
+
+def _nothing_runs(by: Actor) -> bool:
+    """Whether the viewer may know of systems and none is in production: then there is nothing to cover."""
+    return by.may(OrgRole.VIEWER) and not registry.systems().filter(stage=Stage.PRODUCTION).exists()
 
 
 def headline(counts: dict[int, int], burning: Sequence[Incident], *, uncovered: int) -> str:
@@ -143,7 +149,7 @@ def on_call(by: Actor, now: datetime) -> list[dict[str, Any]]:
             "schedule": row.schedule.name,
             "url": reverse("schedule", args=[row.schedule.slug]),
             "person": str(row.now.person) if row.now else "",
-            "until": row.now.ends if row.now else None,
+            "until": row.now.ends if row.now and not row.now.lasting else None,
             "next_person": str(row.next.person) if row.next else "",
             "yours": _is_viewer(row, by),
         }

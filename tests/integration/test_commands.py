@@ -1,0 +1,43 @@
+"""Commands as processes of their own: in the suite's process Django is set up already, in a shell it is not."""
+
+import os
+
+import pytest
+
+from tests.support.command import andon
+from tests.support.processes import ROOT
+
+AS = ("--as", "lena@example.org")
+COMMANDS = (
+    ("incident", "list"),
+    ("incident", "list", "--system", "credit-scorer"),
+    ("incident", "show", "INC-1"),
+    ("incident", "declare", "Errors", *AS),
+    ("incident", "ack", "INC-1", *AS),
+    ("incident", "contain", "INC-1", "--kind", "disable", "--note", "off", *AS),
+    ("incident", "waive", "INC-1", "--reason", "a false alarm", *AS),
+    ("incident", "resolve", "INC-1", "--summary", "over", *AS),
+    ("incident", "reopen", "INC-1", "--reason", "it goes on", *AS),
+    ("incident", "close", "INC-1", *AS),
+    ("incident", "note", "INC-1", "seen", *AS),
+    ("check",),
+    ("oncall",),
+    ("verify",),
+    ("user", "list"),
+    ("user", "create", "lena@example.org", "--name", "Lena"),
+    ("user", "role", "lena@example.org", "lead"),
+    ("user", "deactivate", "lena@example.org"),
+    ("user", "reactivate", "lena@example.org"),
+    ("user", "reset-link", "lena@example.org"),
+)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_in_a_fresh_process_answers_in_words(tmp_path, words):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANDON_", "DJANGO_"))}
+    environment |= {"ANDON_DATA_DIR": str(tmp_path), "PYTHONPATH": str(ROOT / "src")}
+    ended = andon(environment, *words)
+    assert "Traceback" not in ended.err
+    assert (ended.code, ended.out) == (2, "")
+    assert "`andon up` makes it" in ended.err

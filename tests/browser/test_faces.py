@@ -70,6 +70,7 @@ def test_long_words_break_inside_the_phone(wordy, window):
         "/incidents/1",
         "/incidents/1/contain",
         f"/systems/{rows['system']}",
+        "/systems/identity-check",
         f"/systems/{rows['system']}/change",
         f"/components/{rows['component']}",
         f"/teams/{rows['team']}",

@@ -80,10 +80,16 @@ def test_long_words_break_inside_the_phone(wordy, window):
         reads_in_place(page)
 
 
-def test_three_figures_leave_the_lamps_two_rows(wordy, window):
+def test_a_late_clock_and_three_figures_leave_the_lamps_two_rows(wordy, window):
     andon, world, _rows = wordy
     page = window("phone").new_page()
     sign_in(page, andon, world)
+    page.evaluate(
+        """() => { const what = document.querySelector(".lamp .what"), late = document.createElement("span");
+            late.className = "late"; late.textContent = " 12 over"; what.parentElement.append(late);
+            for (const more of document.querySelectorAll(".lamp .more")) more.remove(); }"""
+    )
+    assert page.locator(".lamps").bounding_box()["height"] <= 64
     page.evaluate(
         """() => { for (const lamp of document.querySelectorAll(".lamp")) {
             lamp.classList.add("many", "lit"); lamp.querySelector("b").textContent = "128"; } }"""

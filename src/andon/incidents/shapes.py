@@ -9,6 +9,7 @@ from ninja import Field, Schema
 from andon.incidents.describe import Line
 from andon.incidents.models import HarmScore, Incident, Link, ProtocolStep, RoleAssignment, TimelineEntry
 from andon.kit.instants import Instant
+from andon.kit.shapes import Given
 from andon.oncall.shapes import PersonShort
 from andon.people.models import Person
 
@@ -242,34 +243,34 @@ class TimelineQuery(Schema):
     order: Literal["oldest", "newest"] = "oldest"
 
 
-class NoteIn(Schema):
+class NoteIn(Given):
     """A note in Markdown; `at` is when it happened, when that was earlier than now."""
 
     text: str
     at: Instant | None = None
 
 
-class RoleIn(Schema):
+class RoleIn(Given):
     """Who takes which role: lead, responder, communications, harm or scribe."""
 
     role: str
     person: UUID
 
 
-class LinkIn(Schema):
+class LinkIn(Given):
     """Something elsewhere: a dashboard, a call, a ticket, a document."""
 
     title: str = Field("", max_length=200)
     url: str = Field(max_length=2000)
 
 
-class WaiveIn(Schema):
+class WaiveIn(Given):
     """Why the step is not done."""
 
     reason: str
 
 
-class RestrictIn(Schema):
+class RestrictIn(Given):
     """Whether only those involved see the incident."""
 
     restricted: bool

@@ -12,6 +12,7 @@ from andon.intake import queries, wording
 from andon.intake.models import Delivery, Integration, Signal
 from andon.kit.cursor import DEFAULT
 from andon.kit.errors import Invalid
+from andon.kit.shapes import Given
 from andon.practice.words import IncidentType
 from andon.registry.models import System
 
@@ -142,7 +143,7 @@ def made(row: Integration, token: str) -> IntegrationMade:
     return IntegrationMade(**_facts(queries.integrations().get(pk=row.pk)), token=token)
 
 
-class IntegrationChange(Schema):
+class IntegrationChange(Given):
     """What is to be different about an integration; what is left out stays."""
 
     name: str | None = None
@@ -151,7 +152,7 @@ class IntegrationChange(Schema):
     resolves_incidents: bool | None = None
 
 
-class IntegrationIn(Schema):
+class IntegrationIn(Given):
     """A new sender."""
 
     slug: str = Field(description="Part of its address; it stays as it is.")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from ninja import Field, Schema
 
+from andon.kit.shapes import Given
 from andon.oncall import facts, queries
 from andon.oncall.models import Chain, Layer, Override, Schedule
 from andon.oncall.queries import NowAndNext, OnCall
@@ -65,7 +66,7 @@ class NowAndNextOut(Schema):
         )
 
 
-class ScheduleIn(Schema):
+class ScheduleIn(Given):
     """A new schedule. Without `slug` one is made of the name."""
 
     name: str
@@ -74,7 +75,7 @@ class ScheduleIn(Schema):
     team: str | None = Field(None, description="Short name or id of the team that answers for it.")
 
 
-class ScheduleChange(Schema):
+class ScheduleChange(Given):
     """What to change; what is left out stays."""
 
     name: str | None = None
@@ -103,7 +104,7 @@ class ScheduleOut(Schema):
         )
 
 
-class RotationIn(Schema):
+class RotationIn(Given):
     """People taking turns, in local wall time of `time_zone`."""
 
     participants: list[str] = Field(description="Ids or e-mail addresses, in the order of their turns.")
@@ -158,7 +159,7 @@ class LayerOut(Schema):
         return cls(id=row.pk, participants=turns, shifts=len(row.shifts.all()), **columns)
 
 
-class OverrideIn(Schema):
+class OverrideIn(Given):
     """Somebody takes over from one local time to another."""
 
     person: str | None = Field(None, description="Id or e-mail address; yourself when left out.")
@@ -200,7 +201,7 @@ class ScheduleDetail(ScheduleOut):
     gaps: list[GapOut]
 
 
-class CalendarIn(Schema):
+class CalendarIn(Given):
     """An iCalendar file to import."""
 
     calendar: str = Field(description="The file's text, at most 1 MB.")
@@ -224,7 +225,7 @@ class ImportOut(Schema):
     unmatched: list[UnmatchedOut]
 
 
-class TargetIn(Schema):
+class TargetIn(Given):
     """Whom a step reaches."""
 
     kind: Literal["person", "schedule", "team"]
@@ -239,7 +240,7 @@ class TargetOut(Schema):
     label: str
 
 
-class StepIn(Schema):
+class StepIn(Given):
     """A step: everyone it reaches is paged at once, then the next step waits."""
 
     wait_minutes: int = 5
@@ -253,7 +254,7 @@ class StepOut(Schema):
     targets: list[TargetOut]
 
 
-class ChainIn(Schema):
+class ChainIn(Given):
     """A chain; all of its steps are given, in order."""
 
     name: str

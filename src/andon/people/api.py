@@ -11,6 +11,7 @@ from ninja.responses import Status
 
 from andon.kit import cursor as paging
 from andon.kit.errors import Forbidden, Missing
+from andon.kit.shapes import Given
 from andon.people import actions, mail, queries, ties
 from andon.people.api_auth import Unauthenticated, caller, who
 from andon.people.models import ApiToken, ChannelKind, ContactPoint, Invitation, Membership, Person, Team
@@ -48,7 +49,7 @@ class PeopleOut(Schema):
     next_cursor: str | None
 
 
-class PersonIn(Schema):
+class PersonIn(Given):
     """What to change; what is left out stays."""
 
     name: str | None = None
@@ -92,20 +93,20 @@ class TeamsOut(Schema):
     next_cursor: str | None
 
 
-class TeamIn(Schema):
+class TeamIn(Given):
     """A new team; without a short name it is made of the name."""
 
     name: str
     slug: str = ""
 
 
-class TeamChangeIn(Schema):
+class TeamChangeIn(Given):
     """What to call a team."""
 
     name: str
 
 
-class MemberIn(Schema):
+class MemberIn(Given):
     """What somebody is in a team."""
 
     role: Membership.Role = Membership.Role.MEMBER
@@ -139,7 +140,7 @@ class InvitationsOut(Schema):
     next_cursor: str | None
 
 
-class InvitationIn(Schema):
+class InvitationIn(Given):
     """Whom to invite."""
 
     email: str
@@ -169,7 +170,7 @@ class ContactPointOut(Schema):
     broken_reason: str
 
 
-class ContactPointIn(Schema):
+class ContactPointIn(Given):
     """A new contact point. It counts once its test message was confirmed."""
 
     kind: ChannelKind
@@ -178,7 +179,7 @@ class ContactPointIn(Schema):
     delay_minutes: int = 0
 
 
-class ContactPointChangeIn(Schema):
+class ContactPointChangeIn(Given):
     """What can change about one."""
 
     label: str
@@ -204,7 +205,7 @@ class TokenOut(Schema):
     last_used_at: datetime | None
 
 
-class TokenIn(Schema):
+class TokenIn(Given):
     """A new token."""
 
     name: str
@@ -226,7 +227,7 @@ class MeOut(Schema):
     scopes: list[str] | None
 
 
-class ProfileIn(Schema):
+class ProfileIn(Given):
     """What one says about oneself."""
 
     name: str

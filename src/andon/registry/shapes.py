@@ -6,6 +6,7 @@ from uuid import UUID
 from ninja import Field, Schema
 
 from andon.kit.errors import Invalid
+from andon.kit.shapes import Given
 from andon.oncall.facts import find_person, find_team
 from andon.oncall.models import Chain
 from andon.oncall.shapes import NowAndNextOut, PersonShort
@@ -42,7 +43,7 @@ class ReadinessOut(Schema):
         return cls(ready=verdict.ready, findings=[FindingOut.of(finding) for finding in verdict.findings])
 
 
-class SystemIn(Schema):
+class SystemIn(Given):
     """A system for the register. It does not begin in production."""
 
     name: str
@@ -76,7 +77,7 @@ class SystemIn(Schema):
         )
 
 
-class SystemChange(Schema):
+class SystemChange(Given):
     """What to change; what is left out stays, null empties. The stage is moved at `/systems/{slug}/stage`."""
 
     name: str | None = None
@@ -183,7 +184,7 @@ class SystemDetail(SystemOut):
     components: list[DependencyOut]
 
 
-class StageIn(Schema):
+class StageIn(Given):
     """Where to move a system; the reason is an administrator's, for one that is not ready."""
 
     to: Stage
@@ -213,7 +214,7 @@ class StageChangeOut(Schema):
         )
 
 
-class ComponentIn(Schema):
+class ComponentIn(Given):
     """A third-party model, API or data source."""
 
     name: str
@@ -265,7 +266,7 @@ class ComponentOut(Schema):
         )
 
 
-class PurposeIn(Schema):
+class PurposeIn(Given):
     """What a system uses a component for."""
 
     purpose: str = ""

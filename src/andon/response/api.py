@@ -13,6 +13,7 @@ from andon.incidents.models import SeverityLowering
 from andon.incidents.policy import access_incident
 from andon.kit.errors import Invalid, Missing
 from andon.kit.instants import Instant
+from andon.kit.shapes import Given
 from andon.people.api_auth import caller
 from andon.people.models import Person
 from andon.practice.severity import Severity
@@ -25,7 +26,7 @@ __all__ = ["router"]
 WRITE = "incidents:write"
 
 
-class DeclareIn(Schema):
+class DeclareIn(Given):
     """A title is enough; a system's slug makes its chain come."""
 
     title: str = Field(max_length=opening.TITLE_LIMIT)
@@ -36,7 +37,7 @@ class DeclareIn(Schema):
     restricted: bool = False
 
 
-class ContainIn(Schema):
+class ContainIn(Given):
     """How the harm was stopped, what exactly was done, and since when (now, if absent)."""
 
     kind: ContainmentKind
@@ -44,19 +45,19 @@ class ContainIn(Schema):
     at: Instant | None = None
 
 
-class ReasonIn(Schema):
+class ReasonIn(Given):
     """A reason, for the timeline."""
 
     reason: str = ""
 
 
-class ResolveIn(Schema):
+class ResolveIn(Given):
     """How it ended, and how that was verified."""
 
     summary: str
 
 
-class OnsetIn(Schema):
+class OnsetIn(Given):
     """When it began: an estimate, the interval that it lies in, and what that rests on."""
 
     onset: Instant
@@ -65,14 +66,14 @@ class OnsetIn(Schema):
     why: str = ""
 
 
-class TypeIn(Schema):
+class TypeIn(Given):
     """The primary type and further ones."""
 
     type: IncidentType
     secondary: list[IncidentType] = Field(default_factory=list)
 
 
-class HarmIn(Schema):
+class HarmIn(Given):
     """One dimension of harm, H0 to H4 with evidence; null takes it back to not assessed."""
 
     dimension: HarmDimension
@@ -80,13 +81,13 @@ class HarmIn(Schema):
     evidence: str = ""
 
 
-class TechnicalIn(Schema):
+class TechnicalIn(Given):
     """Technical impact, T0 to T4; null takes it back to not assessed."""
 
     value: int | None = Field(ge=0, le=4)
 
 
-class SeverityIn(Schema):
+class SeverityIn(Given):
     """A severity, 1 (worst) to 5, and why; lowering names the person who decides."""
 
     to: int = Field(ge=1, le=5)
@@ -94,7 +95,7 @@ class SeverityIn(Schema):
     approver: UUID | None = None
 
 
-class DecisionIn(Schema):
+class DecisionIn(Given):
     """What the named approver says."""
 
     approve: bool

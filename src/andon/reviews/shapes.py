@@ -6,6 +6,7 @@ from uuid import UUID
 from ninja import Field, Schema
 
 from andon.incidents.shapes import short
+from andon.kit.shapes import Given
 from andon.oncall.shapes import PersonShort
 from andon.reviews.models import Action, Review, SectionVersion
 from andon.reviews.queries import Section
@@ -153,27 +154,27 @@ class ActionQuery(Schema):
     limit: int = 50
 
 
-class ReviewMove(Schema):
+class ReviewMove(Given):
     """Where the review goes: `draft`, `in_review` or `published`."""
 
     to: Review.State
 
 
-class SectionIn(Schema):
+class SectionIn(Given):
     """A section's text in Markdown, and the version that its writer began from."""
 
     body: str
     seen_version: int
 
 
-class NewSection(Schema):
+class NewSection(Given):
     """One of the handbook's sections by its key, or one with a title of its own."""
 
     key: str = ""
     title: str = ""
 
 
-class ActionIn(Schema):
+class ActionIn(Given):
     """What is to be done, by whom, until when, and how somebody else can see that it worked."""
 
     title: str
@@ -183,7 +184,7 @@ class ActionIn(Schema):
     verification: str = ""
 
 
-class ActionChange(Schema):
+class ActionChange(Given):
     """What to change of an open action; what is left out stays."""
 
     title: str | None = None
@@ -193,7 +194,7 @@ class ActionChange(Schema):
     verification: str | None = None
 
 
-class ActionMove(Schema):
+class ActionMove(Given):
     """Where the action goes: `done`, `verified`, `dropped` or `open`; the last two need a reason."""
 
     to: Action.State

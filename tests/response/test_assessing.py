@@ -8,8 +8,9 @@ from andon.incidents import actions
 from andon.kit.errors import Conflict, Forbidden, Invalid
 from andon.people.policy import Actor
 from andon.practice.severity import Severity
-from andon.practice.words import Criticality, HarmDimension, IncidentType
+from andon.practice.words import Criticality, HarmDimension, IncidentType, OrgRole
 from andon.response import assessing, opening
+from tests.support.cast import person
 
 pytestmark = pytest.mark.django_db
 
@@ -120,3 +121,29 @@ def test_the_onset_is_an_estimate_with_an_interval(cast, incident, time):
         facts = {"onset": at, "low": None, "high": None, **wrong}
         with pytest.raises(Invalid):
             assessing.estimate_onset(incident, **facts, why="", by=Actor.of(cast.lena))
+
+
+def test_an_approver_who_is_no_lead_any_more_decides_nothing_and_blocks_nobody(cast, incident):
+    lena = Actor.of(cast.lena)
+    assessing.raise_severity(incident, to=Severity.S1, reason="", by=lena)
+    asked = assessing.ask_to_lower(incident, to=Severity.S4, reason="quiet", approver=cast.omar, by=lena)
+    cast.omar.role = OrgRole.RESPONDER
+    cast.omar.save()
+    with pytest.raises(Forbidden):
+        assessing.decide_lowering(asked, approve=True, by=Actor.of(cast.omar))
+    again = assessing.ask_to_lower(incident, to=Severity.S3, reason="quiet", approver=cast.nadia, by=lena)
+    asked.refresh_from_db()
+    assert asked.state == "declined"
+    assessing.decide_lowering(again, approve=True, by=Actor.of(cast.nadia))
+    incident.refresh_from_db()
+    assert incident.level is Severity.S3
+
+
+def test_an_approver_must_be_able_to_see_a_restricted_incident(cast, incident):
+    lead = person("Ines", OrgRole.LEAD)
+    lena = Actor.of(cast.lena)
+    assessing.raise_severity(incident, to=Severity.S1, reason="", by=lena)
+    actions.restrict(incident, restricted=True, by=Actor.of(cast.omar))
+    with pytest.raises(Invalid) as refused:
+        assessing.ask_to_lower(incident, to=Severity.S4, reason="quiet", approver=lead, by=lena)
+    assert refused.value.field == "approver"

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from andon.handbook.loader import protocol_for
 from andon.handbook.tables import severity_tables
 from andon.incidents.models import HarmScore, Incident, ProtocolStep, SeverityLowering
-from andon.incidents.policy import must_respond
+from andon.incidents.policy import must_respond, visible
 from andon.incidents.timeline import hold, record
 from andon.kit import clock
 from andon.kit.errors import Conflict, Forbidden, Invalid
@@ -154,8 +154,10 @@ def ask_to_lower(
     )
     if not verdict.ok:
         raise Invalid(verdict.text, field="reason" if verdict.reason is rules.Change.NEEDS_REASON else "approver")
-    if approver is None or not Actor.of(approver).may(OrgRole.LEAD):
-        raise Invalid("The approver must be a lead or an administrator.", field="approver")
+    if approver is None or not _may_decide(approver, held):
+        what = "The approver must be a lead or an administrator, and able to see this incident."
+        raise Invalid(what, field="approver")
+    _drop_undecidable(held, by)
     try:
         with transaction.atomic():
             asked = SeverityLowering.objects.create(
@@ -168,6 +170,23 @@ def ask_to_lower(
     return asked
 
 
+def _may_decide(approver: Person, incident: Incident) -> bool:
+    """Whether somebody can decide on a severity: an active lead or administrator who may see the incident."""
+    as_actor = Actor.of(approver)
+    return as_actor.may(OrgRole.LEAD) and visible(as_actor).filter(pk=incident.pk).exists()
+
+
+def _drop_undecidable(held: Incident, by: Actor) -> None:
+    """A request whose approver can no longer decide must not stand in the way of another."""
+    asked = held.lowerings.filter(state=SeverityLowering.State.ASKED).select_related("approver").first()
+    if asked is None or (asked.approver is not None and _may_decide(asked.approver, held)):
+        return
+    SeverityLowering.objects.filter(pk=asked.pk, state=SeverityLowering.State.ASKED).update(
+        state=SeverityLowering.State.DECLINED, decided_at=clock.now()
+    )
+    record(held, "severity_lowering_declined", {"to": Severity(asked.to).name}, by=by)
+
+
 @transaction.atomic
 def decide_lowering(asked: SeverityLowering, *, approve: bool, by: Actor) -> Incident:
     """The named approver agrees or not."""
@@ -175,6 +194,8 @@ def decide_lowering(asked: SeverityLowering, *, approve: bool, by: Actor) -> Inc
     held = hold(asked.incident_id)
     if asked.approver_id != person.pk:
         raise Forbidden(f"{asked.approver or 'Somebody else'} was named to decide this.")
+    if not _may_decide(person, held):
+        raise Forbidden("Only a lead or an administrator decides on a severity. Ask for another approver to be named.")
     state = SeverityLowering.State.APPROVED if approve else SeverityLowering.State.DECLINED
     moved = SeverityLowering.objects.filter(pk=asked.pk, state=SeverityLowering.State.ASKED).update(
         state=state, decided_at=clock.now()

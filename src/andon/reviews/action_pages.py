@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from andon.incidents.policy import must_respond
+from andon.incidents.policy import may_respond, must_respond
 from andon.kit.errors import Refused
 from andon.kit.forms import refuse
 from andon.kit.markdown import render as markdown
@@ -18,7 +18,7 @@ from andon.reviews import actions, queries
 from andon.reviews.actions import access_action, access_review
 from andon.reviews.forms import ActionForm, MoveActionForm
 from andon.reviews.models import Action
-from andon.reviews.pages import PER_PAGE, action_rows, may_work
+from andon.reviews.pages import PER_PAGE, action_rows
 from andon.reviews.queries import ActionFilter
 
 ANY = "any"
@@ -61,7 +61,7 @@ def action(request: HttpRequest, number: int) -> HttpResponse:
 
 
 def _action(request: HttpRequest, found: Action, by: Actor, *, problem: str = "") -> HttpResponse:
-    responds = may_work(by, found.review.incident)
+    responds = may_respond(by, found.review.incident)
     owns = by.person is not None and by.person.pk == found.owner_id
     context = {
         "action": found,

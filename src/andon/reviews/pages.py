@@ -9,8 +9,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from andon.incidents.models import Incident
-from andon.incidents.policy import access_incident, must_respond
+from andon.incidents.policy import access_incident, may_respond, must_respond
 from andon.kit.errors import Invalid, Missing, Refused
 from andon.kit.forms import refuse
 from andon.kit.markdown import render as markdown
@@ -27,11 +26,6 @@ from andon.reviews.queries import Section
 
 PER_PAGE = 50
 ACTIONS_SECTION = "actions"
-
-
-def may_work(by: Actor, incident: Incident) -> bool:
-    """Whether the viewer may write here, as `must_respond` has it."""
-    return by.may(OrgRole.RESPONDER) or incident.roles.filter(person=by.person, ended_at=None).exists()
 
 
 @require_safe
@@ -53,10 +47,10 @@ def review(request: HttpRequest, number: int) -> HttpResponse:
     incident = access_incident(by, number)
     if not Review.objects.filter(incident=incident).exists():
         over = State(incident.state) not in UNRESOLVED
-        context = {"incident": incident, "may": over and may_work(by, incident), "over": over}
+        context = {"incident": incident, "may": over and may_respond(by, incident), "over": over}
         return render(request, "reviews/none.html", context)
     found = access_review(by, number)
-    may = may_work(by, incident)
+    may = may_respond(by, incident)
     rows = action_rows(queries.actions(by).filter(review=found))
     sections = [_part(section, has_actions=bool(rows)) for section in queries.sections(found)]
     empty = sum(part["empty"] for part in sections)

@@ -77,7 +77,9 @@ def restore(
     def show() -> list[Any]:
         lines = [f"Restored {house.database_name()} from {file}."]
         lines += [f"It was of an earlier version: {ran} migrations ran."] if ran else []
-        lines += [f"{verified} timelines with {entries} entries verify."] if not broken else []
+        lines += (
+            [f"Intact: {verified} timeline{'s' if verified != 1 else ''}, {entries} entries."] if not broken else []
+        )
         return lines
 
     say.answer(data, show)

@@ -110,6 +110,11 @@ def _harm(body: Body, _names: Names) -> str:
     )
 
 
+def _pages(body: Body) -> str:
+    count = len(body["pages"])
+    return "A waiting page was" if count == 1 else f"{count} waiting pages were"
+
+
 def _still(body: Body) -> str:
     count = body.get("still_firing", 0)
     return f", while {count} of its signals still fire{'s' if count == 1 else ''}" if count else ""
@@ -138,7 +143,7 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
         "warning",
         lambda b, n: f"Page to {names_of(b, n)} by {b['channel']} was not taken{_reason(b)}",
     ),
-    "page_cancelled": ("check", lambda b, _: f"{len(b['pages'])} waiting pages cancelled: {b['reason']}"),
+    "page_cancelled": ("check", lambda b, _: f"{_pages(b)} cancelled: {b['reason']}"),
     "step_reached_nobody": (
         "warning",
         lambda b, _: f"Nobody to page at {', '.join(b['steps'])}; went on at once",

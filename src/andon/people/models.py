@@ -94,6 +94,14 @@ class ChannelKind(models.TextChoices):
     """How a page can travel."""
 
     EMAIL = "email", "E-mail"
+    PUSH = "push", "Browser push"
+    SMS = "sms", "Text message"
+    VOICE = "voice", "Phone call"
+    SLACK = "slack", "Slack"
+    TEAMS = "teams", "Microsoft Teams"
+    NTFY = "ntfy", "ntfy"
+    PAGERDUTY = "pagerduty", "PagerDuty"
+    APPRISE = "apprise", "Apprise (other services)"
     WEBHOOK = "webhook", "Webhook"
     LOG = "log", "Log (for trying out)"
 

@@ -69,7 +69,7 @@ WRITERS = (
     "oncall/chains.py", "oncall/calendars.py",   # actions of their own nouns
     "response/*.py",                             # actions that span slices, one file each
     "incidents/timeline.py",                     # the one writer of the timeline
-    "intake/recording.py", "intake/outcome.py",  # the group commit of what was heard
+    "intake/recording.py", "intake/beside.py",   # the group commit of what was heard
     "paging/sending.py", "paging/outcomes.py",   # the outbox: claimed, settled
     "reviews/drafting.py",                       # an action by rule
     "intake/queries.py",                         # the engine's claim of what is due, under a lease

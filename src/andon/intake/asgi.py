@@ -7,18 +7,19 @@ nothing can be written the answer is 503, which senders take as "try again": nev
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
 
 from andon.intake.adapters import adapters
-from andon.intake.doors import Door, Doors, token_of
-from andon.intake.events import Event, Malformed
-from andon.intake.queries import find_door
+from andon.intake.doors import Door, Doors, find_door, token_of
+from andon.intake.events import Malformed, Request, Said, Sender, Unsigned
 from andon.intake.recording import Heard
 from andon.intake.writer import Unavailable, Unstorable, Writer
-from andon.kit import ids
+from andon.kit import ids, outbound
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -30,8 +31,13 @@ MAX_BODY = 1024 * 1024
 MAX_HELD = 64 * 1024 * 1024  # bytes of bodies that are on their way in, all requests together
 BODY_SECONDS = 30.0
 WRITE_SECONDS = 10.0
+THINK_SECONDS = 15.0  # an adapter that waits for something else, such as a certificate
+THINKERS = 4
 RETRY_AFTER_SECONDS = 2
 GC_YOUNG = 20_000  # new objects between two collections; Python's own 700 suits short scripts
+
+T = TypeVar("T")
+_NOTHING: Mapping[str, str] = {}
 
 _encode = msgspec.json.Encoder().encode
 
@@ -58,11 +64,13 @@ class IntakeApp:
         self._writer: Writer | None = None
         self._doors: Doors | None = None
         self._held = 0
+        self._thinkers: ThreadPoolExecutor | None = None
 
     async def start(self) -> None:
         """Begin to take signals."""
         self._writer, self._first_writer = self._first_writer or Writer(), None
         self._doors = Doors(find_door)
+        self._thinkers = ThreadPoolExecutor(THINKERS, thread_name_prefix="intake-thinker")
         self._writer.start()
         # Everything loaded by now stays for good: the collector need not walk through it again and again while a
         # storm makes and drops objects by the hundred thousand (measured: a sixth of the time).
@@ -75,36 +83,75 @@ class IntakeApp:
             await self._writer.stop()
         if self._doors is not None:
             await asyncio.to_thread(self._doors.close)
-        self._writer = self._doors = None
+        if self._thinkers is not None:
+            await asyncio.to_thread(self._thinkers.shutdown)
+        self._writer = self._doors = self._thinkers = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
-            answer = await self._take(scope, headers, receive)
+            status, answer = await self._take(scope, headers, receive)
         except Refusal as refusal:
             await _send(send, refusal.status, _encode(refusal.problem), refusal.headers, b"application/problem+json")
         except Gone:
             log.info("intake.sender_gone", path=scope["path"])
         else:
-            await _send(send, 200, answer)
+            await _send(send, status, _encode(answer))
 
-    async def _take(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> bytes:
-        """Take one delivery; the body of the answer once it is on disk."""
-        kind, slug = _address(scope)
-        door = await self._admit(kind, slug, token_of(headers, scope.get("query_string", b"")))
+    async def _take(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> tuple[int, object]:
+        """Take one delivery; status and body of the answer once it is on disk."""
+        adapter, slug, below = _address(scope)
+        query = scope.get("query_string", b"")
+        door = await self._admit(adapter.kind, slug, token_of(headers, query))
         heard = Heard(ids.new(), door.id, b"", headers.get("content-type", ""), [])
         try:
             heard.body = await self._body(headers, receive)
-            heard.events = _understand(door, heard.body, headers)
+            named = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else _NOTHING
+            said = await self._understand(adapter, door, Request(heard.body, headers, named, below, scope["method"]))
         except Refusal as refusal:
             if refusal.status in {400, 413}:  # the sender's own doing: it will not be sent again as it is
                 heard.error = _in_words(refusal)
                 await self._keep(heard)
                 refusal.problem["delivery"] = str(heard.delivery)
             raise
+        heard.events, heard.changes, heard.notes = said.events, said.changes, said.notes
         await self._keep(heard)
-        return _encode({"status": "accepted", "signals": len(heard.events), "delivery": str(heard.delivery)})
+        if said.confirm:
+            await self._confirm(said.confirm)
+        return adapter.answer(said, heard.delivery)
+
+    async def _understand(self, adapter: Sender, door: Door, request: Request) -> Said:
+        """What the adapter makes of the request, once its signature, if it must have one, is seen to fit."""
+        try:
+            if not adapter.blocking:
+                return _read(adapter, door, request)
+            return await self._think(_read, adapter, door, request)
+        except Malformed as error:
+            more = {"field": error.field} if error.field else {}
+            raise Refusal(400, "Not understood", error.what, **more) from error
+        except Unsigned as error:
+            log.warning("intake.unsigned", integration=str(door.id), why=str(error))
+            raise _unknown() from error
+
+    async def _confirm(self, url: str) -> None:
+        """Tell the sender that somebody listens; if that does not work now, it is asked to ask again."""
+        try:
+            answer = await self._think(outbound.get, url)
+        except (outbound.Unreachable, outbound.TargetRefused) as error:
+            raise _unavailable(f"The address that confirms the subscription could not be called: {error}") from error
+        if not answer.ok:
+            raise _unavailable(f"The address that confirms the subscription answered {answer.status}.")
+
+    async def _think(self, do: Callable[..., T], *args: Any) -> T:
+        """Do something that waits, in a thread, for so long and no longer."""
+        if self._thinkers is None:
+            raise _unavailable("Andon is stopping.")
+        thought = asyncio.get_running_loop().run_in_executor(self._thinkers, do, *args)
+        try:
+            return await asyncio.wait_for(thought, THINK_SECONDS)
+        except TimeoutError as error:
+            raise _unavailable(f"What is needed to check this took more than {THINK_SECONDS:.0f} s.") from error
 
     async def _admit(self, kind: str, slug: str, token: str) -> Door:
         """The integration that is meant, if the token is its own; a wrong token and a wrong name get one answer."""
@@ -115,14 +162,7 @@ class IntakeApp:
         except Unavailable as error:
             raise _unavailable(str(error)) from error
         if door is None:
-            refusal = Refusal(
-                401,
-                "Unknown integration or token",
-                "There is no such integration, it is disabled, or the token is not its own. Compare address and "
-                "token with the integration's page in Andon.",
-            )
-            refusal.headers = [(b"www-authenticate", b'Bearer realm="andon"')]
-            raise refusal
+            raise _unknown()
         return door
 
     async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
@@ -175,7 +215,7 @@ class IntakeApp:
 
     async def _keep_what_cannot_be_stored(self, heard: Heard, refusal: Refusal) -> None:
         """One more try, with the raw body alone: what was heard should be seen by a person."""
-        if self._writer is None or not heard.events:
+        if self._writer is None or heard.error:
             return
         raw = Heard(heard.delivery, heard.integration, heard.body, "", [], error=_in_words(refusal))
         try:
@@ -184,27 +224,36 @@ class IntakeApp:
             log.exception("intake.lost", delivery=str(heard.delivery))
 
 
-def _address(scope: Scope) -> tuple[str, str]:
-    """Kind and integration from the path."""
-    match scope["path"].split("/"):
-        case ["", "intake", kind, slug] if kind in adapters() and slug:
-            if scope["method"] == "POST":
-                return kind, slug
-            refusal = Refusal(405, "Use POST", "Signals are sent to this address with POST.")
-            refusal.headers = [(b"allow", b"POST")]
-            raise refusal
-        case _:
-            raise Refusal(
-                404, "No such intake", "The address is /intake/<kind>/<integration>; see the integration's page."
-            )
+def _address(scope: Scope) -> tuple[Sender, str, str]:
+    """The kind, the integration's short name, and what follows, from the path."""
+    match scope["path"].split("/", 4):
+        case ["", "intake", kind, slug, *below] if (adapter := adapters().get(kind)) and slug:
+            path = below[0].strip("/") if below else ""
+            if not path or adapter.takes_paths:
+                if scope["method"] in adapter.methods:
+                    return adapter, slug, path
+                refusal = Refusal(405, "Use POST", f"Signals are sent to this address with {adapter.methods[0]}.")
+                refusal.headers = [(b"allow", ", ".join(adapter.methods).encode())]
+                raise refusal
+    raise Refusal(404, "No such intake", "The address is /intake/<kind>/<integration>; see the integration's page.")
 
 
-def _understand(door: Door, body: bytes, headers: Mapping[str, str]) -> list[Event]:
-    try:
-        return adapters()[door.kind].parse(body, headers, door.settings)
-    except Malformed as error:
-        more = {"field": error.field} if error.field else {}
-        raise Refusal(400, "Not understood", error.what, **more) from error
+def _read(adapter: Sender, door: Door, request: Request) -> Said:
+    if door.secret:
+        adapter.verify(request, door.secret)
+    return adapter.parse(request, door.settings)
+
+
+def _unknown() -> Refusal:
+    """One answer, whatever does not fit, so that a stranger learns nothing."""
+    refusal = Refusal(
+        401,
+        "Unknown integration, token or signature",
+        "There is no such integration, it is disabled, or the token or signature is not its own. Compare address, "
+        "token and secret with the integration's page in Andon.",
+    )
+    refusal.headers = [(b"www-authenticate", b'Bearer realm="andon"')]
+    return refusal
 
 
 def _in_words(refusal: Refusal) -> str:

@@ -18,8 +18,11 @@ import msgspec
 from django.db import Error as DatabaseProblem
 from django.db import close_old_connections, connection
 
+from andon.intake.adapters import adapters
+from andon.intake.models import Integration
 from andon.intake.writer import Unavailable
 from andon.kit import clock, ids
+from andon.kit.crypto import Undecryptable
 
 REMEMBERED_SECONDS = 3.0
 REMEMBERED = 4_096
@@ -29,12 +32,17 @@ _NOBODY = ids.digest("a token that nobody has")
 
 
 class Door(msgspec.Struct, frozen=True):
-    """What intake needs to know of an integration."""
+    """What intake needs to know of an integration.
+
+    Attributes:
+        secret: What its requests must be signed with in place of the token; empty where the token is demanded.
+    """
 
     id: UUID
     kind: str
     token_digest: str
     settings: dict[str, Any]
+    secret: str = ""
 
 
 class Doors:
@@ -51,7 +59,10 @@ class Doors:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="intake-doors")
 
     async def open(self, kind: str, slug: str, token: str) -> Door | None:
-        """The integration, if the token is its own; None says no more than that. Raises `Unavailable`."""
+        """The integration, if the token is its own or its requests are signed; None says no more. Raises `Unavailable`.
+
+        Whether a signature fits is for the caller to check, who has the body.
+        """
         digest = ids.digest(token)
         now = clock.monotonic()
         until, door = self._known.get(slug, (0.0, None))
@@ -77,6 +88,8 @@ class Doors:
             return await asyncio.wait_for(looking, LOOKUP_SECONDS)
         except (DatabaseProblem, TimeoutError) as error:
             raise Unavailable("The database is busy or cannot be reached.") from error
+        except Undecryptable as error:
+            raise Unavailable(str(error)) from error
 
     def _read(self, slug: str) -> Door | None:
         close_old_connections()
@@ -95,7 +108,7 @@ def _hang_up() -> None:
 def _fits(door: Door | None, kind: str, digest: str) -> bool:
     """Compared in constant time, and as long for an integration that does not exist."""
     same = ids.same(door.token_digest if door else _NOBODY, digest)
-    return same and door is not None and door.kind == kind
+    return door is not None and door.kind == kind and (same or door.secret != "")
 
 
 def _remember(memory: OrderedDict[Any, Any], key: Any, value: Any) -> None:
@@ -119,3 +132,19 @@ def token_of(headers: Mapping[str, str], query: bytes) -> str:
     if b"token=" in query:
         return parse_qs(query.decode("latin-1")).get("token", [""])[-1]
     return ""
+
+
+def find_door(slug: str) -> Door | None:
+    """What intake needs to know of an enabled integration, or None."""
+    row = (
+        Integration.objects.filter(slug=slug, disabled_at__isnull=True)
+        .values_list("id", "kind", "token_digest", "settings", "secret")
+        .first()
+    )
+    return _door(*row) if row else None
+
+
+def _door(key: UUID, kind: str, digest: str, settings: dict[str, Any], secret: str) -> Door:
+    """A secret counts only where the adapter can check a signature: else the token is demanded all the same."""
+    adapter = adapters().get(kind)
+    return Door(key, kind, digest, settings, secret if adapter and adapter.signed_by else "")

@@ -1,19 +1,39 @@
-"""What an adapter hears in a sender's words, said in ours."""
+"""What an adapter hears in a sender's words, said in ours; and what an adapter is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
 
 from andon.practice.grouping import SignalStatus
-from andon.practice.words import IncidentType
+from andon.practice.words import ChangeKind, IncidentType
 
 TITLE, DESCRIPTION, URL, HINT, FINGERPRINT, EPISODE = 300, 8_000, 2_000, 120, 255, 64
 LABELS, LABEL_NAME, LABEL_VALUE = 64, 100, 1_000
+NOTE, NOTE_BY = 1_000, 120
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One request as it came.
+
+    Attributes:
+        body: Whole, and bounded.
+        headers: Names in lower case.
+        query: What follows the question mark, decoded; of a name that comes twice the last.
+        path: What follows the integration's address, without a slash at its ends; mostly empty.
+        method: Mostly POST.
+    """
+
+    body: bytes
+    headers: Mapping[str, str] = {}
+    query: Mapping[str, str] = {}
+    path: str = ""
+    method: str = "POST"
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -41,6 +61,49 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     starts_at: datetime | None = None
 
 
+class Change(msgspec.Struct, frozen=True):
+    """Something changed on a system: context for a diagnosis, never an incident. Made by `change`, bounded.
+
+    Attributes:
+        key: The sender's own mark of this change, by which a double is known; may be empty.
+        at: When it changed by the sender's clock, aware, or None for "now".
+        system_hint: The system as the sender names it; empty = the integration's own.
+    """
+
+    title: str
+    kind: ChangeKind
+    key: str = ""
+    at: datetime | None = None
+    url: str = ""
+    labels: dict[str, str] = {}
+    system_hint: str = ""
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What a sender says of a signal beside that it fires or has ended: acknowledged over there, a remark.
+
+    Kept with the signal if one is open under the fingerprint, else dropped. It stops no page. Made by `note`, bounded.
+    """
+
+    fingerprint: str
+    text: str
+    by: str = ""
+
+
+class Said(msgspec.Struct):
+    """What one request says.
+
+    Attributes:
+        confirm: An address to call once, after the commit and before the answer, by which the sender learns that
+            somebody listens (SNS). The adapter has made sure whose address it is.
+    """
+
+    events: list[Event] = []
+    changes: list[Change] = []
+    notes: list[Note] = []
+    confirm: str = ""
+
+
 class Malformed(Exception):  # noqa: N818  reads as what it is
     """A body that is not what its adapter understands; `field` is a path such as `alerts[0].status`, or empty."""
 
@@ -50,22 +113,66 @@ class Malformed(Exception):  # noqa: N818  reads as what it is
         self.field = field
 
 
-class Adapter(Protocol):
-    """One kind of sender. A folder in `andon.intake.adapters` holds a class `Adapter` that is one of these."""
+class Unsigned(Exception):  # noqa: N818  as above
+    """A request without a signature that fits, or with one that is too old; says which, for whoever sets it up."""
+
+
+class Field(msgspec.Struct, frozen=True):
+    """A setting of one kind of sender that its form asks for, kept under `name` in the integration's settings."""
+
+    name: str
+    label: str
+    help: str = ""
+    required: bool = False
+
+
+Group = Literal["Alerts", "AI platforms", "Clouds", "Anything else"]
+
+
+class Sender:
+    """One kind of sender. A folder in `andon.intake.adapters` holds a class `Adapter` made from this one.
+
+    Attributes:
+        kind: The folder's name.
+        title: What people call the sender.
+        line: One line on what Andon takes from it, for the list of kinds.
+        group: Where it stands in that list.
+        signed_by: What the sender calls the secret that it signs with; empty where it signs nothing. An integration
+            that holds this secret demands a signature that fits, and needs no token beside it; without the secret the
+            token is demanded.
+        blocking: Whether `parse` and `verify` may wait for something (a certificate to fetch): they run in a thread.
+        auto_close: After how long without news a signal counts as ended, for senders that never say that it is over.
+        fields: Settings of its own.
+        takes_paths: Whether addresses below the integration's own mean something (`Request.path`).
+        methods: What it is sent with.
+    """
 
     kind: str
     title: str
+    line: str = ""
+    group: Group = "Anything else"
+    signed_by: str = ""
+    blocking: bool = False
+    auto_close: timedelta | None = None
+    fields: tuple[Field, ...] = ()
+    takes_paths: bool = False
+    methods: tuple[str, ...] = ("POST",)
 
-    def parse(self, body: bytes, headers: Mapping[str, str], settings: Mapping[str, Any]) -> list[Event]:
-        """The events in one request.
+    def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:
+        """What the request says; `settings` are the integration's own.
 
-        Args:
-            body: As it came.
-            headers: Names in lower case.
-            settings: The integration's own.
-
-        Raises `Malformed`, naming the field, when the body is not understood.
+        Raises `Malformed`, naming the field, when it is not understood, and `Unsigned` when the sender itself vouches
+        for what it sends (by a certificate, say) and that does not hold.
         """
+        raise NotImplementedError
+
+    def verify(self, request: Request, secret: str) -> None:
+        """Raise `Unsigned` unless the request is signed with the secret (see `andon.intake.signing`)."""
+        raise NotImplementedError
+
+    def answer(self, said: Said, delivery: UUID) -> tuple[int, object]:
+        """Status and JSON body of the answer once everything is on disk."""
+        return 200, {"status": "accepted", "signals": len(said.events), "delivery": str(delivery)}
 
 
 def event(
@@ -88,20 +195,46 @@ def event(
     """
     began = _utc(starts_at)
     mark = (began.isoformat() if began else "") if episode is None else episode
-    link = url.strip()
     return Event(
         fingerprint=_key(fingerprint, FINGERPRINT),
         episode=_key(mark, EPISODE),
         status=status.value,
-        title=_text(" ".join(title.split()), TITLE) or "(no title)",
+        title=_title(title),
         description=_text(description, DESCRIPTION),
-        url=_text(link, URL) if link.startswith(("http://", "https://")) and len(link) <= URL else "",
+        url=_link(url),
         labels=_labels(labels) if labels else {},
         system_hint=_text(system_hint.strip(), HINT),
         type_hint=type_hint if type_hint in _TYPES else "",
         severity_hint=severity_hint,
         starts_at=began,
     )
+
+
+def change(
+    *,
+    title: str,
+    kind: ChangeKind = ChangeKind.OTHER,
+    key: str = "",
+    at: datetime | None = None,
+    url: str = "",
+    labels: Mapping[str, str] | None = None,
+    system_hint: str = "",
+) -> Change:
+    """A change with every text cut to what the tables hold."""
+    return Change(
+        title=_title(title),
+        kind=kind,
+        key=_key(key, FINGERPRINT),
+        at=_utc(at),
+        url=_link(url),
+        labels=_labels(labels) if labels else {},
+        system_hint=_text(system_hint.strip(), HINT),
+    )
+
+
+def note(*, fingerprint: str, text: str, by: str = "") -> Note:
+    """A note with every text cut to what the tables hold."""
+    return Note(_key(fingerprint, FINGERPRINT), _text(text.strip(), NOTE), _text(by.strip(), NOTE_BY))
 
 
 _YEARS = range(1900, 2200)
@@ -111,6 +244,16 @@ _TYPES = frozenset(word.value for word in IncidentType)
 def _text(text: str, limit: int) -> str:
     """Cut, and without NUL: PostgreSQL's text cannot hold one, and an alert is not lost for a character."""
     return text.replace("\x00", "\ufffd")[:limit]
+
+
+def _title(text: str) -> str:
+    return _text(" ".join(text.split()), TITLE) or "(no title)"
+
+
+def _link(url: str) -> str:
+    """A web address, or nothing: anything else is no link for a person."""
+    link = url.strip()
+    return _text(link, URL) if link.startswith(("http://", "https://")) and len(link) <= URL else ""
 
 
 def _key(text: str, limit: int) -> str:

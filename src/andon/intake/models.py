@@ -18,7 +18,7 @@ class Integration(Row):
     slug = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=120)
     kind = models.CharField(max_length=32)  # the name of a folder in intake/adapters
-    token_digest = models.CharField(max_length=64)
+    token_digest = models.CharField(max_length=64, unique=True)  # the compatible addresses know a sender by it alone
     secret = EncryptedTextField(blank=True, default="")
     system = models.ForeignKey(System, null=True, blank=True, on_delete=models.PROTECT, related_name="integrations")
     settings = models.JSONField(default=dict, blank=True)
@@ -114,3 +114,17 @@ class Signal(Row):
 
     def __str__(self) -> str:
         return self.title
+
+
+class SignalNote(Row):
+    """What its sender says of a signal beside that it fires: acknowledged over there, a remark. It stops no page."""
+
+    signal = models.ForeignKey(Signal, on_delete=models.CASCADE, related_name="notes")
+    by = models.CharField(max_length=120, blank=True)  # as the sender names them; nobody of ours
+    text = models.CharField(max_length=1000)
+
+    class Meta:
+        ordering: ClassVar = ["created_at", "pk"]
+
+    def __str__(self) -> str:
+        return self.text

@@ -8,22 +8,11 @@ from django.db import transaction
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from andon.intake.doors import Door
 from andon.intake.models import Delivery, Integration, Signal
 from andon.intake.policy import may_see_bodies, visible_signals
 from andon.kit import db
 from andon.people.policy import Actor
 from andon.registry.models import System
-
-
-def find_door(slug: str) -> Door | None:
-    """What intake needs to know of an enabled integration, or None."""
-    row = (
-        Integration.objects.filter(slug=slug, disabled_at__isnull=True)
-        .values_list("id", "kind", "token_digest", "settings")
-        .first()
-    )
-    return Door(*row) if row else None
 
 
 def find_system(integration: Integration, hint: str, named: Mapping[str, System] | None = None) -> System | None:

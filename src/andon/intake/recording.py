@@ -13,7 +13,8 @@ from uuid import UUID
 import msgspec
 from django.db import connection, transaction
 
-from andon.intake.events import Event
+from andon.intake import beside
+from andon.intake.events import Change, Event, Note
 from andon.intake.models import Delivery, Integration
 from andon.kit import clock, db, ids
 from andon.practice import grouping
@@ -34,6 +35,8 @@ class Heard(msgspec.Struct):
     content_type: str
     events: list[Event]
     error: str = ""
+    changes: list[Change] = []
+    notes: list[Note] = []
 
 
 @dataclass(slots=True)
@@ -102,7 +105,11 @@ def record(batch: Sequence[Heard]) -> bool:
         for event in heard.events:
             _decide(stories[integration, event.fingerprint], event, heard, now)
     _write_deliveries(batch, now, driver)
-    return _write_lines(stories, now, driver)
+    due = _write_lines(stories, now, driver)
+    for heard in batch:
+        if heard.changes or heard.notes:
+            beside.write(heard.integration, heard.changes, heard.notes, now)
+    return due
 
 
 def _take_turns(batch: Sequence[Heard]) -> None:

@@ -143,6 +143,17 @@ class ContainmentKind(Word):
     CONSTRAIN = "constrain"
 
 
+class ChangeKind(Word):
+    """What changed about a system. A change is no alarm: it is where diagnosis begins."""
+
+    DEPLOYED = "deployed"
+    ALIAS_MOVED = "alias_moved", "model alias moved"
+    VERSION_CREATED = "version_created", "model version created"
+    CONFIG = "config", "configuration changed"
+    DATA = "data", "data changed"
+    OTHER = "other", "changed"
+
+
 class Phase(RankedWord):
     """The phases of a response in the order that a protocol prescribes them."""
 

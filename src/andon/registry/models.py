@@ -3,11 +3,12 @@
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 
 from andon.kit.models import Row, one_of
 from andon.oncall.models import Chain
 from andon.people.models import Person, Team
-from andon.practice.words import Criticality, RiskClass, Stage, SystemKind
+from andon.practice.words import ChangeKind, Criticality, RiskClass, Stage, SystemKind
 
 
 class Component(Row):
@@ -90,3 +91,29 @@ class StageChange(Row):
 
     class Meta:
         ordering: ClassVar = ["-created_at"]
+
+
+class ChangeEvent(Row):
+    """Something about a system changed: a deploy, another model version. Kept for diagnosis; it alarms nobody."""
+
+    # Null where the sender names a system that is not in the register; `system_hint` then holds the name.
+    system = models.ForeignKey(System, null=True, on_delete=models.CASCADE, related_name="change_events")
+    system_hint = models.CharField(max_length=120, blank=True)
+    kind = models.CharField(max_length=20, choices=ChangeKind.choices(), default=ChangeKind.OTHER)
+    title = models.CharField(max_length=300)
+    url = models.URLField(max_length=2000, blank=True)
+    labels = models.JSONField(default=dict, blank=True)
+    at = models.DateTimeField()  # when it changed, as the source says
+    source = models.CharField(max_length=60)  # the integration's short name, or "api"
+    key = models.CharField(max_length=255, blank=True)  # the source's own mark, by which a double is known
+
+    class Meta:
+        ordering: ClassVar = ["-at", "-pk"]
+        indexes: ClassVar = [models.Index(fields=["system", "-at"], name="change_event_of_system")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["source", "key"], condition=~Q(key=""), name="change_event_once"),
+            one_of("kind", ChangeKind, "change_event_kind_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title

@@ -7,14 +7,14 @@ from importlib import resources
 import pytest
 
 from andon.intake.adapters import adapters
-from andon.intake.events import Malformed
+from andon.intake.events import Malformed, Request
 
 SAMPLES = resources.files("andon.intake.adapters") / "alertmanager" / "samples"
 
 
 def parse(body):
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return adapters()["alertmanager"].parse(raw, {}, {})
+    return adapters()["alertmanager"].parse(Request(raw), {}).events
 
 
 def alert(**changes):

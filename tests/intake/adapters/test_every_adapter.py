@@ -1,15 +1,14 @@
 """What every folder of intake/adapters must have: copy one, and these hold it too."""
 
 from contextlib import suppress
-from importlib import resources
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from andon.intake.adapters import adapters, help_text
-from andon.intake.events import Malformed
+from andon.intake.adapters import adapters, help_text, samples
+from andon.intake.events import Malformed, Request, Sender, Unsigned
 
 KINDS = sorted(adapters())
 
@@ -23,13 +22,29 @@ def test_its_folder_is_its_kind_and_it_has_a_title(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_it_says_what_it_is_for_the_list_of_kinds(kind):
+    adapter = adapters()[kind]
+    assert isinstance(adapter, Sender)
+    assert adapter.line.endswith(".")
+    assert len(adapter.line) <= 120
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_its_samples_are_understood(kind):
-    samples = list((resources.files("andon.intake.adapters") / kind / "samples").iterdir())
-    assert samples
-    for sample in samples:
-        events = adapters()[kind].parse(sample.read_bytes(), {}, {})
-        assert events
-        assert all(event.fingerprint and event.title for event in events)
+    found = samples(kind)
+    assert found
+    for request in found.values():
+        said = adapters()[kind].parse(request, {})
+        assert said.events or said.changes or said.notes or said.confirm
+        assert all(event.fingerprint and event.title for event in said.events)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if adapters()[kind].signed_by])
+def test_without_a_signature_that_fits_it_is_refused(kind):
+    for request in samples(kind).values():
+        for headers in ({}, dict.fromkeys(request.headers, "x"), dict.fromkeys(request.headers, "\xff")):
+            with pytest.raises(Unsigned):
+                adapters()[kind].verify(Request(request.body, headers), "a secret that nobody has")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -50,6 +65,6 @@ json_values = st.recursive(
 @pytest.mark.parametrize("kind", KINDS)
 @given(body=st.binary(max_size=200) | json_values.map(msgspec.json.encode))
 def test_any_body_is_understood_or_refused_in_words(kind, body):
-    with suppress(Malformed):
-        events = adapters()[kind].parse(body, {}, {})
-        assert all(0 < len(event.fingerprint) <= 255 for event in events)
+    with suppress(Malformed, Unsigned):
+        said = adapters()[kind].parse(Request(body), {})
+        assert all(0 < len(event.fingerprint) <= 255 for event in said.events)

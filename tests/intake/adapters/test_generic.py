@@ -6,14 +6,14 @@ from importlib import resources
 import pytest
 
 from andon.intake.adapters import adapters
-from andon.intake.events import Malformed
+from andon.intake.events import Malformed, Request
 
 SAMPLES = resources.files("andon.intake.adapters") / "generic" / "samples"
 
 
 def parse(body):
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return adapters()["generic"].parse(raw, {}, {})
+    return adapters()["generic"].parse(Request(raw), {}).events
 
 
 def test_everything_a_sender_can_say():

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import msgspec
 
 from andon.intake.decoding import decode
-from andon.intake.events import Event, event
+from andon.intake.events import Event, Request, Said, Sender, event
 from andon.practice.grouping import SignalStatus
 
 SEVERITIES = {
@@ -51,15 +51,17 @@ class Body(msgspec.Struct):
 _decoder = msgspec.json.Decoder(Body)
 
 
-class Adapter:
+class Adapter(Sender):
     """Alertmanager webhooks."""
 
     kind = "alertmanager"
     title = "Prometheus Alertmanager"
+    line = "Alerts that fire and end, by its webhook."
+    group = "Alerts"
 
-    def parse(self, body: bytes, headers: Mapping[str, str], settings: Mapping[str, Any]) -> list[Event]:  # noqa: ARG002  the adapters' common form
+    def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:  # noqa: ARG002  the adapters' common form
         """One event an alert."""
-        return [_event(alert) for alert in decode(_decoder, body).alerts]
+        return Said([_event(alert) for alert in decode(_decoder, request.body).alerts])
 
 
 def _event(alert: Alert) -> Event:

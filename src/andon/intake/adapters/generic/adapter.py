@@ -23,7 +23,7 @@ from typing import Any, Literal
 import msgspec
 
 from andon.intake.decoding import convert, decode
-from andon.intake.events import Event, Malformed, event
+from andon.intake.events import Event, Malformed, Request, Said, Sender, event
 from andon.practice.grouping import SignalStatus
 
 Scalar = str | int | float | bool | None
@@ -50,18 +50,19 @@ _known = frozenset(Item.__struct_fields__)
 _decoder = msgspec.json.Decoder(dict[str, Any] | list[dict[str, Any]])
 
 
-class Adapter:
+class Adapter(Sender):
     """Documented JSON."""
 
     kind = "generic"
     title = "Plain JSON"
+    line = "One object or a list of them, from a script or anything that can send an HTTP request."
 
-    def parse(self, body: bytes, headers: Mapping[str, str], settings: Mapping[str, Any]) -> list[Event]:  # noqa: ARG002  the adapters' common form
+    def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:  # noqa: ARG002  the adapters' common form
         """One event an object."""
-        decoded = decode(_decoder, body)
+        decoded = decode(_decoder, request.body)
         if isinstance(decoded, dict):
-            return [_event(decoded, "")]
-        return [_event(item, f"[{position}]") for position, item in enumerate(decoded)]
+            return Said([_event(decoded, "")])
+        return Said([_event(item, f"[{position}]") for position, item in enumerate(decoded)])
 
 
 def _event(raw: dict[str, Any], at: str) -> Event:

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test import Client
 
 from andon.kit import clock
+from andon.paging.providers import queries as providers
 from andon.people.models import Person
 from andon.web import lamps
 from tests.support import cast as the_cast
@@ -38,6 +39,12 @@ def django_db_setup(django_db_setup, django_db_blocker):
 def _fresh_lamps() -> None:
     """Pages keep their lamps for a moment; a test does not see those of the test before."""
     lamps.forget()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_providers() -> None:
+    """The settings of channels are kept for a moment too."""
+    providers.forget_here()
 
 
 @pytest.fixture

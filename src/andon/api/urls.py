@@ -6,6 +6,7 @@ from andon.api.house import HouseAPI
 from andon.intake import api as intake
 from andon.oncall import api as oncall
 from andon.paging import api as paging
+from andon.paging.providers import api as providers
 from andon.people import api as people
 from andon.people.api_auth import BrowserSession, PersonalToken
 from andon.registry import api as registry
@@ -39,6 +40,7 @@ for prefix, router in (
     ("/signals", intake.signals),
     ("/integrations", intake.integrations),
     ("/contact-points", paging.contact_points),
+    ("/channels", providers.channels),
     ("/incidents", paging.incidents),
     ("/incidents", response.router),
     ("/reviews", reviews.reviews),

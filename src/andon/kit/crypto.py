@@ -1,5 +1,6 @@
 """Encryption at rest of what can reach or name a person (Fernet, with key rotation by MultiFernet)."""
 
+import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +37,9 @@ def decrypt(token: str) -> str:
 
 if TYPE_CHECKING:  # Django's fields take type arguments in their stubs alone
     _Text = models.TextField[str, str]
+    _Object = models.TextField[dict[str, str], dict[str, str]]
 else:
-    _Text = models.TextField
+    _Text = _Object = models.TextField
 
 
 class EncryptedTextField(_Text):
@@ -50,3 +52,16 @@ class EncryptedTextField(_Text):
     def from_db_value(self, value: str | None, _expression: object, _connection: BaseDatabaseWrapper) -> str | None:
         """Decrypt on the way out."""
         return decrypt(value) if value else value
+
+
+class EncryptedJSONField(_Object):
+    """A small JSON object of texts, encrypted in the database as one text."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Encrypt on the way in."""
+        return encrypt(json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+    def from_db_value(self, value: str, _expression: object, _connection: BaseDatabaseWrapper) -> dict[str, str]:
+        """Decrypt on the way out."""
+        read: dict[str, str] = json.loads(decrypt(value))
+        return read

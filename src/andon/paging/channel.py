@@ -1,6 +1,7 @@
 """What a channel is: where it sends to, and what it says became of a message."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol, Self
@@ -10,10 +11,14 @@ from andon.paging.message import Message
 
 @dataclass(frozen=True)
 class Destination:
-    """A contact point as a channel needs it: decrypted, and never logged."""
+    """A contact point as a channel needs it: decrypted, and never logged.
+
+    `settings` are those of the channel for the whole installation, by the names of its `setup.py`.
+    """
 
     address: str
     secret: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Without what it holds, so that no traceback or log can show it."""

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from andon.incidents.models import Incident
+from andon.kit.crypto import EncryptedJSONField
 from andon.kit.models import Row, one_of
 from andon.people.models import ChannelKind, ContactPoint, Person
 
@@ -68,3 +69,18 @@ class Page(Row):
                 name="page_that_waits_has_a_time",
             ),
         ]
+
+
+class Provider(Row):
+    """What a channel needs for the whole installation: the account, server or keys that an administrator set up."""
+
+    kind = models.CharField(max_length=16, choices=ChannelKind.choices, unique=True)
+    settings = EncryptedJSONField()
+    disabled_at = models.DateTimeField(null=True, blank=True)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [one_of("kind", ChannelKind.values, "provider_kind_known")]
+
+    def __str__(self) -> str:
+        return str(self.get_kind_display())

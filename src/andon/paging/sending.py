@@ -22,6 +22,7 @@ from andon.paging import adapters, compose, outcomes
 from andon.paging.channel import Channel, Destination, Receipt
 from andon.paging.message import Message
 from andon.paging.models import Page
+from andon.paging.providers.queries import destination
 
 LEASE = timedelta(seconds=30)
 """Longer than any channel takes; how long a page may wait that a crash has cut off."""
@@ -72,7 +73,8 @@ def prepare(page: Page, find: Find = adapters.find) -> Letter | Receipt | None:
     if point.removed_at or not page.person.is_active:
         return Receipt.unable("The contact point was removed, or the person is no longer active.")
     try:
-        return Letter(page, find(page.channel), compose.page(page), Destination(point.address, point.secret))
+        there = destination(point)
+        return there if isinstance(there, Receipt) else Letter(page, find(page.channel), compose.page(page), there)
     except DatabaseTrouble:
         raise
     except Exception as error:  # noqa: BLE001  as the docstring says

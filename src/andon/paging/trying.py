@@ -12,7 +12,8 @@ from django.urls import reverse
 
 from andon.kit.errors import Conflict, Missing
 from andon.paging import adapters, compose
-from andon.paging.channel import Destination, Receipt
+from andon.paging.channel import Receipt
+from andon.paging.providers.queries import destination
 from andon.paging.sending import Find
 from andon.people.actions.contacts import contact_point_token
 from andon.people.models import ContactPoint
@@ -38,8 +39,8 @@ def try_contact_point(pk: UUID, *, by: Actor, find: Find = adapters.find) -> Rec
         raise Conflict(f"A test message went there a moment ago. Wait {PAUSE} seconds before the next one.")
     link = settings.BASE_URL + reverse("contact_point_confirm", args=[contact_point_token(point)])
     try:
-        channel = find(point.kind)
-        return channel.send(compose.test(point, link), Destination(point.address, point.secret))
+        there = destination(point)
+        return there if isinstance(there, Receipt) else find(point.kind).send(compose.test(point, link), there)
     except Exception as error:  # noqa: BLE001  a fault in a channel is the answer that this was asked for
         _log.exception("a channel failed", channel=point.kind)
         return Receipt.retry(f"Andon's own {point.kind} channel failed: {type(error).__name__}. The log has details.")

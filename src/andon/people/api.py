@@ -157,7 +157,10 @@ class InvitedOut(Schema):
 
 
 class ContactPointOut(Schema):
-    """A way to reach somebody. `works` once its test was confirmed and while no page has bounced."""
+    """A way to reach somebody. `works` once its test was confirmed and while no page has bounced.
+
+    An `address` that is itself a credential comes shortened.
+    """
 
     id: UUID
     kind: ChannelKind
@@ -168,6 +171,11 @@ class ContactPointOut(Schema):
     verified_at: datetime | None
     broken_at: datetime | None
     broken_reason: str
+
+    @staticmethod
+    def resolve_address(point: ContactPoint) -> str:
+        """As people see it."""
+        return point.shown_address
 
 
 class ContactPointIn(Given):

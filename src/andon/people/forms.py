@@ -7,8 +7,9 @@ from typing import Any
 from django import forms
 
 from andon.kit.errors import Refused
+from andon.people import ways
 from andon.people.api_auth import SCOPES
-from andon.people.models import ChannelKind, Invitation, Membership, Person, Team
+from andon.people.models import Invitation, Membership, Person, Team
 from andon.practice.words import OrgRole
 
 
@@ -137,16 +138,16 @@ class MemberForm(OneOfSeveral):
 
 
 class ContactPointForm(OneOfSeveral):
-    """A further way to be reached."""
+    """A further way to be reached, by one of the channels that can be used."""
 
     word = "contact"
 
-    kind = forms.ChoiceField(choices=ChannelKind.choices, label="By")
+    kind = forms.ChoiceField(label="By")
     address = forms.CharField(
         max_length=2000,
         required=False,
         label="Address",
-        help_text="An e-mail address, or the https address of a webhook. The log needs none.",
+        help_text="What it looks like depends on the way: see below.",
     )
     label = forms.CharField(max_length=60, required=False, label="Label", help_text="What you call it: “Phone”.")
     delay_minutes = forms.IntegerField(
@@ -157,12 +158,13 @@ class ContactPointForm(OneOfSeveral):
         help_text="0 uses it as soon as a page is due.",
     )
 
-    def clean(self) -> dict[str, Any]:
-        """An address is asked for where one is needed."""
-        facts = super().clean() or {}
-        if facts.get("kind") != ChannelKind.LOG and not facts.get("address"):
-            self.add_error("address", "Give the address.")
-        return facts
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ways = ways.offered()
+        self.waiting = ways.waiting()
+        kinds = self.fields["kind"]
+        assert isinstance(kinds, forms.ChoiceField)  # noqa: S101  for the type checker
+        kinds.choices = [(kind.value, kind.label) for kind, way in self.ways if way.typed]
 
 
 class ContactPointChangeForm(forms.Form):

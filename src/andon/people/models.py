@@ -105,6 +105,11 @@ class ChannelKind(models.TextChoices):
     WEBHOOK = "webhook", "Webhook"
     LOG = "log", "Log (for trying out)"
 
+    @property
+    def address_is_secret(self) -> bool:
+        """Whether who holds the address can send there: then it is shown in part only."""
+        return self in {ChannelKind.PUSH, ChannelKind.TEAMS, ChannelKind.PAGERDUTY, ChannelKind.APPRISE}
+
 
 class ContactPoint(Row):
     """One way to reach a person, tried `delay_minutes` after a page is due."""
@@ -125,7 +130,15 @@ class ContactPoint(Row):
         constraints: ClassVar = [one_of("kind", ChannelKind.values, "contact_point_kind_known")]
 
     def __str__(self) -> str:
-        return self.label or f"{self.get_kind_display()} {self.address}"
+        return self.label or f"{self.get_kind_display()} {self.shown_address}"
+
+    @property
+    def shown_address(self) -> str:
+        """The address as people see it: one that is a credential, only so far that they recognise it."""
+        if not ChannelKind(self.kind).address_is_secret:
+            return self.address
+        scheme, found, _ = self.address.partition("://")
+        return f"{scheme}://…{self.address[-4:]}" if found else f"…{self.address[-4:]}"
 
     @property
     def works(self) -> bool:

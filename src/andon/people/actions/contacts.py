@@ -5,14 +5,13 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
-from urllib.parse import urlsplit
 
 from django.core import signing
 from django.db import transaction
 
 from andon.kit import clock, ids
 from andon.kit.errors import Conflict, Forbidden, Invalid, Missing
-from andon.people.actions.accounts import usable_address
+from andon.people import ways
 from andon.people.models import ChannelKind, ContactPoint, Person
 from andon.people.policy import Actor
 from andon.practice.words import OrgRole
@@ -24,7 +23,7 @@ _SALT: Final = "andon.people.contact-point"
 
 @dataclass(frozen=True)
 class Reach:
-    """A new contact point. `secret` is what a webhook's messages are signed with; empty for other kinds."""
+    """A new contact point. `secret` is what its messages are signed with; empty for kinds that sign nothing."""
 
     contact_point: ContactPoint
     secret: str
@@ -36,19 +35,19 @@ def add_contact_point(
 ) -> Reach:
     """A further way to reach a person. It counts once its test message was confirmed; the log needs no such test.
 
-    Raises `Invalid` naming the field.
+    Raises `Invalid` naming the field; of `kind` while the channel is not set up.
     """
     _must_be_theirs(person, by)
-    address = _usable(kind, address, person)
-    secret = _signing_secret() if kind is ChannelKind.WEBHOOK else ""
+    way = ways.usable(kind)
+    secret = _signing_secret() if way.signs else ""
     made = ContactPoint.objects.create(
         person=person,
         kind=kind,
-        address=address,
+        address=_usable(way, address, person),
         secret=secret,
         label=label.strip()[:60],
         delay_minutes=_usable_delay(delay_minutes),
-        verified_at=clock.now() if kind is ChannelKind.LOG else None,
+        verified_at=clock.now() if way.trusted else None,
     )
     return Reach(made, secret)
 
@@ -117,29 +116,15 @@ def _must_be_theirs(person: Person, by: Actor) -> None:
         raise Forbidden("You can only change your own contact points.")
 
 
-def _usable(kind: ChannelKind, address: str, person: Person) -> str:
-    if kind is ChannelKind.EMAIL:
-        try:
-            return usable_address(address)
-        except Invalid as refused:
-            raise Invalid(refused.what, field="address") from None
-    if kind is ChannelKind.WEBHOOK:
-        return _usable_url(address)
-    return address.strip() or person.email
-
-
-def _usable_url(address: str) -> str:
-    address = address.strip()
+def _usable(way: ways.Way, address: str, person: Person) -> str:
+    if not address.strip():
+        if way.needed:
+            raise Invalid("Give the address.", field="address")
+        return person.email
     try:
-        parts = urlsplit(address)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.username
-    except ValueError:
-        usable = False
-    if not usable:
-        raise Invalid(
-            "A webhook's address looks like https://example.org/path, without a password in it.", field="address"
-        )
-    return address
+        return way.check(address)
+    except Invalid as refused:
+        raise Invalid(refused.what, field="address") from None
 
 
 def _usable_delay(minutes: int) -> int:

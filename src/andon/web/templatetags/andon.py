@@ -13,6 +13,7 @@ from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
 from andon.kit import clock, spans
+from andon.practice.words import OrgRole
 from andon.web import icons
 
 register = template.Library()
@@ -28,8 +29,9 @@ NAVIGATION: Final = (
         ("teams", "/teams", "Teams"),
     ),
     (("reviews", "/reviews", "Reviews"), ("actions", "/actions", "Actions")),
-    (("integrations", "/integrations", "Integrations"),),
+    (("integrations", "/integrations", "Integrations"), ("channels", "/settings/channels", "Channels")),
 )
+FOR_ADMINISTRATORS: Final = frozenset({"channels"})
 
 SEVERITY_WORDS: Final = {1: "critical", 2: "severe", 3: "serious", 4: "limited", 5: "near miss"}
 
@@ -69,9 +71,12 @@ def navigation(context: Context) -> list[list[dict[str, Any]]]:
     """The groups of the index: each entry with `url`, `label`, `name` and whether it is the `current` one."""
     request = context.get("request")
     path = request.path if request else ""
+    shut = frozenset() if getattr(context.get("user"), "role", "") == OrgRole.ADMIN else FOR_ADMINISTRATORS
     return [
         [{"name": n, "url": url, "label": label, "current": _is_at(path, url)} for n, url, label in resolved]
-        for resolved in ([(n, address(n, or_path=p), label) for n, p, label in group] for group in NAVIGATION)
+        for resolved in (
+            [(n, address(n, or_path=p), label) for n, p, label in group if n not in shut] for group in NAVIGATION
+        )
     ]
 
 

@@ -10,15 +10,14 @@ import binascii
 import hashlib
 import hmac
 import json
-from datetime import timedelta
 
 from andon.kit import clock, outbound
+from andon.paging.answers import asked_wait
 from andon.paging.channel import Destination, Receipt
 from andon.paging.message import Message
 
 _PREFIX = "whsec_"
 _GONE = 410
-_LONGEST_ASKED_WAIT = timedelta(minutes=1)
 
 
 class Adapter:
@@ -39,7 +38,7 @@ class Adapter:
             return Receipt.sent()
         if answer.status == _GONE:
             return Receipt.broken("The webhook answered 410: it is gone for good.", gone=True)
-        return Receipt.retry(f"The webhook answered {answer.status} instead of 2xx.", _asked_wait(answer))
+        return Receipt.retry(f"The webhook answered {answer.status} instead of 2xx.", asked_wait(answer))
 
 
 def sign(key: str, timestamp: int, body: bytes, secret: str) -> str:
@@ -73,10 +72,3 @@ def _headers(key: str, body: bytes, secret: str) -> dict[str, str]:
         "webhook-timestamp": str(timestamp),
         "webhook-signature": sign(key, timestamp, body, secret),
     }
-
-
-def _asked_wait(answer: outbound.Answer) -> timedelta:
-    """The wait that the other side asks for in seconds, held to a minute: somebody waits for this page."""
-    asked = answer.headers.get("retry-after", "")
-    seconds = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 0  # noqa: PLR2004  more digits than any wait
-    return min(timedelta(seconds=seconds), _LONGEST_ASKED_WAIT)

@@ -1,0 +1,1 @@
+"""Pages by ntfy, to the app on a phone."""

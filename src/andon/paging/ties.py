@@ -1,0 +1,10 @@
+"""What paging tells people: the ways in which somebody can be reached, one for each channel."""
+
+from andon.paging import adapters
+from andon.paging.providers.queries import asks
+from andon.people import ways
+from andon.people.models import ChannelKind
+
+for _kind in ChannelKind:
+    if _kind in adapters.kinds():
+        ways.tell(_kind, adapters.setup(_kind).way, asks(_kind))

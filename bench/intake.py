@@ -3,18 +3,26 @@
 Real server process, real database file (or PostgreSQL with --postgres), keep-alive clients on loopback that post
 Alertmanager webhooks. `new` are alerts never heard before, `again` ones that fire on. After each run the database is
 asked whether every alert that was answered with 200 is there; a difference fails the bench.
+
+Beside it, in the same run and turn by turn, a real Alertmanager (Debian's package), which keeps alerts in memory,
+takes the same alerts at its own address: `ratio` is Andon's rate divided by Alertmanager's. Each measurement is
+repeated in turns, and the median is kept, because the two share the machine with the clients and with whatever else
+runs there.
 """
 
 import argparse
 import asyncio
 import json
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -22,8 +30,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench.measuring import cpu_seconds, keep, percentile, table
 from tests.support.postgres import fresh_database, running_postgres
 from tests.support.processes import RunningAndon, Sender, running_andon
+from tests.support.prometheus import free_port, running_alertmanager
 
 KNOWN_ALERTS = 5_000  # how many different ones fire on in `again`
+NOBODY_TOLD = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 SAMPLE = Path(__file__).parents[1] / "src/andon/intake/adapters/alertmanager/samples/firing.json"
 
 
@@ -84,61 +94,142 @@ class Client(asyncio.Protocol):
             self.done.set_result(error)
 
 
-def requests(sender: Sender, alerts: int, *, again: bool) -> Iterator[bytes]:
-    """Webhooks of so many alerts each, endless."""
+@dataclass(frozen=True)
+class Target:
+    """A server under load: where it listens, its process, and what one of its requests looks like.
+
+    Attributes:
+        head: The request line and headers, without the length.
+        before: The body before the alerts; `after`, what follows them.
+        alert: One alert, with FINGERPRINT where its name goes.
+    """
+
+    name: str
+    port: int
+    pid: int
+    head: str
+    before: bytes
+    alert: bytes
+    after: bytes
+
+
+def andon_target(andon: RunningAndon, sender: Sender) -> Target:
+    """Andon's intake, spoken to as Alertmanager does."""
+    if andon.server is None:
+        raise RuntimeError("The server is not running.")
     template = json.loads(SAMPLE.read_bytes())
     alert = template["alerts"][0] | {"fingerprint": "FINGERPRINT"}
     template["alerts"] = ["ALERTS"]
     before, after = (part.encode() for part in json.dumps(template, separators=(",", ":")).split('"ALERTS"'))
-    one = json.dumps(alert, separators=(",", ":")).encode()
     path = sender.url[sender.url.index("/intake") :]
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {sender.token}\r\n"
+    one = json.dumps(alert, separators=(",", ":")).encode()
+    return Target("Andon", andon.port, andon.server.pid, head, before, one, after)
+
+
+def alertmanager_target(port: int, pid: int) -> Target:
+    """Alertmanager's own intake, spoken to as Prometheus does, with the same labels and annotations."""
+    sample = json.loads(SAMPLE.read_bytes())["alerts"][0]
+    alert = {
+        "labels": sample["labels"] | {"instance": "FINGERPRINT"},  # its fingerprint is made of the labels
+        "annotations": sample["annotations"],
+        "startsAt": datetime.now(tz=UTC).isoformat(),
+        "endsAt": (datetime.now(tz=UTC) + timedelta(hours=1)).isoformat(),
+        "generatorURL": sample["generatorURL"],
+    }
+    head = "POST /api/v2/alerts HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    return Target("Alertmanager", port, pid, head, b"[", json.dumps(alert, separators=(",", ":")).encode(), b"]")
+
+
+def requests(target: Target, alerts: int, *, again: bool) -> Iterator[bytes]:
+    """Requests of so many alerts each, endless."""
     number = 0
     mark = time.time_ns()
     while True:
         names = [n % KNOWN_ALERTS if again else mark + n for n in range(number, number + alerts)]
         number += alerts
-        body = before + b",".join(one.replace(b"FINGERPRINT", b"%016x" % name) for name in names) + after
-        yield f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        body = b",".join(target.alert.replace(b"FINGERPRINT", b"%016x" % name) for name in names)
+        whole = target.before + body + target.after
+        yield f"{target.head}Content-Length: {len(whole)}\r\n\r\n".encode() + whole
 
 
-async def load(andon: RunningAndon, made: Iterator[bytes], clients: int, seconds: float) -> Tally:
+async def load(port: int, made: Iterator[bytes], clients: int, seconds: float) -> Tally:
     """Send from so many connections for so long."""
     tally = Tally()
     until = time.perf_counter() + seconds
     loop = asyncio.get_running_loop()
     running = []
     for _ in range(clients):
-        _, client = await loop.create_connection(lambda: Client(made, tally, until), "127.0.0.1", andon.port)
+        _, client = await loop.create_connection(lambda: Client(made, tally, until), "127.0.0.1", port)
         running.append(client.done)
     await asyncio.gather(*running)
     return tally
 
 
-def measure(andon: RunningAndon, alerts: int, *, again: bool, clients: int, seconds: float) -> dict[str, Any]:
+@dataclass
+class Measured:
+    """One run against one target: what the clients saw, and what it cost the server."""
+
+    tally: Tally
+    rate: float
+    per_cpu: float
+
+
+def run(target: Target, made: Iterator[bytes], alerts: int, *, clients: int, seconds: float) -> Measured:
+    """Load a target; rates are in alerts."""
+    cpu, started = cpu_seconds(target.pid), time.perf_counter()
+    tally = asyncio.run(load(target.port, made, clients, seconds))
+    elapsed, used = time.perf_counter() - started, cpu_seconds(target.pid) - cpu
+    return Measured(tally, tally.taken * alerts / elapsed, tally.taken * alerts / used)
+
+
+def measure(
+    andon: RunningAndon, alerts: int, *, again: bool, clients: int, seconds: float, turns: int, beside: Target | None
+) -> dict[str, Any]:
     """One line of the table; raises if the database does not hold what was confirmed."""
     sender = andon.integration("alertmanager", f"bench-{alerts}-{'again' if again else 'new'}")
-    made = requests(sender, alerts, again=again)
-    asyncio.run(load(andon, made, clients, 0.5))  # warm up: caches, and in `again` most alerts are known by now
+    target = andon_target(andon, sender)
+    streams = {each.name: requests(each, alerts, again=again) for each in (target, beside) if each}
+    runs: dict[str, list[Measured]] = {name: [] for name in streams}
+    for each in (target, beside):
+        if each:  # warm up: caches, and in `again` most alerts are known by now
+            asyncio.run(load(each.port, streams[each.name], clients, 0.5))
     heard = heard_by(andon, sender)
-    if andon.server is None:
-        raise RuntimeError("The server is not running.")
-    cpu, started = cpu_seconds(andon.server.pid), time.perf_counter()
-    tally = asyncio.run(load(andon, made, clients, seconds))
-    elapsed, used = time.perf_counter() - started, cpu_seconds(andon.server.pid) - cpu
+    for _ in range(turns):
+        for each in (target, beside):
+            if each:
+                runs[each.name].append(run(each, streams[each.name], alerts, clients=clients, seconds=seconds))
+    ours = runs[target.name]
+    taken = sum(one.tally.taken for one in ours) * alerts
     kept = heard_by(andon, sender) - heard
-    if kept != tally.taken * alerts:
-        raise SystemExit(f"LOST: {tally.taken * alerts} alerts were confirmed and {kept} are in the database.")
-    return {
+    if kept != taken:
+        raise SystemExit(f"LOST: {taken} alerts were confirmed and {kept} are in the database.")
+    waits = [wait for one in ours for wait in one.tally.seconds]
+    row: dict[str, Any] = {
         "alerts a request": alerts,
         "alerts": "again" if again else "new",
-        "requests/s": tally.taken / elapsed,
-        "alerts/s": tally.taken * alerts / elapsed,
-        "alerts/CPU-s": tally.taken * alerts / used,
-        "p50 ms": percentile(tally.seconds, 0.5) * 1000,
-        "p99 ms": percentile(tally.seconds, 0.99) * 1000,
-        "refused": tally.refused,
+        "alerts/s": _median(ours, lambda one: one.rate),
+        "alerts/CPU-s": _median(ours, lambda one: one.per_cpu),
+        "p50 ms": percentile(waits, 0.5) * 1000,
+        "p99 ms": percentile(waits, 0.99) * 1000,
+        "refused": sum(one.tally.refused for one in ours),
     }
+    if beside is not None:
+        theirs = runs[beside.name]
+        row |= {
+            "Alertmanager/s": _median(theirs, lambda one: one.rate),
+            "its /CPU-s": _median(theirs, lambda one: one.per_cpu),
+            "its refused": sum(one.tally.refused for one in theirs),
+        }
+        row |= {
+            "ratio": row["alerts/s"] / row["Alertmanager/s"],
+            "ratio /CPU-s": row["alerts/CPU-s"] / row["its /CPU-s"],
+        }
+    return row
+
+
+def _median(runs: list[Measured], what: Callable[[Measured], float]) -> float:
+    return median(what(one) for one in runs)
 
 
 def heard_by(andon: RunningAndon, sender: Sender) -> int:
@@ -154,10 +245,13 @@ def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=64)
-    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--turns", type=int, default=3, help="runs of each target, turn by turn; the median is kept")
     parser.add_argument("--alerts", type=int, nargs="+", default=[1, 10, 50])
     parser.add_argument("--postgres", action="store_true", help="on PostgreSQL in place of SQLite")
+    parser.add_argument("--alone", action="store_true", help="without an Alertmanager beside it")
     given = parser.parse_args()
+    facts = {"clients": given.clients, "seconds": given.seconds, "turns": given.turns}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="andon-bench-")))
         url = None
@@ -167,12 +261,26 @@ def main() -> None:
                 raise SystemExit("There is no PostgreSQL: install Debian's package postgresql.")
             url = stack.enter_context(fresh_database(server))
         andon = stack.enter_context(running_andon(folder, url, engine=False))
-        runs = [(alerts, again) for alerts in given.alerts for again in (False, True)]
-        rows = [measure(andon, n, again=again, clients=given.clients, seconds=given.seconds) for n, again in runs]
+        beside = None if given.alone else _alertmanager(stack, folder)
+        rows = [
+            measure(andon, alerts, again=again, clients=given.clients, seconds=given.seconds,
+                    turns=given.turns, beside=beside)
+            for alerts in given.alerts for again in (False, True)
+        ]  # fmt: skip
     database = "PostgreSQL" if given.postgres else "SQLite"
     print(f"Durable intake on {database}, {given.clients} connections\n{table(rows)}")
-    path = keep(f"intake_{database.lower()}", rows, database=database, clients=given.clients, seconds=given.seconds)
+    path = keep(f"intake_{database.lower()}", rows, database=database, **facts)
     print(f"written to {path.relative_to(Path(__file__).parents[1])}")
+
+
+def _alertmanager(stack: ExitStack, folder: Path) -> Target | None:
+    """A real Alertmanager that sends nothing on, if this machine has one."""
+    if shutil.which("prometheus-alertmanager") is None:
+        print("No Alertmanager beside it: install Debian's package prometheus-alertmanager.")
+        return None
+    port = free_port()
+    pid = stack.enter_context(running_alertmanager(folder, NOBODY_TOLD, port=port))
+    return alertmanager_target(port, pid)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from andon.practice.grouping import (
     DedupAction,
     DedupReason,
-    Event,
     Known,
     RouteAction,
     RouteReason,
@@ -24,11 +23,11 @@ TEN, ELEVEN, NOON = "2026-11-03T10:00:00Z", "2026-11-03T11:00:00.000Z", "2026-11
 
 
 def fires(episode=""):
-    return Event("f", episode, "firing", AT)
+    return Known("firing", episode)
 
 
 def ends(episode=""):
-    return Event("f", episode, "resolved", AT)
+    return Known("resolved", episode)
 
 
 def firing(episode=""):
@@ -131,7 +130,7 @@ def replay(events):
 
 
 episodes = [f"2026-11-03T1{hour}:00:00Z" for hour in range(4)]
-events = st.builds(Event, st.just("f"), st.sampled_from(episodes), st.sampled_from(["firing", "resolved"]), st.just(AT))
+events = st.builds(Known, st.sampled_from(["firing", "resolved"]), st.sampled_from(episodes))
 
 
 @given(st.lists(events, max_size=30))

@@ -118,11 +118,24 @@ def running_prometheus(folder: Path, *, url: str, token: str) -> Iterator[Gauge]
         yield gauge
 
 
-def _start(running: ExitStack, folder: Path, name: str, *flags: str) -> None:
+@contextmanager
+def running_alertmanager(folder: Path, config: str, *, port: int) -> Iterator[int]:
+    """Alertmanager by itself, with the given configuration; yields the number of its process."""
+    (folder / "alertmanager.yml").write_text(config)
+    with ExitStack() as running:
+        pid = _start(running, folder, "prometheus-alertmanager", f"--config.file={folder}/alertmanager.yml",
+                     f"--storage.path={folder}/am", f"--web.listen-address=127.0.0.1:{port}",
+                     "--cluster.listen-address=")  # fmt: skip
+        _ready(f"http://127.0.0.1:{port}/-/ready")
+        yield pid
+
+
+def _start(running: ExitStack, folder: Path, name: str, *flags: str) -> int:
     log = running.enter_context((folder / f"{name}.log").open("wb"))
     process = subprocess.Popen([name, *flags], stdout=log, stderr=log, cwd=folder)
     running.callback(process.wait, 10)
     running.callback(process.terminate)
+    return process.pid
 
 
 def _ready(url: str, within: float = 20) -> None:

@@ -243,6 +243,8 @@ _TYPES = frozenset(word.value for word in IncidentType)
 
 def _text(text: str, limit: int) -> str:
     """Cut, and without NUL: PostgreSQL's text cannot hold one, and an alert is not lost for a character."""
+    if len(text) <= limit and "\x00" not in text:
+        return text
     return text.replace("\x00", "\ufffd")[:limit]
 
 
@@ -263,8 +265,17 @@ def _key(text: str, limit: int) -> str:
 
 
 def _labels(labels: Mapping[str, str]) -> dict[str, str]:
-    items = labels.items() if len(labels) <= LABELS else list(labels.items())[:LABELS]
-    return {_text(name, LABEL_NAME): _text(value, LABEL_VALUE) for name, value in items}
+    if len(labels) <= LABELS and _fit(labels):
+        return dict(labels)
+    return {_text(name, LABEL_NAME): _text(value, LABEL_VALUE) for name, value in list(labels.items())[:LABELS]}
+
+
+def _fit(labels: Mapping[str, str]) -> bool:
+    """Whether nothing is to be cut or replaced, as with nearly all: a plain loop, because a storm has millions."""
+    for name, value in labels.items():
+        if len(name) > LABEL_NAME or len(value) > LABEL_VALUE or "\x00" in name or "\x00" in value:
+            return False
+    return True
 
 
 def _utc(at: datetime | None) -> datetime | None:

@@ -92,14 +92,20 @@ class Signal(Row):
     # Routing: due until the engine has decided, and then what it decided and why.
     route_at = models.DateTimeField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
-    system = models.ForeignKey(System, null=True, blank=True, on_delete=models.SET_NULL, related_name="signals")
-    incident = models.ForeignKey(Incident, null=True, blank=True, on_delete=models.SET_NULL, related_name="signals")
+    system = models.ForeignKey(  # indexed below, for rows that have one: the intake writes none
+        System, null=True, blank=True, on_delete=models.SET_NULL, related_name="signals", db_index=False
+    )
+    incident = models.ForeignKey(  # as above
+        Incident, null=True, blank=True, on_delete=models.SET_NULL, related_name="signals", db_index=False
+    )
     reason_joined = models.CharField(max_length=60, blank=True)
 
     class Meta:
         ordering: ClassVar = ["-pk"]  # newest first heard first; last_at has no index, for it changes with each repeat
         indexes: ClassVar = [
             models.Index(fields=["route_at"], condition=Q(route_at__isnull=False), name="signal_route_due"),
+            models.Index(fields=["system"], condition=Q(system__isnull=False), name="signal_of_system"),
+            models.Index(fields=["incident"], condition=Q(incident__isnull=False), name="signal_of_incident"),
             models.Index(fields=["integration", "fingerprint", "-first_at"], name="signal_history"),
             models.Index(fields=["integration", "fingerprint", "episode"], name="signal_episode"),
         ]

@@ -5,8 +5,9 @@ speed decides whether a storm is survived. The ORM reads these rows everywhere e
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from andon.intake.events import Change, Event, Note
 from andon.intake.models import Delivery, Integration
 from andon.kit import clock, db, ids
 from andon.practice import grouping
-from andon.practice.grouping import DedupAction, DedupDecision, DedupReason, Known, SignalStatus
+from andon.practice.grouping import DedupAction, DedupDecision, DedupReason, SignalStatus
 
 BODY_KEPT = 64 * 1024
 """Bytes of a request's body that are kept for a person to look at."""
@@ -39,9 +40,8 @@ class Heard(msgspec.Struct):
     notes: list[Note] = []
 
 
-@dataclass(slots=True)
-class _Line:
-    """A signal's row while a batch is decided. `id` and `integration`: as the driver gives them, UUIDs if new."""
+class _Line(msgspec.Struct):
+    """A signal's row while a batch is decided. Keys are as the driver wants them."""
 
     id: Any
     integration: Any
@@ -56,22 +56,21 @@ class _Line:
     severity_hint: int | None
     count: int
     first_at: datetime | None = None  # of new rows alone
-    first_delivery: UUID | None = None  # as above
-    last_delivery: UUID | None = None
+    first_delivery: Any = None  # as above
+    last_delivery: Any = None
     reason: str | None = None  # None = as it was
     event: Event | None = None  # the one whose words are to be written; None = as they were
     changed: bool = False
     due: bool = False  # to be routed
 
 
-@dataclass(slots=True)
-class _Story:
+class _Story(msgspec.Struct):
     """What is on record, and decided so far, about one fingerprint of an integration."""
 
     open: _Line | None = None
     last: _Line | None = None
-    ended: set[str] = field(default_factory=set)
-    lines: list[_Line] = field(default_factory=list)
+    ended: set[str] = msgspec.field(default_factory=set)
+    lines: list[_Line] = msgspec.field(default_factory=list)
 
 
 Key = tuple[Any, str]
@@ -87,7 +86,8 @@ class _Driver:
 
 def _driver() -> _Driver:
     key: Callable[[UUID], Any] = (lambda uuid: uuid.hex) if db.is_sqlite() else (lambda uuid: uuid)
-    return _Driver(key, connection.ops.adapt_datetimefield_value)
+    # A batch says few different times, again and again: each is put into the driver's form once.
+    return _Driver(key, cache(connection.ops.adapt_datetimefield_value))
 
 
 @transaction.atomic
@@ -101,9 +101,9 @@ def record(batch: Sequence[Heard]) -> bool:
     _take_turns(batch)
     stories = _on_record(batch, driver)
     for heard in batch:
-        integration = driver.key(heard.integration)
+        brought = _Brought(driver.key(heard.integration), driver.key(heard.delivery), now, driver)
         for event in heard.events:
-            _decide(stories[integration, event.fingerprint], event, heard, now)
+            _decide(stories[brought.integration, event.fingerprint], event, brought)
     _write_deliveries(batch, now, driver)
     due = _write_lines(stories, now, driver)
     for heard in batch:
@@ -142,7 +142,7 @@ def _on_record(batch: Sequence[Heard], driver: _Driver) -> dict[Key, _Story]:
     if not wanted:
         return stories
     with connection.cursor() as cursor:
-        cursor.execute(_known_sql(), [msgspec.json.encode(sorted(wanted, key=str)).decode()])
+        cursor.execute(_known_sql(), [msgspec.json.encode(sorted(wanted)).decode()])
         rows = cursor.fetchall()
     for row in rows:
         line = _Line(*row[:12])
@@ -170,34 +170,34 @@ def _end(story: _Story, line: _Line) -> None:
     story.ended.update(name for name in (line.episode, *line.past_episodes, *line.ended_before) if name)
 
 
-def _known(line: _Line | None) -> Known | None:
-    return Known(line.status, line.episode) if line else None
+class _Brought(msgspec.Struct):
+    """What the events of one delivery share; keys as the driver wants them."""
+
+    integration: Any
+    delivery: Any
+    at: datetime
+    driver: _Driver
 
 
-def _decide(story: _Story, event: Event, heard: Heard, now: datetime) -> None:
+def _decide(story: _Story, event: Event, brought: _Brought) -> None:
     """Fold one event into its story."""
-    decision = grouping.dedup(
-        _known(story.open),
-        _known(story.last),
-        grouping.Event(event.fingerprint, event.episode, event.status, now),
-        ended_episodes=story.ended,
-    )
+    decision = grouping.dedup(story.open, story.last, event, ended_episodes=story.ended)
     if decision.keep:
-        _begin(story, event, decision, heard, now)
+        _begin(story, event, decision, brought)
     elif story.open is not None and decision.action is DedupAction.REPEAT:
-        _repeat(story.open, event, decision, heard)
+        _repeat(story.open, event, decision, brought)
     elif story.open is not None and decision.action is DedupAction.RESOLVE:
-        _resolve(story, story.open, decision, heard)
+        _resolve(story, story.open, decision, brought)
 
 
-def _begin(story: _Story, event: Event, decision: DedupDecision, heard: Heard, now: datetime) -> None:
+def _begin(story: _Story, event: Event, decision: DedupDecision, brought: _Brought) -> None:
     """A new row: something fires, or has ended before it was heard to fire."""
     fires = decision.action is DedupAction.NEW
     fresh = sum(line.first_at is not None for line in story.lines)
     before = [*story.last.ended_before, *story.last.past_episodes][-PAST_EPISODES:] if story.last else []
     line = _Line(
-        id=ids.new(),
-        integration=heard.integration,
+        id=brought.driver.key(ids.new()),
+        integration=brought.integration,
         fingerprint=event.fingerprint,
         status=(SignalStatus.FIRING if fires else SignalStatus.RESOLVED).value,
         episode=decision.episode,
@@ -208,9 +208,11 @@ def _begin(story: _Story, event: Event, decision: DedupDecision, heard: Heard, n
         type_hint=event.type_hint,
         severity_hint=event.severity_hint,
         count=int(fires),
-        first_at=now + timedelta(microseconds=fresh),  # several in one batch keep their order
-        first_delivery=heard.delivery,
-        last_delivery=heard.delivery,
+        first_at=brought.at + timedelta(microseconds=fresh)
+        if fresh
+        else brought.at,  # several in one batch keep their order
+        first_delivery=brought.delivery,
+        last_delivery=brought.delivery,
         reason=decision.reason.value,
         event=event,
         due=True,
@@ -223,10 +225,10 @@ def _begin(story: _Story, event: Event, decision: DedupDecision, heard: Heard, n
         _end(story, line)
 
 
-def _repeat(line: _Line, event: Event, decision: DedupDecision, heard: Heard) -> None:
+def _repeat(line: _Line, event: Event, decision: DedupDecision, brought: _Brought) -> None:
     """The same again: counted; what the sender now says otherwise is taken over, and a worse severity never undone."""
     line.count += 1
-    line.last_delivery = heard.delivery
+    line.last_delivery = brought.delivery
     if decision.reason is DedupReason.SENDER_RESTARTED:
         _rename(line, decision.episode)
         line.reason = decision.reason.value
@@ -240,10 +242,10 @@ def _repeat(line: _Line, event: Event, decision: DedupDecision, heard: Heard) ->
         line.event, line.changed, line.due = event, True, True
 
 
-def _resolve(story: _Story, line: _Line, decision: DedupDecision, heard: Heard) -> None:
+def _resolve(story: _Story, line: _Line, decision: DedupDecision, brought: _Brought) -> None:
     line.status = SignalStatus.RESOLVED.value
     _rename(line, decision.episode)
-    line.last_delivery = heard.delivery
+    line.last_delivery = brought.delivery
     line.reason = decision.reason.value
     line.changed = line.due = True
     story.open, story.last = None, line
@@ -312,20 +314,20 @@ def _write_lines(stories: Mapping[Key, _Story], now: datetime, driver: _Driver) 
             if line.first_at is not None:
                 new.append(_new_row(line, at if line.first_at == now else driver.when(line.first_at), at, driver))
             elif line.changed:
-                changed.append(_changed_row(line, at, driver))
+                changed.append(_changed_row(line, at))
             elif line.last_delivery is not None:
-                repeats.append((line.count, at, driver.key(line.last_delivery), line.id))
+                repeats.append((line.count, at, line.last_delivery, line.id))
     for statement, rows in ((_CHANGE_SIGNAL, changed), (_COUNT_REPEATS, repeats), (_INSERT_SIGNAL, new)):
         if rows:
             db.execute_many(statement, rows)
     return any(line.due for story in stories.values() for line in story.lines)
 
 
-def _changed_row(line: _Line, at: Any, driver: _Driver) -> tuple[Any, ...]:
+def _changed_row(line: _Line, at: Any) -> tuple[Any, ...]:
     said = line.event
     return (
         line.status, line.episode, _json(line.past_episodes), line.title, line.system_hint,
-        line.type_hint, line.severity_hint, line.count, at, _named(line.last_delivery, driver),
+        line.type_hint, line.severity_hint, line.count, at, line.last_delivery,
         said.description if said else None, said.url if said else None, _json(said.labels) if said else None,
         at if line.status == SignalStatus.RESOLVED else None, line.reason,
         at if line.due else None, line.id,
@@ -337,18 +339,16 @@ def _new_row(line: _Line, first_at: Any, at: Any, driver: _Driver) -> tuple[Any,
     if said is None:
         raise AssertionError("A new signal has the event that it was made of.")
     return (
-        driver.key(line.id), first_at, driver.key(line.integration), line.fingerprint, line.episode,
+        line.id, first_at, line.integration, line.fingerprint, line.episode,
         _json(line.past_episodes), _json(line.ended_before), line.status, line.title, said.description, said.url,
         _json(said.labels), line.system_hint, line.type_hint, line.severity_hint, line.count,
         driver.when(said.starts_at), first_at, first_at, at if line.status == SignalStatus.RESOLVED else None,
-        line.reason, _named(line.first_delivery, driver), _named(line.last_delivery, driver), at,
+        line.reason, line.first_delivery, line.last_delivery, at,
     )  # fmt: skip
-
-
-def _named(delivery: UUID | None, driver: _Driver) -> Any:
-    return driver.key(delivery) if delivery else None
 
 
 def _json(value: Any) -> str:
     """JSON without the one character that PostgreSQL's jsonb refuses."""
+    if not value:
+        return "[]" if isinstance(value, list) else "{}"
     return msgspec.json.encode(value).decode().replace("\\u0000", "\\ufffd")

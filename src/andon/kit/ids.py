@@ -21,11 +21,10 @@ def new() -> UUID:
     Inside one process they keep their order within a millisecond as well (RFC 9562, 6.2, method 2: count up).
     """
     global _last  # noqa: PLW0603  one order a process is the point
-    made = uuid7(nanoseconds=int(clock.now().timestamp() * 1_000_000) * 1000).int
+    at = clock.now().timestamp()
     with _order:
-        if made >> _RANDOM_BITS == _last >> _RANDOM_BITS:
-            made = _last + 1
-        _last = made
+        same = int(at * 1000) == _last >> _RANDOM_BITS
+        _last = made = _last + 1 if same else uuid7(nanoseconds=int(at * 1_000_000) * 1000).int
     return UUID(int=made)
 
 

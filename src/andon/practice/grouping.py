@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple, Protocol
 
 from andon.practice.severity import Severity
 from andon.practice.words import IncidentKind, IncidentType, Word
@@ -66,31 +67,27 @@ class DedupReason(Word):
     OLDER_EPISODE = "older_episode", "it ends an older episode than the one that is open"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing heard from a sender. ``at`` is when it was heard."""
+class Told(Protocol):
+    """What is decided by: an event that is heard, or a signal that is on record, whatever else they hold."""
 
-    fingerprint: str
-    episode: str
-    status: str
-    at: datetime
+    @property
+    def status(self) -> str:
+        """Firing or resolved."""
+
+    @property
+    def episode(self) -> str:
+        """The sender's mark of one firing (of a signal on record: the newest that it goes by); may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is on record about a signal.
-
-    Attributes:
-        status: Firing or resolved.
-        episode: The newest episode that it goes by; may be empty.
-    """
+    """The plainest `Told`."""
 
     status: str
     episode: str
 
 
-@dataclass(frozen=True, slots=True)
-class DedupDecision:
+class DedupDecision(NamedTuple):
     """What to do with an event and why.
 
     Attributes:
@@ -120,9 +117,9 @@ def compare_episodes(one: str, other: str) -> int | None:
 
 
 def dedup(
-    known_open: Known | None,
-    known_last: Known | None,
-    event: Event,
+    known_open: Told | None,
+    known_last: Told | None,
+    event: Told,
     *,
     ended_episodes: Collection[str] = (),
 ) -> DedupDecision:
@@ -142,7 +139,7 @@ def dedup(
     return _on_firing(known_open, known_last, event, ended=ended)
 
 
-def _on_firing(known_open: Known | None, known_last: Known | None, event: Event, *, ended: bool) -> DedupDecision:
+def _on_firing(known_open: Told | None, known_last: Told | None, event: Told, *, ended: bool) -> DedupDecision:
     if ended:
         kept = known_open.episode if known_open else event.episode
         return DedupDecision(DedupAction.LATE, DedupReason.EPISODE_OVER, kept)
@@ -159,7 +156,7 @@ def _on_firing(known_open: Known | None, known_last: Known | None, event: Event,
     return DedupDecision(DedupAction.NEW, reason, event.episode, keep=True)
 
 
-def _on_resolved(known_open: Known | None, event: Event, *, ended: bool) -> DedupDecision:
+def _on_resolved(known_open: Told | None, event: Told, *, ended: bool) -> DedupDecision:
     if known_open is None:
         if ended:
             return DedupDecision(DedupAction.IGNORE_RESOLVE, DedupReason.ALREADY_ENDED, event.episode)
@@ -173,9 +170,7 @@ def _on_resolved(known_open: Known | None, event: Event, *, ended: bool) -> Dedu
     return DedupDecision(DedupAction.RESOLVE, DedupReason.ENDED, event.episode or known_open.episode)
 
 
-def _has_ended(
-    episode: str, known_open: Known | None, known_last: Known | None, ended_episodes: Collection[str]
-) -> bool:
+def _has_ended(episode: str, known_open: Told | None, known_last: Told | None, ended_episodes: Collection[str]) -> bool:
     """Whether this episode is known to be over."""
     if not episode or (known_open is not None and episode == known_open.episode):
         return False

@@ -92,6 +92,7 @@ def _database(url: str) -> dict[str, Any]:
     """Connection settings for the two databases; the reasons are in docs/explanation/databases.md."""
     config: dict[str, Any] = dict(dj_database_url.parse(url))
     if config["ENGINE"] == "django.db.backends.sqlite3":
+        config["ENGINE"] = "andon.kit.sqlite"
         config["CONN_MAX_AGE"] = None
         config["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",

@@ -12,6 +12,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from andon.kit import clock
+
 try:
     import fcntl
 except ImportError:  # Windows has none: SQLite's own waiting is all there is
@@ -42,7 +44,7 @@ class Turns:
         if fcntl is None or self._mine:
             return
         queue, turn = self._open()
-        until = time.monotonic() + within
+        until = clock.monotonic() + within
         with ExitStack() as held:
             _lock(queue, until)
             held.callback(fcntl.flock, queue, fcntl.LOCK_UN)  # whoever comes next stands at the head now
@@ -76,7 +78,7 @@ def _lock(place: int, until: float) -> None:
         try:
             fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() > until:
+            if clock.monotonic() > until:
                 raise TooLong from None
             time.sleep(LOOK_EVERY)
         else:

@@ -1,4 +1,4 @@
-"""What the engine takes from the intake and gives back: claims under a lease, and news that is not overwritten."""
+"""What the engine takes from the intake and gives back: what is due, in order, and news that is not overwritten."""
 
 from datetime import timedelta
 
@@ -13,8 +13,6 @@ from andon.practice.grouping import SignalStatus
 
 pytestmark = pytest.mark.django_db
 
-LEASE = timedelta(seconds=30)
-
 
 @pytest.fixture
 def sender(cast) -> Integration:
@@ -26,40 +24,53 @@ def hear(sender, key="a", status=SignalStatus.FIRING, error="", **facts):
     record([Heard(ids.new(), sender.pk, b"{}", "", [] if error else [said], error=error)])
 
 
-def test_what_is_due_is_claimed_once_until_its_lease_runs_out(sender, time):
+def test_what_is_due_is_taken_oldest_first(sender, time):
     for key in "abc":
         hear(sender, key)
         time.forward(timedelta(seconds=1))
+    assert [signal.fingerprint for signal in queries.take_due(clock.now(), 2)] == ["a", "b"]
+    assert len(queries.take_due(clock.now(), 9)) == 3
 
-    first = queries.claim_for_routing(clock.now(), 2, LEASE)
-    assert [signal.fingerprint for signal in first] == ["a", "b"]
-    assert [signal.fingerprint for signal in queries.claim_for_routing(clock.now(), 9, LEASE)] == ["c"]
-    assert queries.claim_for_routing(clock.now(), 9, LEASE) == []
-    time.forward(LEASE)
-    assert len(queries.claim_for_routing(clock.now(), 9, LEASE)) == 3
+
+def test_what_rests_is_left_alone_until_it_has_rested(sender, time):
+    hear(sender, "a")
+    hear(sender, "b")
+    first, second = queries.take_due(clock.now(), 9)
+    actions.rest([first], clock.now() + timedelta(seconds=30))
+    assert queries.take_due(clock.now(), 9) == [second]
+    assert queries.take([first.pk], clock.now()) == []
+    time.forward(timedelta(seconds=30))
+    assert queries.take([first.pk], clock.now()) == [first]
 
 
 def test_what_was_routed_is_no_longer_due(sender, cast, time):
     hear(sender)
-    claimed = queries.claim_for_routing(clock.now(), 9, LEASE)
-    assert actions.routed(claimed, incident=None, system=cast.credit_scorer, reason="hazard") == 1
+    (taken,) = queries.take_due(clock.now(), 9)
+    assert actions.routed([actions.Routed(taken, None, cast.credit_scorer.pk, "hazard")]) == 1
     signal = Signal.objects.get()
     assert (signal.route_at, signal.leased_until, signal.reason_joined) == (None, None, "hazard")
     assert signal.system == cast.credit_scorer
 
 
 @pytest.mark.parametrize("news", [{"status": SignalStatus.RESOLVED}, {"severity_hint": 1}])
-def test_news_that_comes_while_it_is_routed_keeps_it_due(sender, cast, time, news):
+def test_news_that_comes_after_it_was_read_keeps_it_due(sender, cast, time, news):
     hear(sender)
-    claimed = queries.claim_for_routing(clock.now(), 9, LEASE)
+    (taken,) = queries.take_due(clock.now(), 9)
     time.forward(timedelta(milliseconds=5))
     hear(sender, **news)
 
-    assert actions.routed(claimed, incident=None, system=cast.credit_scorer, reason="hazard") == 0
-    signal = Signal.objects.get()
-    assert signal.route_at is not None
-    assert signal.leased_until is None
-    assert signal.system == cast.credit_scorer
+    assert actions.routed([actions.Routed(taken, None, cast.credit_scorer.pk, "hazard")]) == 0
+    assert Signal.objects.get().route_at is not None
+    assert [signal.pk for signal in queries.take_due(clock.now(), 9)] == [taken.pk]
+
+
+def test_behind_a_storm_the_first_of_each_sort_are_found(sender, cast, time):
+    for key in range(8):
+        hear(sender, f"storm-{key}")
+    hear(sender, "other-a", system_hint="another")
+    hear(sender, "other-b", type_hint="safety")
+    found = [(one.system_hint, one.type_hint) for one in queries.first_of_each_sort(clock.now())]
+    assert found == [("", "")] * queries.FIRST_OF_A_SORT + [("another", ""), ("", "safety")]
 
 
 def test_a_signal_is_about_the_system_it_names_else_its_senders(sender, cast):

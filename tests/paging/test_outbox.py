@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from andon.incidents.models import Incident
 from andon.incidents.timeline import hold
 from andon.paging import actions, sending
-from andon.paging.actions import Reach
+from andon.paging.actions import Call, Reach
 from andon.paging.channel import Destination, Outcome, Receipt
 from andon.paging.message import Message
 from andon.paging.models import Page
@@ -20,15 +20,9 @@ from tests.support.paging import Story, kinds, state_of
 
 
 def queue(incident: Incident, *people: Person, first: bool = True) -> list[Page]:
-    return actions.queue(
-        incident,
-        people=[Reach(person, "on call in Credit models") for person in people],
-        step=1,
-        round=1,
-        on_fallback=False,
-        first=first,
-        now=incident.created_at,
-    )
+    reached = [Reach(person, "on call in Credit models") for person in people]
+    call = Call(incident, reached, step=1, round=1, on_fallback=False, first=first)
+    return actions.queue([call], incident.created_at)[0]
 
 
 def test_only_contact_points_that_work_are_paged(incident: Incident, cast: Cast):
@@ -42,9 +36,8 @@ def test_only_contact_points_that_work_are_paged(incident: Incident, cast: Cast)
 
 def test_somebody_reached_twice_is_paged_once_and_told_both_ways(incident: Incident, cast: Cast):
     people = [Reach(cast.lena, "on call in Credit models"), Reach(cast.lena, "member of Credit models")]
-    (page,) = actions.queue(
-        incident, people=people, step=2, round=3, on_fallback=True, first=False, now=incident.created_at
-    )
+    call = Call(incident, people, step=2, round=3, on_fallback=True, first=False)
+    ((page,),) = actions.queue([call], incident.created_at)
     assert page.reason == "fallback, step 2: on call in Credit models; member of Credit models"
 
 

@@ -15,6 +15,7 @@ from andon.kit import ids
 from andon.people.policy import Actor
 from andon.practice.grouping import SignalStatus
 from andon.practice.words import ContainmentKind, IncidentType
+from andon.registry.models import System
 from andon.response import containing, escalating, opening, routing
 
 pytestmark = pytest.mark.django_db
@@ -77,21 +78,60 @@ def test_the_senders_severity_is_technical_impact(monitor, time):
     assert Incident.objects.get().technical == 4
 
 
-def test_a_crash_after_the_claim_routes_again_when_the_lease_runs_out(monitor, time, monkeypatch):
+def test_a_crash_in_the_middle_leaves_everything_due_as_it_was(monitor, time, monkeypatch):
     hear(monitor, event("a"))
 
     def die(*_args, **_kwargs):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(routing, "open_incident", die)
+        patch.setattr(routing, "record_all", die)  # the incident is written, and nothing is on disk yet
         with pytest.raises(KeyboardInterrupt):
             route(time)
     assert not Incident.objects.exists()
-    assert route(time) == 0
-    time.forward(routing.LEASE)
-    assert route(time) == 1
+    assert route(time) == 1  # at once: nobody has to wait for a lease of the dead
     assert Incident.objects.count() == 1
+
+
+def test_two_senders_of_one_system_open_one_incident(monitor, cast, time):
+    other, _ = intake.create_integration(
+        slug="datadog", name="Datadog", kind="generic", by=Actor.of(cast.nadia), system=cast.credit_scorer
+    )
+    hear(monitor, event("a"))
+    hear(other, event("a"))
+    assert route(time) == 2
+    incident = Incident.objects.get()
+    assert incident.signals.count() == 2
+    assert incident.signals.get(integration=other).reason_joined == "incident_open"
+    assert timeline.verify(incident) == []
+
+
+def test_many_systems_open_their_incidents_together_each_with_its_chain_and_numbers_in_a_row(monitor, cast, time):
+    for number in range(7):
+        System.objects.create(
+            slug=f"system-{number}", name=f"System {number}", chain=cast.chain if number % 2 else None
+        )
+    hear(monitor, *(event(f"{n}-{k}", system=f"system-{n}") for n in range(7) for k in range(3)))
+    assert route(time) == 21
+    incidents = list(Incident.objects.order_by("number"))
+    assert [incident.number for incident in incidents] == list(range(1, 8))
+    for incident in incidents:
+        odd = int(incident.system.slug[-1]) % 2
+        assert incident.chain["slug"] == ("credit" if odd else "")
+        assert incident.chain["fallback"]["slug"] == "fallback"
+        assert (incident.signals.count(), incident.steps.count() > 5) == (3, True)
+        assert timeline.verify(incident) == []
+
+
+def test_what_opens_an_incident_does_not_wait_behind_a_storm_of_what_joins_one(monitor, cast, time):
+    hear(monitor, event("first"))
+    route(time)
+    hear(monitor, *(event(f"storm-{number}") for number in range(50)))
+    time.forward(timedelta(seconds=1))
+    hear(monitor, event("late", type_="safety"), event("late-too", type_="safety"))
+    assert routing.route_due(time.now(), 10) == 12  # ten of the storm, and the two that are news
+    assert Incident.objects.get(type="safety").signals.count() == 2
+    assert Signal.objects.filter(route_at__isnull=False).count() == 40
 
 
 def test_a_signal_of_an_unknown_system_is_kept_and_pages_the_fallback(monitor, cast, time):

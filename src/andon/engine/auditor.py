@@ -88,7 +88,7 @@ def _times_of_another_clock(now: datetime) -> Finding | None:
     pages = Page.objects.filter(due_at__gt=now + sending.LEASE + SKEW)
     early = pages.filter(Q(state=Page.State.SENDING) | Q(created_at__gt=now + SKEW)).update(due_at=now)
     due = Signal.objects.filter(route_at__isnull=False)
-    early += due.filter(leased_until__gt=now + routing.LEASE + SKEW).update(leased_until=None)
+    early += due.filter(leased_until__gt=now + routing.REST + SKEW).update(leased_until=None)
     early += due.filter(route_at__gt=now + SKEW).update(route_at=now)
     count = incidents + early
     says = "The clock was set back: pages, steps or signals waited for times that lay too far ahead. They are due now."

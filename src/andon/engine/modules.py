@@ -27,8 +27,6 @@ from andon.response.routing import route_due
 AUDIT_EVERY = timedelta(minutes=1)
 FORGET_EVERY = timedelta(hours=1)
 HEARTBEAT_DEADLINE = 5.0
-ROUTING_TURN = 0.25
-"""Seconds of routing before steps are taken and pages sent: in a storm the first pages must not wait for its end."""
 SENDERS = 16
 """Pages on the wire at once, in one process."""
 Sent = tuple[Page, Receipt]
@@ -53,8 +51,8 @@ class Routing:
     name = "routing"
 
     def run_once(self, now: datetime, limit: int) -> int:
-        """Route what is due, for no longer than a turn."""
-        return route_due(now, limit, turn=ROUTING_TURN)
+        """Route what is due."""
+        return route_due(now, limit)
 
     def stop(self) -> None:
         """Nothing runs beside the loop."""

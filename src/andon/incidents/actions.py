@@ -11,7 +11,7 @@ from django.db.models import F
 from andon.incidents.models import Incident, Link, ProtocolStep, RoleAssignment, Sequence, TimelineEntry
 from andon.incidents.policy import must_respond
 from andon.incidents.timeline import hold, record
-from andon.kit import clock
+from andon.kit import clock, db
 from andon.kit.errors import Conflict, Invalid, Missing
 from andon.people.models import Person
 from andon.people.policy import Actor
@@ -22,9 +22,21 @@ NOTE_LIMIT = 20_000
 
 def next_number(name: str) -> int:
     """The next number of a sequence. The row stays locked until the transaction ends, so that no number is skipped."""
+    return next_numbers(name, 1)[0]
+
+
+def next_numbers(name: str, count: int) -> range:
+    """As `next_number`, for so many at once."""
+    hold_numbers(name)
+    Sequence.objects.filter(name=name).update(value=F("value") + count)
+    last = Sequence.objects.get(name=name).value
+    return range(last - count + 1, last + 1)
+
+
+def hold_numbers(name: str) -> None:
+    """Hold a sequence until the transaction ends: whoever numbers something takes turns, and sees what came before."""
     Sequence.objects.get_or_create(name=name)
-    Sequence.objects.filter(name=name).update(value=F("value") + 1)
-    return Sequence.objects.get(name=name).value
+    db.lock(Sequence.objects.filter(name=name)).get()
 
 
 @transaction.atomic

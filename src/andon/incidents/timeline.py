@@ -5,7 +5,7 @@ the count and the newest hash, so that a cut tail shows. The rules are `andon.pr
 refuses updates and deletions by trigger (see the migration).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,33 +25,68 @@ def hold(pk: UUID) -> Incident:
     return db.lock(Incident.objects.filter(pk=pk)).get()
 
 
-@transaction.atomic
+@dataclass(frozen=True)
+class News:
+    """Something to be put on a timeline; `at` is when it happened, if that was earlier than now."""
+
+    incident: Incident
+    kind: str
+    body: Mapping[str, Any]
+    by: Actor
+    at: datetime | None = None
+
+
 def record(
     incident: Incident, kind: str, body: Mapping[str, Any], *, by: Actor, at: datetime | None = None
 ) -> TimelineEntry:
     """Append one entry; the caller holds the incident. `at` is when it happened, if that was earlier than now."""
+    return record_all([News(incident, kind, body, by, at)])[0]
+
+
+@transaction.atomic
+def record_all(news: Sequence[News]) -> list[TimelineEntry]:
+    """Append entries to any number of incidents, in the order given, by the same two statements however many.
+
+    The caller holds the incidents. Raises Conflict, and has written nothing, when one of them changed all the same.
+    """
+    incidents = {item.incident.pk: item.incident for item in news}
+    before = {pk: (incident.timeline_count, incident.timeline_head) for pk, incident in incidents.items()}
+    entries = [_append(incidents[item.incident.pk], item) for item in news]
+    heads = [
+        (incident.timeline_count, incident.timeline_head, incident.changed_at, pk, before[pk][0])
+        for pk, incident in incidents.items()
+    ]
+    moved = db.update_each(
+        Incident, ["timeline_count", "timeline_head", "changed_at"], heads, where=["id", "timeline_count"]
+    )
+    if moved != len(heads):
+        for pk, incident in incidents.items():
+            incident.timeline_count, incident.timeline_head = before[pk]
+        refs = ", ".join(incident.ref for incident in incidents.values())
+        raise Conflict(f"{refs} changed while this was being recorded. Nothing was written; try again.")
+    TimelineEntry.objects.bulk_create(entries)
+    if entries:
+        wake.after_commit()
+    return entries
+
+
+def _append(incident: Incident, item: News) -> TimelineEntry:
+    """The next entry of an incident in hand, whose head moves on with it; neither is written."""
     now = clock.now()
     entry = TimelineEntry(
         incident=incident,
         seq=incident.timeline_count + 1,
-        at=at or now,
+        at=item.at or now,
         recorded_at=now,
-        actor=by.name,
-        person=by.person,
-        kind=kind,
-        body=dict(body),
-        body_digest=rules.body_digest(dict(body)),
+        actor=item.by.name,
+        person=item.by.person,
+        kind=item.kind,
+        body=dict(item.body),
+        body_digest=rules.body_digest(dict(item.body)),
         prev_hash=incident.timeline_head,
     )
     entry.hash = rules.entry_hash(**_hashed(entry))
-    moved = Incident.objects.filter(pk=incident.pk, timeline_count=incident.timeline_count).update(
-        timeline_count=entry.seq, timeline_head=entry.hash, changed_at=now
-    )
-    if moved != 1:
-        raise Conflict(f"{incident.ref} changed while this was being recorded. Nothing was written; try again.")
-    entry.save(force_insert=True)
     incident.timeline_count, incident.timeline_head, incident.changed_at = entry.seq, entry.hash, now
-    wake.after_commit()
     return entry
 
 

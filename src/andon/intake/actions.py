@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from andon.incidents.models import Incident
 from andon.intake.adapters import adapters
 from andon.intake.models import Delivery, Integration, Signal
 from andon.intake.policy import must_manage
@@ -27,30 +26,32 @@ ACCEPTED_KEPT = timedelta(days=7)
 REJECTED_KEPT = timedelta(days=30)
 
 
-def routed(signals: Iterable[Signal], *, incident: Incident | None, system: System | None, reason: str) -> int:
-    """Write where claimed signals went and why; how many are no longer due.
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Where a signal goes, and why. Keys, because many signals share few incidents and systems."""
 
-    A signal that brought news after it was claimed (it resolved, it got worse) stays due and is routed again: the write
-    that takes it off the list only fits what was read when it was claimed.
+    signal: Signal
+    incident: UUID | None
+    system: UUID | None
+    reason: str
+
+
+def routed(decided: Sequence[Routed]) -> int:
+    """Write where signals went and why; how many are no longer due. The caller holds them (see `due_for_routing`).
+
+    A signal that brought news after it was read (it resolved, it got worse) stays due and is routed again.
     """
-    done = 0
-    for signal in signals:
-        row = Signal.objects.filter(pk=signal.pk)
-        where: dict[str, Any] = {
-            "incident": incident, "system": system, "reason_joined": reason, "leased_until": None
-        }  # fmt: skip
-        settled = row.filter(route_at=signal.route_at, status=signal.status).update(route_at=None, **where)
-        if settled != 1:
-            row.update(**where)
-        done += settled
-    return done
+    rows = [
+        (one.incident, one.system, one.reason, None, None, one.signal.pk, one.signal.route_at, one.signal.status)
+        for one in decided
+    ]
+    change = ["incident", "system", "reason_joined", "leased_until", "route_at"]
+    return db.update_each(Signal, change, rows, where=["id", "route_at", "status"])
 
 
-def give_back(signals: Sequence[Signal]) -> None:
-    """End the lease of claimed signals that were not routed after all; they are due as before."""
-    for lease, held in groupby(signals, key=lambda signal: signal.leased_until):
-        keys = [signal.pk for signal in held]
-        Signal.objects.filter(pk__in=keys, leased_until=lease).update(leased_until=None)
+def rest(signals: Iterable[Signal], until: datetime) -> None:
+    """Leave signals alone for a while that could not be routed; they stay due."""
+    Signal.objects.filter(pk__in=[signal.pk for signal in signals], route_at__isnull=False).update(leased_until=until)
 
 
 @transaction.atomic

@@ -2,17 +2,22 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from uuid import UUID
 
-from django.db import transaction
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Window
+from django.db.models.functions import Coalesce, RowNumber
 
 from andon.intake.models import Delivery, Integration, Signal
 from andon.intake.policy import may_see_bodies, visible_signals
 from andon.kit import db
 from andon.people.policy import Actor
 from andon.registry.models import System
+
+FIRST_OF_A_SORT = 3
+"""How many signals of a group are taken ahead of the others: enough to name them on the timeline."""
+MOST_FIRST = 20_000
+"""How many are looked at for that."""
 
 
 def find_system(integration: Integration, hint: str, named: Mapping[str, System] | None = None) -> System | None:
@@ -34,19 +39,50 @@ def systems_named(hints: Iterable[str]) -> dict[str, System]:
     return {hint: system for hint, system in each.items() if system is not None}
 
 
-def claim_for_routing(now: datetime, limit: int, lease: timedelta) -> list[Signal]:
-    """Take up to `limit` signals that are due and nobody works on, oldest first, for the length of the lease.
+def take_due(now: datetime, limit: int) -> list[Signal]:
+    """Up to `limit` signals that are due for routing, oldest first; the caller's until its transaction ends.
 
-    A crash leaves the lease to run out, and they are claimed again. Give them back with `actions.routed`.
+    Those that somebody else holds are left out. A crash undoes the transaction, and they are due as before.
     """
-    with transaction.atomic():
-        free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
-        due = Signal.objects.filter(free, route_at__lte=now).order_by("route_at", "pk")
-        claimed = list(db.lock_free(due).values_list("pk", flat=True)[:limit])
-        if not claimed:
-            return []
-        Signal.objects.filter(pk__in=claimed).update(leased_until=now + lease)
-    rows = Signal.objects.filter(pk__in=claimed).select_related("integration__system", "incident__system", "system")
+    oldest = db.lock_free(_due(now).order_by("route_at", "pk"))
+    return _with_their_own(list(oldest.values_list("pk", flat=True)[:limit]))
+
+
+def take(keys: Iterable[UUID], now: datetime) -> list[Signal]:
+    """As `take_due`, those of these that are due."""
+    wanted = db.lock_free(_due(now).filter(pk__in=set(keys)).order_by("pk"))
+    return _with_their_own(list(wanted.values_list("pk", flat=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A due signal without an incident, by what its sender says of where it belongs."""
+
+    signal: UUID
+    integration: UUID
+    system_hint: str
+    type_hint: str
+
+
+def first_of_each_sort(now: datetime) -> list[Waiting]:
+    """Of all due signals without an incident that say the same of where they belong, the oldest few; oldest first.
+
+    One pass over the index of what is due. What opens an incident is found by it behind a storm of what joins one.
+    """
+    sort = ["integration", "system_hint", "type_hint"]
+    place = Window(RowNumber(), partition_by=sort, order_by="pk")
+    fresh = _due(now).filter(incident__isnull=True).annotate(place=place).filter(place__lte=FIRST_OF_A_SORT)
+    return [Waiting(*row) for row in fresh.order_by("pk").values_list("pk", *sort)[:MOST_FIRST]]
+
+
+def _due(now: datetime) -> QuerySet[Signal]:
+    """Signals to be routed, but for those that could not be a moment ago."""
+    return Signal.objects.filter(Q(leased_until__isnull=True) | Q(leased_until__lte=now), route_at__lte=now)
+
+
+def _with_their_own(keys: Sequence[UUID]) -> list[Signal]:
+    """The signals with integration, system and incident, each read once however many signals share it."""
+    rows = Signal.objects.filter(pk__in=keys).prefetch_related("integration__system", "incident__system")
     return list(rows.order_by("route_at", "pk"))
 
 

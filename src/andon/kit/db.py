@@ -48,8 +48,8 @@ def rows_of_json(columns: Mapping[str, str]) -> str:
     return f"SELECT {picked} FROM json_array_elements(%s::json) AS listed(value)"  # noqa: S608  as above
 
 
-def execute_many(statement: str, rows: Sequence[Sequence[Any]]) -> None:
-    """One statement for each of many rows, planned once.
+def execute_many(statement: str, rows: Sequence[Sequence[Any]]) -> int:
+    """One statement for each of many rows, planned once; how many rows of the table that touched.
 
     Django's cursors put values into the text on PostgreSQL, so that the server reads and plans every row anew; here
     they are sent beside a prepared statement, several on the way at once.
@@ -57,12 +57,36 @@ def execute_many(statement: str, rows: Sequence[Sequence[Any]]) -> None:
     if is_sqlite():
         with connection.cursor() as cursor:
             cursor.executemany(statement, rows)
-        return
+            return int(cursor.rowcount)
     from psycopg import Cursor
 
     connection.ensure_connection()
     with connection.wrap_database_errors, Cursor(connection.connection) as prepared:
         prepared.executemany(statement, rows)
+        return int(prepared.rowcount)
+
+
+def update_each(
+    model: type[models.Model], change: Sequence[str], rows: Sequence[Sequence[Any]], *, where: Sequence[str] = ("id",)
+) -> int:
+    """Give many rows values of their own, in one go; how many rows were as `where` says, and so were changed.
+
+    Args:
+        model: The table.
+        change: Names of fields to set.
+        rows: For each row the values of those fields, then the values of the fields in `where`.
+        where: Names of fields that must hold the given values: the key, and what is compared before it is set.
+    """
+    if not rows:
+        return 0
+    meta = model._meta  # noqa: SLF001  Django's documented way to a model's fields
+    fields: list[models.Field[Any, Any]] = [meta.get_field(name) for name in (*change, *where)]  # type: ignore[misc]
+    names = [f'"{field.column}" = %s' for field in fields]
+    setting, meeting = ", ".join(names[: len(change)]), " AND ".join(names[len(change) :])
+    adapted = [
+        [field.get_db_prep_save(value, connection) for field, value in zip(fields, row, strict=True)] for row in rows
+    ]
+    return execute_many(f'UPDATE "{meta.db_table}" SET {setting} WHERE {meeting}', adapted)  # noqa: S608  names from code
 
 
 class File:

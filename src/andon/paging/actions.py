@@ -1,7 +1,8 @@
 """What is written to the outbox: pages are queued with the step they belong to, cancelled when in hand."""
 
 import uuid
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -40,52 +41,69 @@ class Reach:
     via: str
 
 
-@transaction.atomic
-def queue(
-    incident: Incident,
-    *,
-    people: Iterable[Reached],
-    step: int,
-    round: int,  # noqa: A002  the word of the practice: a chain goes round
-    on_fallback: bool,
-    first: bool,
-    now: datetime,
-) -> list[Page]:
-    """Put one page into the outbox for every working contact point of everyone reached, and wake the engine.
+@dataclass(frozen=True)
+class Call:
+    """A step of a chain as it is taken: whom it calls, for which incident, and from which place in the chain.
 
-    Called inside the transaction that takes the step, so that the step and its pages are on disk together or
-    not at all. `step` and `round` count from 1. `first` marks the first pages of an incident, which go ahead of
-    all others. Somebody reached in two ways is paged once. The list is empty when nobody reached has a working
-    contact point: the caller must then go on to the next step at once, for nothing will be sent.
+    Attributes:
+        step: The step, counted from 1.
+        round: The round, counted from 1.
+        first: Whether these are the first pages of the incident, which go ahead of all others.
     """
-    why = _why(people)
-    points = ContactPoint.objects.filter(
-        person__in=why, person__is_active=True, verified_at__isnull=False, broken_at=None, removed_at=None
-    )
-    prefix = "fallback, " if on_fallback else ""
+
+    incident: Incident
+    people: Sequence[Reached]
+    step: int
+    round: int
+    on_fallback: bool
+    first: bool
+
+
+@transaction.atomic
+def queue(calls: Sequence[Call], now: datetime) -> list[list[Page]]:
+    """Put one page into the outbox for every working contact point of everyone called, and wake the engine.
+
+    Called inside the transaction that takes the steps, so that a step and its pages are on disk together or not at
+    all. Returns the pages of each call, in order. Somebody reached in two ways is paged once. A call without pages
+    has reached nobody with a working contact point: the caller must then go on to the next step at once, for nothing
+    will be sent.
+    """
+    points: dict[UUID, list[ContactPoint]] = defaultdict(list)
+    called = {reached.person.pk for call in calls for reached in call.people}
+    for point in ContactPoint.objects.filter(
+        person__in=called, person__is_active=True, verified_at__isnull=False, broken_at=None, removed_at=None
+    ):
+        points[point.person_id].append(point)
+    pages = [_pages(call, points, now) for call in calls]
+    Page.objects.bulk_create(page for of_call in pages for page in of_call)
+    if any(pages):
+        wake.after_commit()
+    return pages
+
+
+def _pages(call: Call, points: Mapping[UUID, Sequence[ContactPoint]], now: datetime) -> list[Page]:
+    """The pages of one call, unsaved."""
+    prefix = "fallback, " if call.on_fallback else ""
     # Rounds are counted through from the chain before, so on the fallback the figure would mislead.
-    again = f", round {round}" if round > 1 and not on_fallback else ""
-    pages = [
+    again = f", round {call.round}" if call.round > 1 and not call.on_fallback else ""
+    return [
         Page(
-            incident=incident,
-            person_id=point.person_id,
+            incident=call.incident,
+            person_id=person,
             contact_point=point,
             channel=point.kind,
-            step=step,
-            round=round,
-            on_fallback=on_fallback,
-            reason=f"{prefix}step {step}{again}: {why[point.person_id]}"[:_REASON_LENGTH],
-            first=first,
+            step=call.step,
+            round=call.round,
+            on_fallback=call.on_fallback,
+            reason=f"{prefix}step {call.step}{again}: {why}"[:_REASON_LENGTH],
+            first=call.first,
             key=uuid.uuid4().hex,
             send_after=now + timedelta(minutes=point.delay_minutes),
             due_at=now + timedelta(minutes=point.delay_minutes),
         )
-        for point in points
+        for person, why in _why(call.people).items()
+        for point in points.get(person, ())
     ]
-    Page.objects.bulk_create(pages)
-    if pages:
-        wake.after_commit()
-    return pages
 
 
 @transaction.atomic

@@ -5,23 +5,26 @@
 3. The next page is due at once; the engine takes the first step of the chain.
 """
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
 from andon.handbook.loader import protocol_for
 from andon.handbook.tables import severity_tables
-from andon.incidents.actions import next_number
+from andon.incidents.actions import next_numbers
 from andon.incidents.models import Incident, ProtocolStep, RoleAssignment
-from andon.incidents.timeline import record
+from andon.incidents.timeline import News, record_all
 from andon.kit import clock, ids
 from andon.kit.errors import Invalid
 from andon.oncall import queries as oncall
 from andon.people.policy import Actor
 from andon.practice.grouping import group_key
 from andon.practice.lifecycle import UNRESOLVED
-from andon.practice.protocol import for_severity
+from andon.practice.protocol import Protocol, for_severity
 from andon.practice.severity import Assessment, Classification, Severity, classify
 from andon.practice.words import Criticality, IncidentKind, IncidentType, OrgRole
 from andon.registry.models import System
@@ -50,60 +53,103 @@ def technical_from(hint: Severity | None) -> int | None:
     return None if hint is None else Severity.S5 - hint
 
 
-def frozen_chain(system: System | None) -> dict[str, Any]:
-    """The chain of the system and the organisation's fallback behind it, as they stand now."""
-    chain = oncall.freeze(system.chain if system else None)
+def frozen_chains(systems: Iterable[System | None]) -> dict[UUID | None, dict[str, Any]]:
+    """By the key of its system (None: no system is known): its chain and the organisation's fallback behind it, as now.
+
+    A handful of queries however many systems; systems that share a chain share what is frozen of it.
+    """
+    chosen = {system.pk if system else None: system.chain_id if system else None for system in systems}
     fallback = oncall.fallback()
-    if fallback is not None and (system is None or system.chain_id != fallback.pk):
-        chain["fallback"] = oncall.freeze(fallback)
-    return chain
+    behind = oncall.chain_json(fallback) if fallback is not None else None
+    frozen = oncall.freeze_each({chain for chain in chosen.values() if chain is not None})
+    found: dict[UUID | None, dict[str, Any]] = {}
+    for system, chain in chosen.items():
+        found[system] = dict(frozen[chain]) if chain is not None else oncall.freeze(None)
+        if fallback is not None and behind is not None and chain != fallback.pk:
+            found[system]["fallback"] = behind
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """What is known when an incident opens. `key`: signals of this group join it. `because`: who or what opened it."""
+
+    title: str
+    type_: IncidentType
+    system: System | None
+    key: str
+    detected_at: datetime
+    by: Actor
+    technical: int | None = None
+    description: str = ""
+    onset: datetime | None = None
+    restricted: bool = False
+    kind: IncidentKind = IncidentKind.REAL
+    because: str = ""
+
+
+def open_incident(opening: Opening) -> Incident:
+    """As `open_incidents`, for one."""
+    return open_incidents([opening])[0]
 
 
 @transaction.atomic
-def open_incident(
-    *,
-    title: str,
-    type_: IncidentType,
-    system: System | None,
-    key: str,
-    detected_at: datetime,
-    by: Actor,
-    technical: int | None = None,
-    description: str = "",
-    onset: datetime | None = None,
-    restricted: bool = False,
-    kind: IncidentKind = IncidentKind.REAL,
-    because: str = "",
-) -> Incident:
-    """Write the incident, its protocol and its first timeline entries; the first page is due at once.
+def open_incidents(openings: Sequence[Opening]) -> list[Incident]:
+    """Write incidents, their protocols and their first timeline entries; the first page of each is due at once.
 
-    Raises IntegrityError when an unresolved incident holds the group key already: the caller joins that one.
+    The same few statements however many there are. Raises IntegrityError, and has opened none, when an unresolved
+    incident holds one of the group keys already: the caller joins that one.
     """
-    found = classify_new(type_, system, technical=technical)
-    protocol = protocol_for(type_)
+    numbers = next_numbers("incident", len(openings))
+    chains = frozen_chains(opening.system for opening in openings)
+    incidents: list[Incident] = []
+    steps: list[ProtocolStep] = []
+    news: list[News] = []
+    for number, opening in zip(numbers, openings, strict=True):
+        found = classify_new(opening.type_, opening.system, technical=opening.technical)
+        protocol = protocol_for(opening.type_)
+        frozen = chains[opening.system.pk if opening.system else None]
+        incident = _incident(opening, number, found, protocol, frozen)
+        incidents.append(incident)
+        steps += _steps(incident, protocol, found.severity)
+        news.append(_opened(incident, opening, found.severity))
+    Incident.objects.bulk_create(incidents)
+    ProtocolStep.objects.bulk_create(steps)
+    record_all(news)
+    return incidents
+
+
+def _incident(
+    opening: Opening, number: int, found: Classification, protocol: Protocol, chain: dict[str, Any]
+) -> Incident:
+    """The incident's row, unsaved."""
     now = clock.now()
-    incident = Incident.objects.create(
-        number=next_number("incident"),
-        kind=kind,
-        title=title[:TITLE_LIMIT],
-        description=description,
-        system=system,
-        type=type_,
-        group_key=key,
-        restricted=restricted,
-        declared_by=by.person,
+    return Incident(
+        number=number,
+        kind=opening.kind,
+        title=opening.title[:TITLE_LIMIT],
+        description=opening.description,
+        system=opening.system,
+        type=opening.type_,
+        group_key=opening.key,
+        restricted=opening.restricted,
+        declared_by=opening.by.person,
         severity=found.severity,
         severity_reason=found.reason,
-        technical=technical,
-        onset=onset,
-        detected_at=detected_at,
-        chain=frozen_chain(system),
+        technical=opening.technical,
+        onset=opening.onset,
+        detected_at=opening.detected_at,
+        chain=chain,
         protocol_slug=protocol.slug,
         protocol_version=protocol.version,
         next_page_at=now,
         changed_at=now,
     )
-    ProtocolStep.objects.bulk_create(
+
+
+def _steps(incident: Incident, protocol: Protocol, severity: Severity) -> list[ProtocolStep]:
+    """The protocol's steps for this severity, unsaved."""
+    return [
         ProtocolStep(
             incident=incident,
             position=position,
@@ -113,24 +159,22 @@ def open_incident(
             body=step.body,
             optional=step.optional,
         )
-        for position, step in enumerate(for_severity(protocol, found.severity), start=1)
-    )
-    record(
-        incident,
-        "opened",
-        {
-            "title": incident.title,
-            "type": type_,
-            "severity": found.severity.name,
-            "reason": found.reason,
-            "system": system.slug if system else "",
-            "because": because,
-            "protocol": f"{protocol.slug}@{protocol.version}",
-        },
-        by=by,
-        at=detected_at,
-    )
-    return incident
+        for position, step in enumerate(for_severity(protocol, severity), start=1)
+    ]
+
+
+def _opened(incident: Incident, opening: Opening, severity: Severity) -> News:
+    """The first entry of the timeline."""
+    body = {
+        "title": incident.title,
+        "type": opening.type_,
+        "severity": severity.name,
+        "reason": incident.severity_reason,
+        "system": opening.system.slug if opening.system else "",
+        "because": opening.because,
+        "protocol": f"{incident.protocol_slug}@{incident.protocol_version}",
+    }
+    return News(incident, "opened", body, opening.by, opening.detected_at)
 
 
 @transaction.atomic
@@ -177,10 +221,10 @@ def declare(
     }
     try:
         with transaction.atomic():
-            incident = open_incident(key=own_key if taken else shared, **facts)
+            incident = open_incident(Opening(key=own_key if taken else shared, **facts))
     except IntegrityError:
         # Somebody else's incident took the shared key between the look and the write.
-        incident = open_incident(key=own_key, **facts)
+        incident = open_incident(Opening(key=own_key, **facts))
     if restricted and by.person is not None:
         RoleAssignment.objects.create(incident=incident, role=RoleAssignment.Role.RESPONDER, person=by.person)
     return incident

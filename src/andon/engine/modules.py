@@ -116,7 +116,7 @@ class Delivery:
         elif self._pool:
             self._pool.submit(self._send_beside, ready)
         else:
-            self._receipts.put((page, sending.post(ready)))
+            self._receipts.put((ready.page, sending.post(ready)))
             self._settle()
 
     def _send_beside(self, letter: Letter) -> None:

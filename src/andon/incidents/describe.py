@@ -8,6 +8,7 @@ from uuid import UUID
 
 from andon.incidents.models import RoleAssignment, TimelineEntry
 from andon.people.models import Person
+from andon.practice.pacing import Reason as Held
 from andon.practice.words import ContainmentKind, HarmDimension, IncidentType
 
 Names = Mapping[str, str]
@@ -124,6 +125,10 @@ def _reason(body: Body) -> str:
     return f": {body['reason']}" if body.get("reason") else ""
 
 
+def _held(body: Body) -> str:
+    return f", {Held(body['held']).words} since it was due" if body.get("held") else ""
+
+
 _VIA = {
     "link": "from the page they were sent",
     "page": "on the incident page",
@@ -138,7 +143,7 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
     "signals_joined": ("signal", lambda b, _: _count(b, "A signal joined", "signals joined")),
     "signals_ended": ("check", lambda b, _: _count(b, "A signal ended", "signals ended")),
     "paged": ("bell", lambda b, n: f"Paged {_people(b, n)} by {' and '.join(b['channels'])} ({b['place']})"),
-    "page_sent": ("bell", lambda b, n: f"Page to {names_of(b, n)} went out by {b['channel']}"),
+    "page_sent": ("bell", lambda b, n: f"Page to {names_of(b, n)} went out by {b['channel']}{_held(b)}"),
     "page_failed": (
         "warning",
         lambda b, n: f"Page to {names_of(b, n)} by {b['channel']} was not taken{_reason(b)}",

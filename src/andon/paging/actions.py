@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from andon.incidents import timeline
 from andon.incidents.models import Incident
@@ -128,6 +129,19 @@ def cancel(incident: Incident, reason: str, now: datetime, *, by: Actor | None =
         }
         timeline.record(incident, "page_cancelled", body, by=by or Actor.engine(), at=now)
     return len(cancelled)
+
+
+@transaction.atomic
+def release(pages: Q, now: datetime) -> int:
+    """Let pages that wait be decided on anew, because what held them has changed; return how many.
+
+    `pages` says which: of an incident whose severity rose, of a person whose quiet hours are others now.
+    """
+    held = Page.objects.filter(pages, state=Page.State.PENDING, attempts=0, due_at__gt=now).exclude(held="")
+    released = held.update(due_at=now)
+    if released:
+        wake.after_commit()
+    return released
 
 
 @transaction.atomic

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Field, Router, Schema
 
 from andon.incidents.policy import access_incident
 from andon.paging import queries, trying
@@ -31,7 +31,10 @@ class PageOut(Schema):
     state: Page.State
     attempts: int
     created_at: datetime
-    due_at: datetime | None
+    send_after: datetime = Field(description="When it is due in the first place.")
+    due_at: datetime | None = Field(description="When the engine looks at it next; later than `send_after` if held.")
+    held: str = Field(description='The last reason for which it waited: quiet_hours, person_pace, channel_pace; or "".')
+    bundle: str = Field(description="Key of the message in which it travels with others, if it does.")
     sent_at: datetime | None
     last_error: str
 

@@ -1,5 +1,7 @@
 """Makes the message of a page from its incident: what is wrong, why you, and what to do first."""
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -8,31 +10,41 @@ from django.urls import reverse
 from andon.incidents.models import Incident, ProtocolStep
 from andon.kit import clock, ids
 from andon.paging import links
-from andon.paging.message import About, Message
+from andon.paging.message import About, Also, Message
 from andon.paging.models import Page
 from andon.people.models import ContactPoint
+from andon.practice import walltime
 from andon.practice.words import IncidentKind, Phase
 
+LATE = timedelta(minutes=5)
+"""A page that is sent later than this after it was due says since when it has been due."""
+OLD = timedelta(days=1)
+"""A page of an incident that has been open for longer says since when."""
 _STEPS_SHOWN = 3
 
 
 def page(row: Page) -> Message:
-    """What a page says. Reads the incident's next steps; `row` comes with its incident, system and person."""
-    incident = row.incident
-    about = _about(incident)
-    drill = "DRILL " if incident.kind == IncidentKind.DRILL else ""
+    """What a page says, with those that travel in its message (`row.others`), each incident once.
+
+    Reads the first incident's next steps; the rows come with their incident, system and person.
+    """
+    newest = {one.incident_id: one for one in sorted((row, *row.others), key=lambda one: one.created_at)}
+    lead, *others = sorted(newest.values(), key=lambda one: (one.incident.severity, one.incident.number))
     return Message(
-        key=row.key,
+        key=row.message_key,
         kind="page",
         at=row.created_at,
         to=row.person.name,
-        headline=f"{drill}[{about.severity}] {about.ref} {about.system}: {about.title}",
-        why=f"You are paged because: {row.reason}.",
-        first=_first(incident.pk),
-        link=links.url(row),
-        link_label="Look and acknowledge",
-        about=about,
-        thread=f"incident-{incident.pk.hex}",
+        headline=_joint_headline([lead, *others]) if others else _headline(lead),
+        why=f"{_headline(lead)}. {_why(lead)}" if others else _why(lead),
+        first=_first(lead.incident_id),
+        link=links.url(lead),
+        link_label=_link_label(lead) if others else "Look and acknowledge",
+        about=_about(lead.incident),
+        thread="" if others else f"incident-{lead.incident_id.hex}",
+        also=tuple(
+            Also(_headline(one), _why(one), links.url(one), _link_label(one), _about(one.incident)) for one in others
+        ),
     )
 
 
@@ -53,6 +65,52 @@ def test(point: ContactPoint, link: str) -> Message:
 def incident_url(incident: Incident) -> str:
     """The incident's page, where one signs in."""
     return settings.BASE_URL + reverse("incident", args=[incident.number])
+
+
+def _headline(row: Page) -> str:
+    """The incident in one line; where the page is late, since when it has been due: it must not look like a new one."""
+    about = _about(row.incident)
+    late = f", due since {_when(row.send_after, row)}," if _is_late(row) else ""
+    return f"{_drill([row])}[{about.severity}] {about.ref}{late} {about.system}: {about.title}"
+
+
+def _joint_headline(rows: Sequence[Page]) -> str:
+    """All incidents of a message in one line, by name; the worst severity first."""
+    refs = ", ".join(f"[{row.incident.level.name}] {row.incident.ref}" for row in rows)
+    return f"{_drill(rows)}{len(rows)} incidents wait for you: {refs}"
+
+
+def _drill(rows: Sequence[Page]) -> str:
+    return "DRILL " if all(row.incident.kind == IncidentKind.DRILL for row in rows) else ""
+
+
+def _link_label(row: Page) -> str:
+    return f"Look at {row.incident.ref} and acknowledge"
+
+
+def _why(row: Page) -> str:
+    """Why this person is paged, and why so late if it is."""
+    words = f"You are paged because: {row.reason}."
+    opened = row.incident.created_at
+    if clock.now() - opened > OLD:
+        words += f" The incident has been open since {_when(opened, row)}."
+    if not _is_late(row):
+        return words
+    since = f" This page has been due since {_when(row.send_after, row)}"
+    return f"{words}{since} and was {row.why_held}." if row.held else f"{words}{since}; Andon could not send it before."
+
+
+def _is_late(row: Page) -> bool:
+    return clock.now() - row.send_after > LATE
+
+
+def _when(at: datetime, row: Page) -> str:
+    """An instant as the person reads it."""
+    try:
+        zone = walltime.zone(row.person.time_zone)
+    except ValueError:
+        zone = walltime.zone("UTC")
+    return at.astimezone(zone).strftime("%a %d %b %H:%M %Z")
 
 
 def _about(incident: Incident) -> About:

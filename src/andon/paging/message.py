@@ -25,8 +25,22 @@ class About:
 
 
 @dataclass(frozen=True)
+class Also:
+    """A further incident in a message that is about several: what a message of its own would say."""
+
+    headline: str
+    why: str
+    link: str
+    link_label: str
+    about: About
+
+
+@dataclass(frozen=True)
 class Message:
     """One message to one person.
+
+    Pages of mild incidents may travel in one message. Then its headline names all incidents, what it says beside it
+    is about the first of them, and `also` has the others, each with its own link.
 
     Attributes:
         key: The idempotency key, the same for every attempt.
@@ -36,10 +50,11 @@ class Message:
         headline: The one line that a lock screen shows.
         why: Why this person gets it.
         first: What to do first, most urgent first.
-        link: The one link; opening it changes nothing.
+        link: The one link, of the first incident; opening it changes nothing.
         link_label: What the link is for.
         about: The incident; None in a test message.
-        thread: What ties the messages of one incident together.
+        thread: What ties the messages of one incident together; empty in a message about several.
+        also: The further incidents.
     """
 
     key: str
@@ -53,6 +68,12 @@ class Message:
     first: tuple[str, ...] = ()
     about: About | None = None
     thread: str = ""
+    also: tuple[Also, ...] = ()
+
+    @property
+    def links(self) -> tuple[tuple[str, str], ...]:
+        """Every link with its label, the first incident's first: one, but for a message about several."""
+        return ((self.link_label, self.link), *((one.link_label, one.link) for one in self.also))
 
     @property
     def subject(self) -> str:
@@ -66,6 +87,8 @@ class Message:
         if self.first:
             parts.append("\n".join(["First:", *(f"{number}. {step}" for number, step in enumerate(self.first, 1))]))
         parts.append(f"{self.link_label}:\n{self.link}")
+        for one in self.also:
+            parts += [one.headline, one.why, f"{one.link_label}:\n{one.link}"]
         return "\n\n".join(parts) + "\n"
 
     def html(self) -> str:
@@ -74,22 +97,28 @@ class Message:
 
     def data(self) -> dict[str, Any]:
         """The same for machines; documented in docs/reference/webhooks.md."""
-        about = self.about
         return {
             "to": self.to,
             "headline": self.subject,
             "why": self.why,
             "first": list(self.first),
             "link": self.link,
-            "incident": about
-            and {
-                "ref": about.ref,
-                "title": about.title,
-                "severity": about.severity,
-                "type": about.type,
-                "system": about.system,
-                "kind": about.kind,
-                "url": about.url,
-                "opened_at": about.opened_at.isoformat(),
-            },
+            "incident": self.about and _incident(self.about),
+            "also": [
+                {"headline": one.headline, "why": one.why, "link": one.link, "incident": _incident(one.about)}
+                for one in self.also
+            ],
         }
+
+
+def _incident(about: About) -> dict[str, Any]:
+    return {
+        "ref": about.ref,
+        "title": about.title,
+        "severity": about.severity,
+        "type": about.type,
+        "system": about.system,
+        "kind": about.kind,
+        "url": about.url,
+        "opened_at": about.opened_at.isoformat(),
+    }

@@ -6,9 +6,11 @@ from django.db import models
 from django.db.models import Q
 
 from andon.incidents.models import Incident
+from andon.kit import clock
 from andon.kit.crypto import EncryptedJSONField
 from andon.kit.models import Row, one_of
 from andon.people.models import ChannelKind, ContactPoint, Person
+from andon.practice import pacing
 
 
 class Page(Row):
@@ -37,9 +39,12 @@ class Page(Row):
     key = models.CharField(max_length=64, unique=True)
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
-    send_after = models.DateTimeField()
+    send_after = models.DateTimeField()  # when it is due in the first place: neither a retry nor a hold moves it
     # When the engine looks at it: its time to be sent, the end of the lease while it is being sent, else nothing.
     due_at = models.DateTimeField(null=True, blank=True)
+    held = models.CharField(max_length=16, blank=True)  # the last reason for which it waited, kept once it is sent
+    # The key of the message in which it travels with others, written before the first attempt; else its own is used.
+    bundle = models.CharField(max_length=64, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     leased_by = models.CharField(max_length=80, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
@@ -58,8 +63,12 @@ class Page(Row):
             ),
             models.Index(fields=["incident", "state"], name="page_of_incident"),
             models.Index(fields=["person", "sent_at"], name="page_latest_to_person"),
+            models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="page_sent_lately"),
+            models.Index(fields=["person"], condition=Q(state="sending"), name="page_on_the_wire"),
+            models.Index(fields=["bundle"], condition=~Q(bundle=""), name="page_of_bundle"),
         ]
         constraints: ClassVar = [
+            one_of("held", ["", *pacing.HOLDS], "page_held_known"),
             one_of("state", ["pending", "sending", "sent", "failed", "cancelled"], "page_state_known"),
             models.CheckConstraint(
                 condition=(
@@ -69,6 +78,19 @@ class Page(Row):
                 name="page_that_waits_has_a_time",
             ),
         ]
+
+    others: "tuple[Page, ...]" = ()
+    """On a page that was claimed: those that travel in its message."""
+
+    @property
+    def message_key(self) -> str:
+        """The idempotency key of the message in which it travels."""
+        return self.bundle or self.key
+
+    @property
+    def why_held(self) -> str:
+        """Why it waited or waits, in words; empty if it did not."""
+        return pacing.Reason(self.held).words if self.held else ""
 
 
 class Provider(Row):
@@ -84,3 +106,26 @@ class Provider(Row):
 
     def __str__(self) -> str:
         return str(self.get_kind_display())
+
+
+class ChannelPace(Row):
+    """How many messages a minute a channel takes, as an administrator set it; without a row the defaults hold."""
+
+    channel = models.CharField(max_length=16, choices=ChannelKind.choices, unique=True)
+    person_a_minute = models.PositiveIntegerField(null=True, blank=True)
+    channel_a_minute = models.PositiveIntegerField(null=True, blank=True)
+    changed_at = models.DateTimeField(default=clock.now)
+    changed_by = models.ForeignKey(Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        constraints: ClassVar = [
+            one_of("channel", ChannelKind.values, "channel_pace_kind_known"),
+            models.CheckConstraint(
+                condition=(Q(person_a_minute=None) | Q(person_a_minute__gte=1))
+                & (Q(channel_a_minute=None) | Q(channel_a_minute__gte=1)),
+                name="channel_pace_lets_something_through",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.get_channel_display())

@@ -23,6 +23,8 @@ BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 120, 300))
 ATTEMPTS = len(BACKOFF) + 1
 REFUSALS_THAT_BREAK = 2
 """Pages in a row that a contact point refused for good before it is marked broken."""
+PROVED_EVERY = timedelta(days=1)
+_LOOKED_BACK = 50
 _ERROR_LENGTH = 500  # as the column
 _log = structlog.get_logger(__name__)
 
@@ -56,12 +58,14 @@ def decide(receipt: Receipt, attempts: int) -> Decision:
 def settle(done: Iterable[tuple[Page, Receipt]], now: datetime) -> int:
     """Write what became of attempts, all in one transaction; returns how many were still their claim's to write.
 
-    A page that was cancelled while on the wire and did go out is written as sent, because it was.
+    A page that was cancelled while on the wire and did go out is written as sent, because it was. The pages that
+    travel in one message have one fate.
     """
-    done = list(done)
+    done = [(one, receipt) for page, receipt in done for one in (page, *page.others)]
     wanted = {page.incident_id for page, _ in done}
     # Always in the same order, so that two engines that settle at once never wait for each other in a ring.
     held = {one.pk: one for one in db.lock(Incident.objects.filter(pk__in=wanted).order_by("pk"))}
+    _prove([page.contact_point for page, receipt in done if receipt.outcome is Outcome.SENT], now)
     return sum(_settle(page, receipt, held[page.incident_id], now) for page, receipt in done)
 
 
@@ -74,11 +78,7 @@ def _settle(page: Page, receipt: Receipt, incident: Incident, now: datetime) -> 
     if decision.what is Next.RETRY:
         _log.warning("a page will be tried again", page=str(page.pk), channel=page.channel, reason=receipt.reason)
         again = now + decision.wait
-        return bool(
-            mine.update(
-                state=Page.State.PENDING, send_after=again, due_at=again, last_error=receipt.reason[:_ERROR_LENGTH]
-            )
-        )
+        return bool(mine.update(state=Page.State.PENDING, due_at=again, last_error=receipt.reason[:_ERROR_LENGTH]))
     refused = receipt.outcome is Outcome.BROKEN
     if not mine.update(
         state=Page.State.FAILED, due_at=None, last_error=receipt.reason[:_ERROR_LENGTH], refused=refused
@@ -130,14 +130,22 @@ def _break(page: Page, receipt: Receipt, now: datetime) -> bool:
         settled = Page.objects.filter(
             contact_point=page.contact_point_id, state__in=[Page.State.SENT, Page.State.FAILED]
         )
-        recent = settled.order_by("-created_at").values_list("refused", flat=True)[:REFUSALS_THAT_BREAK]
-        if list(recent) != [True] * REFUSALS_THAT_BREAK:
+        latest = settled.order_by("-created_at").values_list("bundle", "key", "refused")[:_LOOKED_BACK]
+        messages = {bundle or key: refused for bundle, key, refused in latest}  # pages in one message: one refusal
+        if list(messages.values())[:REFUSALS_THAT_BREAK] != [True] * REFUSALS_THAT_BREAK:
             return False
     return bool(
         ContactPoint.objects.filter(pk=page.contact_point_id, broken_at=None).update(
-            broken_at=now, broken_reason=receipt.reason[:300]
+            broken_at=now, broken_reason=receipt.reason[:300], tell_at=now, tellings=0, told_by=""
         )
     )
+
+
+def _prove(points: Iterable[ContactPoint], now: datetime) -> None:
+    """Note, once a day, that messages get out over these contact points."""
+    stale = {point.pk for point in points if point.proved_at is None or now - point.proved_at > PROVED_EVERY}
+    if stale:
+        ContactPoint.objects.filter(pk__in=stale).update(proved_at=now)
 
 
 def _bring_forward(page: Page, incident: Incident, now: datetime) -> bool:
@@ -169,4 +177,10 @@ def _entry(page: Page) -> dict[str, Any]:
         "on_fallback": page.on_fallback,
         "attempts": page.attempts,
         "key": page.key,
-    }
+    } | _waited(page)
+
+
+def _waited(page: Page) -> dict[str, Any]:
+    """That a page waited and why, and that it travelled with others; nothing of most pages."""
+    held = {"held": page.held, "due_at": page.send_after.isoformat()} if page.held else {}
+    return held | ({"bundle": page.bundle} if page.bundle else {})

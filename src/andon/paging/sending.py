@@ -2,12 +2,15 @@
 
 The order of things is what makes a page survive a crash. The claim is on disk before the first byte leaves, the
 outcome after the last; a process that dies in between leaves a lease that expires, and the page is claimed and sent
-again under the same key.
+again under the same key. Which pages travel in one message is part of the claim, so it too is sent again as it was.
+
+Which page goes when is decided by `practice.pacing`; a pace is a courtesy to people and providers, and two replicas
+that look at the same instant may each use the room that there is for one.
 """
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -15,37 +18,36 @@ from urllib.parse import urlsplit
 import structlog
 from django.db import Error as DatabaseTrouble
 from django.db import transaction
-from django.db.models import Max, Q
 
+from andon.incidents.models import Incident
 from andon.kit import clock, db
 from andon.paging import adapters, compose, outcomes
 from andon.paging.channel import Channel, Destination, Receipt
 from andon.paging.message import Message
 from andon.paging.models import Page
 from andon.paging.providers.queries import destination
+from andon.paging.order import Look, due, look
+from andon.practice.pacing import Going
 
 LEASE = timedelta(seconds=30)
 """Longer than any channel takes; how long a page may wait that a crash has cut off."""
-_WINDOW = 200
 _log = structlog.get_logger(__name__)
 
 Find = Callable[[str], Channel]
 
 
-def due(now: datetime) -> Q:
-    """What is to be sent: its time has come, or a crash cut it off in mid-sending and its lease has ended."""
-    return Q(due_at__lte=now)
-
-
 def claim(now: datetime, limit: int, name: str) -> list[Page]:
-    """Take up to `limit` due pages for the sender `name`, on disk; nobody else sends them until the lease ends.
+    """Take up to `limit` messages for the sender `name`, on disk; nobody else sends them until the lease ends.
 
-    First pages of an incident go before repeats; among equals, whoever was paged least recently goes first.
+    One page for each message, its `others` those that travel in it. What is to wait gets its time and its reason.
     """
-    ordered = _in_order(now)
+    found = look(now)
+    if found.plan.held:
+        _hold(found, now)
+    going = found.plan.going
     claimed: list[Page] = []
-    for start in range(0, len(ordered), limit):
-        claimed += _take(ordered[start : start + limit - len(claimed)], now, name)
+    for start in range(0, len(going), limit):
+        claimed += _take(going[start : start + limit - len(claimed)], now, name)
         if len(claimed) >= limit:
             break
     return claimed
@@ -53,7 +55,7 @@ def claim(now: datetime, limit: int, name: str) -> list[Page]:
 
 @dataclass(frozen=True)
 class Letter:
-    """A claimed page made ready: all that a sender needs, so that it asks the database nothing."""
+    """A claimed page made ready, with those in its message: all that a sender needs, so that it asks no database."""
 
     page: Page
     channel: Channel
@@ -62,13 +64,18 @@ class Letter:
 
 
 def prepare(page: Page, find: Find = adapters.find) -> Letter | Receipt | None:
-    """Make a claimed page ready to be sent.
+    """Make a claimed page ready to be sent, with the others of its message.
 
-    None when it is no longer to be sent, because somebody acknowledged meanwhile. A receipt when it cannot be: what
-    is wrong with one page is its outcome, and must not hold up the others. Trouble with the database is raised.
+    Those that somebody acknowledged meanwhile are left out; None when none is left. A receipt when it cannot be sent:
+    what is wrong with one page is its outcome, and must not hold up the others. Trouble with the database is raised.
     """
-    if not Page.objects.filter(pk=page.pk, state=Page.State.SENDING, leased_by=page.leased_by).exists():
+    together = {one.pk: one for one in (page, *page.others)}
+    mine = Page.objects.filter(pk__in=together, state=Page.State.SENDING, leased_by=page.leased_by)
+    alive = set(mine.values_list("pk", flat=True))
+    left = [one for pk, one in together.items() if pk in alive]
+    if not left:
         return None
+    page, page.others = left[0], tuple(left[1:])
     point = page.contact_point
     if point.removed_at or not page.person.is_active:
         return Receipt.unable("The contact point was removed, or the person is no longer active.")
@@ -102,8 +109,8 @@ def attempt(page: Page, find: Find = adapters.find) -> None:
     """Prepare, send and settle a claimed page, one after the other."""
     ready = prepare(page, find)
     if ready is not None:
-        receipt = post(ready) if isinstance(ready, Letter) else ready
-        outcomes.settle([(page, receipt)], clock.now())
+        done = (ready.page, post(ready)) if isinstance(ready, Letter) else (page, ready)
+        outcomes.settle([done], clock.now())
 
 
 def _failed(page: Page, error: Exception) -> Receipt:
@@ -111,35 +118,45 @@ def _failed(page: Page, error: Exception) -> Receipt:
     return Receipt.retry(f"Andon's own {page.channel} channel failed: {type(error).__name__}. The log has details.")
 
 
-def _in_order(now: datetime) -> list[uuid.UUID]:
-    """Keys of the due pages at the front of the queue, in the order of sending."""
-    rows = list(
-        Page.objects.filter(due(now))
-        .order_by("-first", "due_at")
-        .values_list("pk", "first", "person", "due_at")[:_WINDOW]
-    )
-    if not rows:
-        return []
-    people = {person for _, _, person, _ in rows}
-    paged = dict(
-        Page.objects.filter(person__in=people, sent_at__isnull=False)
-        .values("person")
-        .annotate(latest=Max("sent_at"))
-        .values_list("person", "latest")
-    )
-    never = datetime.min.replace(tzinfo=now.tzinfo)
-    rows.sort(key=lambda row: (not row[1], paged.get(row[2], never), row[3]))
-    return [row[0] for row in rows]
+@transaction.atomic
+def _hold(found: Look, now: datetime) -> None:
+    """Give what is to wait its time and its reason, unless its incident's severity has changed since the look.
+
+    The incidents are held first, as wherever pages are written: who raises the severity of one either comes before,
+    and is seen here, or finds its pages held, and releases them (`actions.release`).
+    """
+    held = {one.page: one for one in found.plan.held}
+    pages = Page.objects.filter(pk__in=held)
+    rows = Incident.objects.filter(pk__in=pages.values("incident")).order_by("pk")
+    severity = {incident.pk: incident.severity for incident in db.lock(rows)}
+    waiting = list(db.lock(pages.filter(due(now), state=Page.State.PENDING).order_by("pk")))
+    waiting = [page for page in waiting if severity.get(page.incident_id) == found.severity[page.pk]]
+    for page in waiting:
+        page.due_at, page.held = held[page.pk].until, str(held[page.pk].reason)
+    Page.objects.bulk_update(waiting, ["due_at", "held"])
 
 
 @transaction.atomic
-def _take(keys: list[uuid.UUID], now: datetime, name: str) -> list[Page]:
+def _take(going: Sequence[Going], now: datetime, name: str) -> list[Page]:
     """Lease those of the pages that are still due and that no other replica is taking at this moment."""
     lease = f"{name[:40]}/{uuid.uuid4().hex}"  # of this claim alone: an older attempt of ours must not settle it
+    keys = [pk for message in going for pk in message.pages]
     rows = db.lock_free(Page.objects.filter(due(now), pk__in=keys))
-    taken = {page.pk: page for page in rows.select_related("incident__system", "person", "contact_point")}
-    for page in taken.values():
-        page.state, page.leased_by, page.due_at = Page.State.SENDING, lease, now + LEASE
-        page.attempts += 1
-    Page.objects.bulk_update(taken.values(), ["state", "leased_by", "due_at", "attempts"])
-    return [taken[key] for key in keys if key in taken]
+    free = {page.pk: page for page in rows.select_related("incident__system", "person", "contact_point")}
+    claimed: list[Page] = []
+    taken: list[Page] = []
+    for message in going:
+        pages = [free[pk] for pk in message.pages if pk in free]
+        if not pages or (pages[0].bundle and len(pages) < len(message.pages)):
+            continue  # gone; or a message whose pages another replica is taking: one of us sends it whole
+        lead, *others = pages
+        lead.others = tuple(others)
+        for page in pages:
+            page.state, page.leased_by, page.due_at = Page.State.SENDING, lease, now + LEASE
+            page.attempts += 1
+            if others and not page.bundle:
+                page.bundle = lead.key
+        claimed.append(lead)
+        taken += pages
+    Page.objects.bulk_update(taken, ["state", "leased_by", "due_at", "attempts", "bundle"])
+    return claimed

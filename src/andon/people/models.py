@@ -1,16 +1,18 @@
 """Who: the organisation, its people, how to reach them, their teams, and the keys they hold."""
 
+from datetime import time
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
 
 from andon.kit import clock
 from andon.kit.crypto import EncryptedTextField
 from andon.kit.models import Row, one_of
+from andon.practice.pacing import QuietHours
 from andon.practice.words import OrgRole
 
 
@@ -50,6 +52,9 @@ class Person(AbstractBaseUser, Row):
     name = models.CharField(max_length=120)
     role = models.CharField(max_length=16, choices=OrgRole.choices(), default=OrgRole.RESPONDER)
     time_zone = models.CharField(max_length=64, default="UTC")
+    # Wall time in their zone, both or neither: pages of mild incidents wait for its end.
+    quiet_from = models.TimeField(null=True, blank=True)
+    quiet_until = models.TimeField(null=True, blank=True)
     is_active = models.BooleanField(default=True)
     calendar_token_digest = models.CharField(max_length=64, blank=True, db_index=True)
     erased_at = models.DateTimeField(null=True, blank=True)
@@ -66,10 +71,20 @@ class Person(AbstractBaseUser, Row):
         constraints: ClassVar = [
             models.UniqueConstraint(Lower("email"), name="person_email_once"),
             one_of("role", OrgRole, "person_role_known"),
+            models.CheckConstraint(
+                condition=Q(quiet_from=None, quiet_until=None)
+                | Q(quiet_from__isnull=False, quiet_until__isnull=False) & ~Q(quiet_from=F("quiet_until")),
+                name="person_quiet_hours_begin_and_end",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    @property
+    def quiet_hours(self) -> QuietHours | None:
+        """Their quiet hours, if they have any."""
+        return quiet_hours(self.quiet_from, self.quiet_until, self.time_zone)
 
     @property
     def org_role(self) -> OrgRole:
@@ -88,6 +103,19 @@ class Person(AbstractBaseUser, Row):
         return salted_hmac(
             "andon.people.Person.session", f"{self.password}\n{ended}", secret=secret, algorithm="sha256"
         ).hexdigest()
+
+
+def quiet_hours(starts: time | None, ends: time | None, zone: str) -> QuietHours | None:
+    """Quiet hours as the practice knows them; None without any, or where they cannot be read: nobody is silenced then.
+
+    The columns hold what was checked when it was written; what a zone is can change with the computer's database.
+    """
+    if starts is None or ends is None:
+        return None
+    try:
+        return QuietHours(starts, ends, zone)
+    except ValueError:
+        return None
 
 
 class ChannelKind(models.TextChoices):
@@ -121,12 +149,20 @@ class ContactPoint(Row):
     label = models.CharField(max_length=60, blank=True)
     delay_minutes = models.PositiveSmallIntegerField(default=0)
     verified_at = models.DateTimeField(null=True, blank=True)
+    proved_at = models.DateTimeField(null=True, blank=True)  # when a message last got out over it, to the day
     broken_at = models.DateTimeField(null=True, blank=True)
     broken_reason = models.CharField(max_length=300, blank=True)
+    # When the engine tells its owner and the administrators that it broke; nothing once they have been told.
+    tell_at = models.DateTimeField(null=True, blank=True)
+    told_by = models.CharField(max_length=80, blank=True)  # who is telling them, under a lease
+    tellings = models.PositiveSmallIntegerField(default=0)  # attempts at telling
     removed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar = ["delay_minutes", "created_at"]
+        indexes: ClassVar = [
+            models.Index(fields=["tell_at"], condition=Q(tell_at__isnull=False), name="contact_point_to_tell"),
+        ]
         constraints: ClassVar = [one_of("kind", ChannelKind.values, "contact_point_kind_known")]
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ a named approver, not the person who asks, agrees.
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from andon.handbook.loader import protocol_for
 from andon.handbook.tables import severity_tables
@@ -15,6 +16,7 @@ from andon.incidents.policy import must_respond, visible
 from andon.incidents.timeline import hold, record
 from andon.kit import clock
 from andon.kit.errors import Conflict, Forbidden, Invalid
+from andon.paging import actions as paging
 from andon.people.models import Person
 from andon.people.policy import Actor
 from andon.practice import severity as rules
@@ -234,6 +236,8 @@ def _set(held: Incident, to: Severity, reason: str, *, kind: str, by: Actor) -> 
     held.severity_reason = reason
     held.save(update_fields=["severity", "severity_reason"])
     record(held, kind, {"before": before.name, "after": to.name, "reason": reason}, by=by)
+    if to.worse_than(before):
+        paging.release(Q(incident=held), clock.now())  # what waited because it was mild may wait no longer
     _add_steps(held)
 
 

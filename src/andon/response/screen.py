@@ -334,13 +334,19 @@ class Screen:
             {
                 "person": str(row.person),
                 "channel": row.get_channel_display(),
-                "at": row.sent_at or row.send_after,
+                "at": row.sent_at or row.due_at or row.send_after,
                 "state": row.state,
                 "label": Page.State(row.state).label,
-                "reason": row.last_error if row.state == Page.State.FAILED else row.reason,
+                "reason": _said_of(row),
             }
             for row in rows
         ]
+
+
+def _said_of(page: Page) -> str:
+    """Why it was sent, or why not; and why it waited, if it did."""
+    said = page.last_error if page.state == Page.State.FAILED else page.reason
+    return f"{said}; {page.why_held}" if page.held else said
 
 
 def entries(incident: Incident, *, limit: int, before: int | None = None) -> list[dict[str, Any]]:

@@ -1,0 +1,102 @@
+"""What is due, and what becomes of it now: read in a fixed number of queries, decided by `practice.pacing`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Max, Q
+
+from andon.paging.models import ChannelPace, Page
+from andon.people.models import quiet_hours
+from andon.practice import pacing
+from andon.practice.pacing import Due, Known, Pace, Plan, QuietHours, Sent
+from andon.practice.severity import Severity
+
+WINDOW = 200
+"""Pages looked at together, from the front of the queue."""
+LATELY = 2000
+"""Messages of the last minute that are counted; no pace that is worth setting is greater."""
+_COLUMNS = (
+    "pk", "incident", "incident__severity", "person", "person__quiet_from", "person__quiet_until",
+    "person__time_zone", "channel", "contact_point", "send_after", "first", "attempts", "key", "bundle",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found due, and the plan for it; `severity` is what each page's plan rests on."""
+
+    plan: Plan
+    severity: dict[UUID, int]
+
+
+def due(now: datetime) -> Q:
+    """What is to be sent: its time has come, or a crash cut it off in mid-sending and its lease has ended."""
+    return Q(due_at__lte=now)
+
+
+def look(now: datetime) -> Look:
+    """Look at the front of the queue and decide on all of it."""
+    queue = Page.objects.filter(due(now))
+    rows = list(queue.order_by("-first", "due_at").values(*_COLUMNS)[:WINDOW])
+    bundles = {row["bundle"] for row in rows if row["bundle"]}
+    if bundles:  # a message that was tried goes out again whole, or it would not be the same
+        seen = {row["pk"] for row in rows}
+        rows += [row for row in queue.filter(bundle__in=bundles).values(*_COLUMNS) if row["pk"] not in seen]
+    found = [_due(row) for row in rows]
+    plan = pacing.plan(found, _known(rows, found, now), now)
+    return Look(plan, {row["pk"]: row["incident__severity"] for row in rows})
+
+
+def paces() -> dict[str, Pace]:
+    """The paces that an administrator set."""
+    return {row.channel: Pace(row.person_a_minute, row.channel_a_minute) for row in ChannelPace.objects.all()}
+
+
+def _due(row: dict[str, Any]) -> Due:
+    return Due(
+        page=row["pk"],
+        incident=row["incident"],
+        person=row["person"],
+        channel=row["channel"],
+        address=row["contact_point"],
+        severity=Severity(row["incident__severity"]),
+        due_at=row["send_after"],
+        first=row["first"],
+        message=(row["bundle"] or row["key"]) if row["attempts"] else None,
+    )
+
+
+def _known(rows: list[dict[str, Any]], found: list[Due], now: datetime) -> Known:
+    """What the plan rests on. Where nothing may be held, nothing of it is read but the order."""
+    paged = _paged({one.person for one in found})
+    waiting = [row for row, one in zip(rows, found, strict=True) if not one.first and one.message is None]
+    if not waiting:
+        return Known(paged=paged)
+    return Known(lately=_lately(now), paged=paged, quiet=_quiet(waiting), paces=paces())
+
+
+def _paged(people: Iterable[Any]) -> dict[Any, datetime]:
+    """When each of these people was last paged."""
+    rows = Page.objects.filter(person__in=set(people), sent_at__isnull=False)
+    return dict(rows.values("person").annotate(latest=Max("sent_at")).values_list("person", "latest"))
+
+
+def _lately(now: datetime) -> list[Sent]:
+    """The messages of the last minute and those on the wire; several pages in one message are one."""
+    columns = ("person", "channel", "bundle", "key", "sent_at")
+    gone = Page.objects.filter(sent_at__gt=now - pacing.WINDOW).order_by("-sent_at").values_list(*columns)[:LATELY]
+    wire = Page.objects.filter(state=Page.State.SENDING, due_at__gt=now).values_list(*columns)
+    messages = {bundle or key: (person, channel, at or now) for person, channel, bundle, key, at in [*wire, *gone]}
+    return [Sent(*message) for message in messages.values()]
+
+
+def _quiet(rows: Iterable[dict[str, Any]]) -> dict[Any, QuietHours]:
+    """The quiet hours of those who have any."""
+    hours = {
+        row["person"]: quiet_hours(row["person__quiet_from"], row["person__quiet_until"], row["person__time_zone"])
+        for row in rows
+    }
+    return {person: found for person, found in hours.items() if found is not None}

@@ -25,8 +25,8 @@ from andon.paging import adapters, compose, outcomes
 from andon.paging.channel import Channel, Destination, Receipt
 from andon.paging.message import Message
 from andon.paging.models import Page
-from andon.paging.providers.queries import destination
 from andon.paging.order import Look, due, look
+from andon.paging.providers.queries import destination
 from andon.practice.pacing import Going
 
 LEASE = timedelta(seconds=30)

@@ -12,4 +12,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/channels/<slug:kind>/disable", providers.disable, name="channel_disable"),
     path("settings/channels/<slug:kind>/enable", providers.enable, name="channel_enable"),
     path("settings/channels/<slug:kind>/test", providers.test, name="channel_test"),
+    path("account/push", pages.push_turn_on, name="push_turn_on"),
+    path("push-worker.js", pages.push_worker, name="push_worker"),
 ]

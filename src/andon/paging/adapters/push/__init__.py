@@ -1,0 +1,1 @@
+"""Pages as notifications of a browser, by Web Push."""

@@ -4,9 +4,11 @@ import re
 
 import pytest
 from django.urls import reverse
+from django.utils.html import escape
 
 from andon.incidents.models import Incident
 from andon.intake.actions import create_integration
+from andon.intake.adapters import adapters
 from andon.intake.events import event
 from andon.intake.models import Integration, Signal
 from andon.intake.recording import Heard, record
@@ -131,7 +133,7 @@ def test_a_sender_is_connected_and_its_token_shown_once(cast, signed_in):
 
 @pytest.mark.parametrize(
     ("changes", "field"),
-    [({"slug": "No Spaces"}, "slug"), ({"slug": "new"}, "slug"), ({"name": " "}, "name"), ({"kind": "x"}, "kind")],
+    [({"slug": "No Spaces"}, "slug"), ({"slug": "new"}, "slug"), ({"name": " "}, "name")],
 )
 def test_what_is_wrong_with_a_new_sender_stands_at_its_field(cast, signed_in, changes, field):
     form = {"kind": "generic", "name": "Curl", "slug": "curl", **changes}
@@ -139,6 +141,41 @@ def test_what_is_wrong_with_a_new_sender_stands_at_its_field(cast, signed_in, ch
     assert answer.status_code == 422
     assert f"id_{field}_error" in answer.content.decode()
     assert not Integration.objects.exists()
+
+
+def test_kinds_are_chosen_from_a_plain_list_by_group(cast, signed_in):
+    page = signed_in(cast.omar)
+    shown = page.get(reverse("integration_create")).content.decode()
+    for adapter in adapters().values():
+        assert f'href="?kind={adapter.kind}"' in shown
+        assert escape(adapter.line) in shown
+    form = page.get(reverse("integration_create"), {"kind": "grafana"}).content.decode()
+    assert "HMAC secret of Grafana" in form
+    assert "id_secret" not in page.get(reverse("integration_create"), {"kind": "generic"}).content.decode()
+    unknown = page.post(reverse("integration_create"), {"kind": "pigeon", "name": "Pigeon", "slug": "pigeon"})
+    assert unknown.status_code == 422
+    assert "There is no kind of sender called pigeon" in unknown.content.decode()
+
+
+def test_a_signing_secret_is_kept_encrypted_replaced_and_forgotten_and_never_shown(cast, signed_in, api):
+    page = signed_in(cast.omar)
+    form = {"kind": "grafana", "name": "Grafana", "slug": "grafana", "secret": "first secret"}
+    assert "first secret" not in page.post(reverse("integration_create"), form).content.decode()
+    made = Integration.objects.get()
+    assert made.secret == "first secret"
+    address = reverse("integration", args=["grafana"])
+    changes = [({}, "first secret"), ({"secret": "other words"}, "other words"), ({"unsigned": "on"}, "")]
+    for change, expected in changes:
+        assert page.post(address, {"name": "Grafana", **change}).status_code == 302
+        made.refresh_from_db()
+        assert made.secret == expected
+        assert not expected or expected not in page.get(address).content.decode()
+    assert api(cast.omar, "patch", "/integrations/grafana", {"secret": "third"}).json()["signed"] is True
+    assert "third" not in api(cast.omar, "get", "/integrations/grafana").content.decode()
+    refused = api(cast.omar, "post", "/integrations", {"slug": "c", "name": "C", "kind": "generic", "secret": "x"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "secret")
+    odd = api(cast.omar, "post", "/integrations", {"slug": "c", "name": "C", "kind": "generic", "options": {"a": "b"}})
+    assert (odd.status_code, odd.json()["field"]) == (422, "a")
 
 
 def test_two_senders_cannot_share_an_address(cast, prometheus, signed_in):

@@ -22,6 +22,7 @@ from andon.registry.models import System
 TOKEN_PREFIX = "andon_in"  # noqa: S105  the readable part that every token shares
 RESERVED = "new"  # the page that sets one up
 _ADDRESS = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
+LONGEST_SECRET, LONGEST_OPTION = 500, 500
 ACCEPTED_KEPT = timedelta(days=7)
 REJECTED_KEPT = timedelta(days=30)
 
@@ -64,15 +65,21 @@ def create_integration(
     system: System | None = None,
     type_: str = "",
     resolves_incidents: bool = False,
+    secret: str = "",
+    options: Mapping[str, str] | None = None,
 ) -> tuple[Integration, str]:
-    """A new sender; returns it with its token, which is not kept and cannot be shown again."""
+    """A new sender; returns it with its token, which is not kept and cannot be shown again.
+
+    With a `secret` a signature that fits is demanded in place of the token; `options` are what this kind of sender asks
+    for beside (its adapter's `fields`).
+    """
     must_manage(by, "set up integrations")
     slug = slug.strip()
     if not _ADDRESS.fullmatch(slug) or slug == RESERVED:
         raise Invalid("Use small letters, digits and hyphens, such as prometheus-eu; at most 60.", field="slug")
     if kind not in adapters():
         raise Invalid(f"There is no adapter {kind!r}; there are {', '.join(adapters())}.", field="kind")
-    token = ids.new_token(TOKEN_PREFIX)
+    token = _new_token(kind)
     try:
         with transaction.atomic():
             integration = Integration.objects.create(
@@ -81,7 +88,8 @@ def create_integration(
                 kind=kind,
                 token_digest=ids.digest(token),
                 system=system,
-                settings=_settings({}, type_),
+                secret=_secret(kind, secret),
+                settings=_settings(kind, {}, type_, options or {}),
                 resolves_incidents=resolves_incidents,
             )
     except IntegrityError as error:
@@ -91,16 +99,29 @@ def create_integration(
 
 @transaction.atomic
 def change_integration(
-    integration: Integration, *, name: str, by: Actor, system: System | None, type_: str = "", resolves_incidents: bool
+    integration: Integration,
+    *,
+    name: str,
+    by: Actor,
+    system: System | None,
+    type_: str = "",
+    resolves_incidents: bool,
+    secret: str | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> Integration:
-    """Change what an integration is called, stands for and may do; address and token stay."""
+    """Change what an integration is called, stands for and may do; address and token stay.
+
+    A `secret` that is None stays, an empty one is taken away: then the token is demanded again.
+    """
     must_manage(by, "change integrations")
     held = db.lock(Integration.objects.filter(pk=integration.pk)).get()
     held.name = _named(name)
     held.system = system
-    held.settings = _settings(held.settings, type_)
+    held.settings = _settings(held.kind, held.settings, type_, options)
     held.resolves_incidents = resolves_incidents
-    held.save(update_fields=["name", "system", "settings", "resolves_incidents"])
+    if secret is not None:
+        held.secret = _secret(held.kind, secret)
+    held.save(update_fields=["name", "system", "settings", "resolves_incidents", "secret"])
     return held
 
 
@@ -108,7 +129,7 @@ def change_integration(
 def rotate_token(integration: Integration, *, by: Actor) -> str:
     """A new token; the old one stops within a few seconds (see `doors`)."""
     must_manage(by, "replace tokens")
-    token = ids.new_token(TOKEN_PREFIX)
+    token = _new_token(integration.kind)
     Integration.objects.filter(pk=integration.pk).update(token_digest=ids.digest(token))
     return token
 
@@ -160,8 +181,40 @@ def _named(name: str) -> str:
     return name.strip()
 
 
-def _settings(settings: Mapping[str, Any], type_: str) -> dict[str, Any]:
-    """The settings with the type that signals count as when they name none."""
+def _new_token(kind: str) -> str:
+    adapter = adapters().get(kind)
+    return ids.new_short_token() if adapter and adapter.short_token else ids.new_token(TOKEN_PREFIX)
+
+
+def _secret(kind: str, secret: str) -> str:
+    secret = secret.strip()
+    adapter = adapters().get(kind)
+    if secret and not (adapter and adapter.signed_by):
+        raise Invalid("This kind of sender signs nothing: leave the secret empty, the token is enough.", field="secret")
+    if len(secret) > LONGEST_SECRET:
+        raise Invalid(f"A secret has at most {LONGEST_SECRET} characters.", field="secret")
+    return secret
+
+
+def _settings(kind: str, settings: Mapping[str, Any], type_: str, options: Mapping[str, str] | None) -> dict[str, Any]:
+    """The settings with the type that signals count as when they name none, and the kind's own."""
     if type_ and type_ not in set(IncidentType):
         raise Invalid(f"There is no incident type {type_!r}.", field="type")
-    return {**settings, "type": type_} if type_ else {k: v for k, v in settings.items() if k != "type"}
+    now = {name: value for name, value in settings.items() if name != "type"} | ({"type": type_} if type_ else {})
+    return now if options is None else now | _options(kind, options)
+
+
+def _options(kind: str, options: Mapping[str, str]) -> dict[str, str]:
+    """The settings of the kind's own, each checked; `Invalid` names one that is missing or that it does not know."""
+    adapter = adapters().get(kind)
+    fields = {field.name: field for field in adapter.fields} if adapter else {}
+    for name in options:
+        if name not in fields:
+            raise Invalid(f"This kind of sender has no setting {name!r}.", field=name)
+    given = {name: options.get(name, "").strip() for name in fields}
+    for name, value in given.items():
+        if fields[name].required and not value:
+            raise Invalid("This kind of sender cannot do without it.", field=name)
+        if len(value) > LONGEST_OPTION:
+            raise Invalid(f"It has at most {LONGEST_OPTION} characters.", field=name)
+    return given

@@ -65,6 +65,8 @@ def create_integration(request: HttpRequest, given: IntegrationIn) -> Any:
         system=shapes.find_named_system(given.system),
         type_=given.type,
         resolves_incidents=given.resolves_incidents,
+        secret=given.secret,
+        options=given.options,
         by=by,
     )
     return shapes.made(row, token)
@@ -88,6 +90,8 @@ def change_integration(request: HttpRequest, slug: str, given: IntegrationChange
         system=row.system if given.system is None else shapes.find_named_system(given.system),
         type_=row.settings.get("type", "") if given.type is None else given.type,
         resolves_incidents=rule,
+        secret=given.secret,
+        options=given.options,
         by=by,
     )
     return IntegrationOut.of(changed)

@@ -1,5 +1,7 @@
 """`POST /intake/<kind>/<integration>`: signals come in here, in front of Django.
 
+Also at addresses that some senders cannot be talked out of, such as `/v2/enqueue`; each adapter says which.
+
 A 2xx is sent only after the commit. What is not understood is kept all the same, so that a person can see it. While
 nothing can be written the answer is 503, which senders take as "try again": never 429, on which Alertmanager drops.
 """
@@ -27,7 +29,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
 
-MAX_BODY = 1024 * 1024
 MAX_HELD = 64 * 1024 * 1024  # bytes of bodies that are on their way in, all requests together
 BODY_SECONDS = 30.0
 WRITE_SECONDS = 10.0
@@ -48,7 +49,13 @@ class Refusal(Exception):  # noqa: N818  reads as what it is
     def __init__(self, status: int, title: str, detail: str, **more: str) -> None:
         super().__init__(detail)
         self.status = status
-        self.problem = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+        self.problem: dict[str, Any] = {
+            "type": "about:blank",
+            "title": title,
+            "status": status,
+            "detail": detail,
+            **more,
+        }
         self.headers: list[tuple[bytes, bytes]] = []
 
 
@@ -100,15 +107,33 @@ class IntakeApp:
             await _send(send, status, _encode(answer))
 
     async def _take(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> tuple[int, object]:
-        """Take one delivery; status and body of the answer once it is on disk."""
+        """Take one request; status and body of the answer, a refusal in the sender's own words."""
         adapter, slug, below = _address(scope)
-        query = scope.get("query_string", b"")
-        door = await self._admit(adapter.kind, slug, token_of(headers, query))
+        try:
+            return await self._take_at(adapter, slug, below, scope, headers, receive)
+        except Refusal as refusal:
+            refusal.problem = adapter.refuse(refusal.problem)
+            raise
+
+    async def _take_at(
+        self, adapter: Sender, slug: str, below: str, scope: Scope, headers: Mapping[str, str], receive: Receive
+    ) -> tuple[int, object]:
+        """Take one delivery; the answer once it is on disk."""
+        query: bytes = scope.get("query_string", b"")
+        token = token_of(headers, query)
+        body: bytes | None = None
+        if not token and adapter.token_in_body:
+            body = await self._body(headers, receive, adapter.most_bytes)
+            token = adapter.token_in(body)
+        door = await self._admit(adapter.kind, slug, token)
+        if scope["method"] == "GET":
+            return await self._show(adapter, door, below)
         heard = Heard(ids.new(), door.id, b"", headers.get("content-type", ""), [])
         try:
-            heard.body = await self._body(headers, receive)
+            heard.body = await self._body(headers, receive, adapter.most_bytes) if body is None else body
             named = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else _NOTHING
-            said = await self._understand(adapter, door, Request(heard.body, headers, named, below, scope["method"]))
+            request = Request(heard.body, headers, named, below, scope["method"], heard.delivery)
+            said = await self._understand(adapter, door, request)
         except Refusal as refusal:
             if refusal.status in {400, 413}:  # the sender's own doing: it will not be sent again as it is
                 heard.error = _in_words(refusal)
@@ -120,6 +145,18 @@ class IntakeApp:
         if said.confirm:
             await self._confirm(said.confirm)
         return adapter.answer(said, heard.delivery)
+
+    async def _show(self, adapter: Sender, door: Door, below: str) -> tuple[int, object]:
+        """What a sender that asks wants to know."""
+        if self._doors is None:
+            raise _unavailable("Andon is stopping.")
+        try:
+            shown = await self._doors.ask(adapter.show, door.id, below)
+        except Unavailable as error:
+            raise _unavailable(str(error)) from error
+        if shown is None:
+            raise Refusal(404, "No such request", "Nothing under this address is known here.")
+        return 200, shown
 
     async def _understand(self, adapter: Sender, door: Door, request: Request) -> Said:
         """What the adapter makes of the request, once its signature, if it must have one, is seen to fit."""
@@ -165,20 +202,20 @@ class IntakeApp:
             raise _unknown()
         return door
 
-    async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
+    async def _body(self, headers: Mapping[str, str], receive: Receive, most: int) -> bytes:
         """The whole body, bounded in size, time, and in what all requests together hold."""
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MAX_BODY:
-            raise _too_large()
+        if not length.isdecimal() or int(length) > most:
+            raise _too_large(most)
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                return await self._pieces(receive)
+                return await self._pieces(receive, most)
         except TimeoutError as error:
             raise _closing(
                 Refusal(408, "Too slow", f"The body did not arrive within {BODY_SECONDS:.0f} seconds.")
             ) from error
 
-    async def _pieces(self, receive: Receive) -> bytes:
+    async def _pieces(self, receive: Receive, most: int) -> bytes:
         """The pieces of a body put together; most come in one."""
         body: bytes = b""
         held = 0
@@ -188,8 +225,8 @@ class IntakeApp:
                 if message["type"] == "http.disconnect":
                     raise Gone
                 body += message.get("body", b"")
-                if len(body) > MAX_BODY:
-                    raise _too_large()
+                if len(body) > most:
+                    raise _too_large(most)
                 if not message.get("more_body"):
                     return body
                 if self._held + len(body) - held > MAX_HELD:
@@ -225,17 +262,27 @@ class IntakeApp:
 
 
 def _address(scope: Scope) -> tuple[Sender, str, str]:
-    """The kind, the integration's short name, and what follows, from the path."""
-    match scope["path"].split("/", 4):
-        case ["", "intake", kind, slug, *below] if (adapter := adapters().get(kind)) and slug:
-            path = below[0].strip("/") if below else ""
-            if not path or adapter.takes_paths:
-                if scope["method"] in adapter.methods:
-                    return adapter, slug, path
-                refusal = Refusal(405, "Use POST", f"Signals are sent to this address with {adapter.methods[0]}.")
-                refusal.headers = [(b"allow", ", ".join(adapter.methods).encode())]
-                raise refusal
+    """The kind, the integration's short name (empty: its token says which), and what follows, from the path."""
+    path: str = scope["path"]
+    match path.split("/", 4):
+        case ["", "intake", kind, slug, *more] if (adapter := adapters().get(kind)) and slug:
+            below = more[0].strip("/") if more else ""
+            if not below or adapter.takes_paths:
+                return _by_method(adapter, scope["method"]), slug, below
+        case ["", "v2", *_]:
+            for adapter in adapters().values():
+                if any(path == begin or path.startswith(f"{begin}/") for begin in adapter.addresses):
+                    return _by_method(adapter, scope["method"]), "", path.strip("/")
     raise Refusal(404, "No such intake", "The address is /intake/<kind>/<integration>; see the integration's page.")
+
+
+def _by_method(adapter: Sender, method: str) -> Sender:
+    """The adapter, if it is sent with this method."""
+    if method not in adapter.methods:
+        refusal = Refusal(405, "Use POST", f"Signals are sent to this address with {adapter.methods[0]}.")
+        refusal.headers = [(b"allow", ", ".join(adapter.methods).encode())]
+        raise refusal
+    return adapter
 
 
 def _read(adapter: Sender, door: Door, request: Request) -> Said:
@@ -261,8 +308,8 @@ def _in_words(refusal: Refusal) -> str:
     return f"{field}: {refusal}" if field else str(refusal)
 
 
-def _too_large() -> Refusal:
-    return _closing(Refusal(413, "Too large", f"A body may have at most {MAX_BODY} bytes; send fewer alerts at once."))
+def _too_large(most: int) -> Refusal:
+    return _closing(Refusal(413, "Too large", f"A body may have at most {most} bytes; send fewer alerts at once."))
 
 
 def _closing(refusal: Refusal) -> Refusal:

@@ -36,6 +36,11 @@ def convert(value: Any, to: type[T], *, at: str = "") -> T:
         raise _named(error, to, at) from error
 
 
+def plain(value: Any) -> str:
+    """A value as a label's text; anything that is no text as JSON."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
 def _named(error: msgspec.ValidationError, expected: Any, at: str = "") -> Malformed:
     words = str(error)
     place = _AT.search(words)

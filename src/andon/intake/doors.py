@@ -10,7 +10,7 @@ from base64 import b64decode
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 from uuid import UUID
 
@@ -23,6 +23,8 @@ from andon.intake.models import Integration
 from andon.intake.writer import Unavailable
 from andon.kit import clock, ids
 from andon.kit.crypto import Undecryptable
+
+T = TypeVar("T")
 
 REMEMBERED_SECONDS = 3.0
 REMEMBERED = 4_096
@@ -49,10 +51,11 @@ class Doors:
     """The integrations, remembered for a moment.
 
     Args:
-        find: Reads an enabled integration by its slug; runs in a thread of its own.
+        find: Reads an enabled integration by its slug, or by its token's digest where the slug is empty; runs in a
+            thread of its own.
     """
 
-    def __init__(self, find: Callable[[str], Door | None]) -> None:
+    def __init__(self, find: Callable[[str, str], Door | None]) -> None:
         self._find = find
         self._known: OrderedDict[str, tuple[float, Door | None]] = OrderedDict()
         self._refused: OrderedDict[tuple[str, str], float] = OrderedDict()
@@ -61,17 +64,19 @@ class Doors:
     async def open(self, kind: str, slug: str, token: str) -> Door | None:
         """The integration, if the token is its own or its requests are signed; None says no more. Raises `Unavailable`.
 
-        Whether a signature fits is for the caller to check, who has the body.
+        Without a slug the token alone says which it is. Whether a signature fits is for the caller to check, who has
+        the body.
         """
         digest = ids.digest(token)
         now = clock.monotonic()
-        until, door = self._known.get(slug, (0.0, None))
+        key = slug or digest
+        until, door = self._known.get(key, (0.0, None))
         if until > now and _fits(door, kind, digest):
             return door
         if self._refused.get((slug, digest), 0.0) > now:
             return None
-        door = await self._look_up(slug)
-        _remember(self._known, slug, (now + REMEMBERED_SECONDS, door))
+        door = await self.ask(self._find, slug, digest)
+        _remember(self._known, key, (now + REMEMBERED_SECONDS, door))
         if _fits(door, kind, digest):
             return door
         _remember(self._refused, (slug, digest), now + REMEMBERED_SECONDS)
@@ -82,8 +87,9 @@ class Doors:
         self._thread.submit(_hang_up)
         self._thread.shutdown(wait=True)
 
-    async def _look_up(self, slug: str) -> Door | None:
-        looking = asyncio.get_running_loop().run_in_executor(self._thread, self._read, slug)
+    async def ask(self, read: Callable[..., T], *args: Any) -> T:
+        """A read of the database, in the thread that is here for it. Raises `Unavailable`."""
+        looking = asyncio.get_running_loop().run_in_executor(self._thread, _with_connection, read, *args)
         try:
             return await asyncio.wait_for(looking, LOOKUP_SECONDS)
         except (DatabaseProblem, TimeoutError) as error:
@@ -91,13 +97,14 @@ class Doors:
         except Undecryptable as error:
             raise Unavailable(str(error)) from error
 
-    def _read(self, slug: str) -> Door | None:
-        close_old_connections()
-        try:
-            return self._find(slug)
-        except DatabaseProblem:
-            connection.close()
-            raise
+
+def _with_connection(read: Callable[..., T], *args: Any) -> T:
+    close_old_connections()
+    try:
+        return read(*args)
+    except DatabaseProblem:
+        connection.close()
+        raise
 
 
 def _hang_up() -> None:
@@ -120,9 +127,9 @@ def _remember(memory: OrderedDict[Any, Any], key: Any, value: Any) -> None:
 
 
 def token_of(headers: Mapping[str, str], query: bytes) -> str:
-    """The token from `Authorization: Bearer`, the password of basic authentication, or `?token=`; else empty."""
+    """The token from `Authorization: Bearer` (or `GenieKey`), a basic one's password, or `?token=`; else empty."""
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
+    if scheme.lower() in {"bearer", "geniekey"}:
         return credentials.strip()
     if scheme.lower() == "basic":
         try:
@@ -134,13 +141,11 @@ def token_of(headers: Mapping[str, str], query: bytes) -> str:
     return ""
 
 
-def find_door(slug: str) -> Door | None:
-    """What intake needs to know of an enabled integration, or None."""
-    row = (
-        Integration.objects.filter(slug=slug, disabled_at__isnull=True)
-        .values_list("id", "kind", "token_digest", "settings", "secret")
-        .first()
-    )
+def find_door(slug: str, digest: str) -> Door | None:
+    """What intake needs to know of an enabled integration, or None; without a slug it is the one with this token."""
+    named = Integration.objects.filter(slug=slug) if slug else Integration.objects.filter(token_digest=digest)
+    facts = named.filter(disabled_at__isnull=True).values_list("id", "kind", "token_digest", "settings", "secret")
+    row = facts.first()
     return _door(*row) if row else None
 
 

@@ -16,6 +16,7 @@ from andon.practice.words import ChangeKind, IncidentType
 TITLE, DESCRIPTION, URL, HINT, FINGERPRINT, EPISODE = 300, 8_000, 2_000, 120, 255, 64
 LABELS, LABEL_NAME, LABEL_VALUE = 64, 100, 1_000
 NOTE, NOTE_BY = 1_000, 120
+MAX_BODY = 1024 * 1024
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -27,6 +28,7 @@ class Request(msgspec.Struct, frozen=True):
         query: What follows the question mark, decoded; of a name that comes twice the last.
         path: What follows the integration's address, without a slash at its ends; mostly empty.
         method: Mostly POST.
+        delivery: The name that Andon gives this request, for senders that want one made where they give none.
     """
 
     body: bytes
@@ -34,6 +36,7 @@ class Request(msgspec.Struct, frozen=True):
     query: Mapping[str, str] = {}
     path: str = ""
     method: str = "POST"
+    delivery: UUID = UUID(int=0)
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -144,6 +147,11 @@ class Sender:
         auto_close: After how long without news a signal counts as ended, for senders that never say that it is over.
         fields: Settings of its own.
         takes_paths: Whether addresses below the integration's own mean something (`Request.path`).
+        addresses: Beginnings of addresses outside `/intake/` that this sender cannot be talked out of. The integration
+            is then known by its token alone; such a path arrives whole as `Request.path`.
+        token_in_body: Whether the token may stand in the body, where `token_in` finds it.
+        short_token: Whether the token must be 32 letters and digits.
+        most_bytes: How large a body may be.
         methods: What it is sent with.
     """
 
@@ -156,6 +164,10 @@ class Sender:
     auto_close: timedelta | None = None
     fields: tuple[Field, ...] = ()
     takes_paths: bool = False
+    addresses: tuple[str, ...] = ()
+    token_in_body: bool = False
+    short_token: bool = False
+    most_bytes: int = MAX_BODY
     methods: tuple[str, ...] = ("POST",)
 
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:
@@ -170,9 +182,24 @@ class Sender:
         """Raise `Unsigned` unless the request is signed with the secret (see `andon.intake.signing`)."""
         raise NotImplementedError
 
+    def token_in(self, body: bytes) -> str:  # noqa: ARG002  for senders that have one there
+        """The token that a body holds; empty if none."""
+        return ""
+
     def answer(self, said: Said, delivery: UUID) -> tuple[int, object]:
         """Status and JSON body of the answer once everything is on disk."""
         return 200, {"status": "accepted", "signals": len(said.events), "delivery": str(delivery)}
+
+    def refuse(self, problem: dict[str, Any]) -> dict[str, Any]:
+        """A refusal (RFC 9457: `title`, `status`, `detail`, mostly `field`) in the form that the sender expects."""
+        return problem
+
+    def show(self, integration: UUID, path: str) -> dict[str, Any] | None:  # noqa: ARG002  as above
+        """The answer to a GET, for senders that ask what became of a request; None if there is no such thing.
+
+        Runs in a thread that may read the database.
+        """
+        return None
 
 
 def event(

@@ -1,7 +1,7 @@
 """Pages of what was heard and who speaks."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from django.conf import settings
@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from andon.intake import actions, queries, wording
 from andon.intake.adapters import adapters, help_text
+from andon.intake.events import Group, Sender
 from andon.intake.forms import ChangeForm, CreateForm
 from andon.intake.models import Integration, Signal
 from andon.intake.policy import access_integration, access_signal, may_manage, may_see_bodies, must_manage
@@ -104,10 +105,15 @@ def integrations(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
-    """Set up a sender; the answer shows its token, once."""
+    """Choose a kind of sender, then set one up; the answer shows its token, once."""
     by = actor_of(request)
     must_manage(by, "set up integrations")
-    form = CreateForm(request.POST or None)
+    kind = request.POST.get("kind") or request.GET.get("kind", "")
+    if kind not in adapters():
+        return render(
+            request, "intake/kinds.html", {"kinds": _kinds(), "unknown": kind}, status=UNPROCESSABLE if kind else 200
+        )
+    form = CreateForm(kind, request.POST or None, initial={"kind": kind})
     if request.method == "POST" and form.is_valid():
         try:
             made, token = actions.create_integration(**form.facts(), by=by)
@@ -116,7 +122,15 @@ def create(request: HttpRequest) -> HttpResponse:
         else:
             return _with_token(request, by, made, token, f"{made.name} is set up")
     status = UNPROCESSABLE if form.errors else 200
-    return render(request, "intake/create.html", {"form": form}, status=status)
+    return render(request, "intake/create.html", {"form": form, "sender": adapters()[kind]}, status=status)
+
+
+def _kinds() -> list[tuple[str, list[Sender]]]:
+    """The kinds of sender by group, in the groups' fixed order."""
+    groups: dict[str, list[Sender]] = {name: [] for name in get_args(Group)}
+    for adapter in adapters().values():
+        groups[adapter.group].append(adapter)
+    return [(name, found) for name, found in groups.items() if found]
 
 
 @require_http_methods(["GET", "POST"])
@@ -124,7 +138,7 @@ def integration(request: HttpRequest, slug: str) -> HttpResponse:
     """One sender: its address, what to paste there, what it sends, what was not understood; POST changes it."""
     by = actor_of(request)
     row = access_integration(by, slug)
-    form = ChangeForm(request.POST) if request.method == "POST" else ChangeForm.of(row)
+    form = ChangeForm.of(row, request.POST if request.method == "POST" else None)
     if request.method == "POST":
         must_manage(by, "change integrations")
         if form.is_valid():

@@ -124,6 +124,14 @@ def deliveries_of(by: Actor, signal: Signal) -> Sequence[Delivery]:
     return list(Delivery.objects.filter(pk__in=named).order_by("created_at"))
 
 
+def delivery_of(integration: UUID, key: str) -> Delivery | None:
+    """A delivery of an integration by its id as text, if it is still kept."""
+    try:
+        return Delivery.objects.filter(pk=UUID(key), integration=integration).first()
+    except ValueError:
+        return None
+
+
 def integrations() -> QuerySet[Integration]:
     """All integrations, each with `heard_at`, when it last sent something, and `firing`, how many signals are."""
     newest = Delivery.objects.filter(integration=OuterRef("pk")).order_by("-created_at").values("created_at")[:1]

@@ -9,6 +9,7 @@ from django.urls import reverse
 from ninja import Field, Schema
 
 from andon.intake import queries, wording
+from andon.intake.adapters import adapters
 from andon.intake.models import Delivery, Integration, Signal
 from andon.kit.cursor import DEFAULT
 from andon.kit.errors import Invalid
@@ -100,6 +101,8 @@ class IntegrationOut(Schema):
     system: str | None = Field(description="What signals that name no system are about.")
     type: str = Field(description="What signals that name no type count as; empty = technical failure.")
     resolves_incidents: bool
+    signed: bool = Field(description="Whether a signature is demanded in place of the token.")
+    options: dict[str, str] = Field(description="Settings of this kind of sender's own.")
     disabled_at: datetime | None
     heard_at: datetime | None = Field(description="When it last sent something.")
     firing: int
@@ -127,10 +130,18 @@ def _facts(row: Integration) -> dict[str, Any]:
         "system": row.system.slug if row.system else None,
         "type": row.settings.get("type", ""),
         "resolves_incidents": row.resolves_incidents,
+        "signed": bool(row.secret),
+        "options": options_of(row),
         "disabled_at": row.disabled_at,
         "heard_at": getattr(row, "heard_at", None),
         "firing": getattr(row, "firing", 0),
     }
+
+
+def options_of(row: Integration) -> dict[str, str]:
+    """The settings of the kind's own."""
+    adapter = adapters().get(row.kind)
+    return {field.name: str(row.settings.get(field.name, "")) for field in (adapter.fields if adapter else ())}
 
 
 def listed(rows: list[Integration]) -> list[IntegrationOut]:
@@ -150,6 +161,8 @@ class IntegrationChange(Given):
     system: str | None = Field(default=None, description="Short name; empty = none.")
     type: IncidentType | Literal[""] | None = None
     resolves_incidents: bool | None = None
+    secret: str | None = Field(default=None, description="What the sender signs with; empty = the token is demanded.")
+    options: dict[str, str] | None = Field(default=None, description="Settings of this kind's own, all of them.")
 
 
 class IntegrationIn(Given):
@@ -161,6 +174,8 @@ class IntegrationIn(Given):
     system: str = ""
     type: IncidentType | Literal[""] = ""
     resolves_incidents: bool = False
+    secret: str = Field("", description="What the sender signs with, if its kind does; it is not shown again.")
+    options: dict[str, str] = Field({}, description="Settings of this kind's own.")
 
 
 def find_named_system(slug: str) -> System | None:

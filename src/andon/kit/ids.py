@@ -33,6 +33,11 @@ def new_token(prefix: str) -> str:
     return f"{prefix}_{secrets.token_urlsafe(32)}"
 
 
+def new_short_token() -> str:
+    """A secret of 128 random bits as 32 letters and digits, for programs that take no other form of one."""
+    return secrets.token_hex(16)
+
+
 def digest(token: str) -> str:
     """SHA-256 of a token, hex. The tokens are random and long, so a plain digest needs no salt."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -41,7 +41,7 @@ class Router:
             await self._lifespan(receive, send)
         elif scope["type"] != "http":
             raise RuntimeError(f"Andon serves HTTP, not {scope['type']}.")
-        elif scope["path"].startswith("/intake/"):
+        elif scope["path"].startswith(("/intake/", "/v2/")):
             await self.intake(scope, receive, send)
         elif scope["path"].startswith("/live/"):
             await self.live(scope, receive, send)

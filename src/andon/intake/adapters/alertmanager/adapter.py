@@ -61,18 +61,21 @@ class Adapter(Sender):
 
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:  # noqa: ARG002  the adapters' common form
         """One event an alert."""
-        return Said([_event(alert) for alert in decode(_decoder, request.body).alerts])
+        return Said([event_of(alert) for alert in decode(_decoder, request.body).alerts])
 
 
-def _event(alert: Alert) -> Event:
+def event_of(alert: Alert, *, url: str = "", more: Mapping[str, str] | None = None) -> Event:
+    """One alert; `url` where there is a better place to look than the rule, `more` what else stands beside labels."""
     labels, notes = alert.labels, alert.annotations
     extra = {name: text for name, text in notes.items() if name not in _SHOWN}
+    if more:
+        extra |= more
     return event(
         fingerprint=alert.fingerprint or _of_labels(labels),
         status=_STATUSES[alert.status],
         title=notes.get("summary") or labels.get("alertname") or "Alert without a name",
         description=notes.get("description") or notes.get("message") or "",
-        url=alert.generatorURL,
+        url=url or alert.generatorURL,
         labels={**extra, **labels} if extra else labels,
         system_hint=labels.get("andon_system") or labels.get("system") or "",
         type_hint=labels.get("andon_type", ""),

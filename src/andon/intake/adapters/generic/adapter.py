@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from andon.intake.decoding import convert, decode
+from andon.intake.decoding import convert, decode, plain
 from andon.intake.events import Event, Malformed, Request, Said, Sender, event
 from andon.practice.grouping import SignalStatus
 
@@ -71,8 +71,8 @@ def _event(raw: dict[str, Any], at: str) -> Event:
     if not key and not item.title.strip():
         raise Malformed("Give a `title`, or the `id` of what this is about.", field=f"{at}.title" if at else "title")
     system = item.system or ""
-    labels = {name: _plain(value) for name, value in (item.labels or {}).items()}
-    labels |= {name: _plain(value) for name, value in raw.items() if name not in _known}
+    labels = {name: plain(value) for name, value in (item.labels or {}).items()}
+    labels |= {name: plain(value) for name, value in raw.items() if name not in _known}
     return event(
         fingerprint=key or sha256(f"{system}\n{' '.join(item.title.split())}".encode()).hexdigest()[:32],
         status=SignalStatus(item.status),
@@ -85,8 +85,3 @@ def _event(raw: dict[str, Any], at: str) -> Event:
         severity_hint=int(item.severity[1]) if item.severity else None,
         starts_at=item.starts_at,
     )
-
-
-def _plain(value: Any) -> str:
-    """A label's value as text; anything that is no text as JSON."""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,0 +1,1 @@
+"""Grafana's alerting, by its webhook contact point."""

@@ -1,0 +1,1 @@
+"""Opsgenie's alert API: what can call Opsgenie can call Andon."""

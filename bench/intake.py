@@ -248,10 +248,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--turns", type=int, default=3, help="runs of each target, turn by turn; the median is kept")
     parser.add_argument("--alerts", type=int, nargs="+", default=[1, 10, 50])
+    parser.add_argument("--workers", type=int, default=0, help="processes of Andon's server; 0: as it is by default")
     parser.add_argument("--postgres", action="store_true", help="on PostgreSQL in place of SQLite")
     parser.add_argument("--alone", action="store_true", help="without an Alertmanager beside it")
     given = parser.parse_args()
-    facts = {"clients": given.clients, "seconds": given.seconds, "turns": given.turns}
+    facts = {"clients": given.clients, "seconds": given.seconds, "turns": given.turns, "workers": given.workers}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="andon-bench-")))
         url = None
@@ -260,7 +261,7 @@ def main() -> None:
             if server is None:
                 raise SystemExit("There is no PostgreSQL: install Debian's package postgresql.")
             url = stack.enter_context(fresh_database(server))
-        andon = stack.enter_context(running_andon(folder, url, engine=False))
+        andon = stack.enter_context(running_andon(folder, url, engine=False, workers=given.workers))
         beside = None if given.alone else _alertmanager(stack, folder)
         rows = [
             measure(andon, alerts, again=again, clients=given.clients, seconds=given.seconds,

@@ -14,9 +14,11 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time that a process has used so far (Linux)."""
+    """User and system time that a process and those that it started have used so far (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(cpu_seconds(int(child)) for child in children)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -30,7 +30,7 @@ import psycopg
 from tests.support.prometheus import free_port
 
 ROOT = Path(__file__).parents[2]
-SERVER = ("-m", "andon.cli.main", "serve", "--host", "127.0.0.1")
+SERVER = ("-m", "andon.cli.main", "serve", "--host", "127.0.0.1", "--workers")
 ENGINE = ("-m", "andon.cli.main", "engine")
 START_SECONDS = 40.0
 
@@ -61,6 +61,7 @@ class RunningAndon:
     database_url: str
     port: int
     settings: Mapping[str, str] = field(default_factory=dict)
+    workers: int = 1
     server: "subprocess.Popen[bytes] | None" = None
     engine: "subprocess.Popen[bytes] | None" = None
 
@@ -83,7 +84,7 @@ class RunningAndon:
 
     def start_server(self) -> None:
         """Start serving and return when it answers."""
-        self.server = self._start("server", *SERVER, "--port", str(self.port))
+        self.server = self._start("server", *SERVER, str(self.workers), "--port", str(self.port))
         deadline = time.monotonic() + START_SECONDS
         while True:
             if self.server.poll() is not None:
@@ -179,6 +180,7 @@ def running_andon(
     engine: bool = True,
     settings: Mapping[str, str] | None = None,
     server: bool = True,
+    workers: int = 1,
 ) -> Iterator[RunningAndon]:
     """A fresh installation with its tables made.
 
@@ -188,10 +190,11 @@ def running_andon(
         engine: Whether to start an engine beside the server.
         settings: More environment, such as ANDON_SMTP_URL.
         server: False leaves it to the test to start one.
+        workers: Processes of the server; more than one have a parent, which is what `kill_server` kills.
     """
     (folder / "data").mkdir(parents=True, exist_ok=True)
     url = database_url or f"sqlite:///{folder / 'data' / 'andon.sqlite3'}"
-    andon = RunningAndon(folder, url, free_port(), settings or {})
+    andon = RunningAndon(folder, url, free_port(), settings or {}, workers)
     _make_tables(andon)
     try:
         if server:

@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 import webbrowser
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,18 +17,27 @@ from andon.cli.say import Trouble
 if TYPE_CHECKING:
     import uvicorn
 
-APPLICATION = "andon.site.asgi:application"
+APPLICATION, WORKER = "andon.site.asgi:application", "andon.site.worker:application"
+MOST_WORKERS = 4
+"""Processes that serve unless asked for more: each holds about 120 MB."""
+WORKER_SILENCE = 30
+"""Seconds after which a process that does not answer is taken for hung, and replaced."""
 HOST, PORT = "127.0.0.1", 8321
 GRACE = 10
 """Seconds that open requests get to end when the server stops; live streams are cut then."""
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every network.")]
 Port = Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)]
+Workers = Annotated[
+    int,
+    typer.Option(help=f"Processes that serve; 0: one for each processor core, at most {MOST_WORKERS}.", min=0, max=64),
+]
 
 
 def up(
     host: Host = HOST,
     port: Port = PORT,
+    workers: Workers = 0,
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
 ) -> None:
     """Start Andon on this machine: make or update the database, serve, and run the engine beside the server."""
@@ -37,7 +47,7 @@ def up(
     house.migrate()
     address = base_url()
     link = _setup_link()
-    _say_start(address, host, port, engine="in this process")
+    _say_start(address, host, port, engine="in this process", workers=workers)
     if link:
         say.line("")
         say.line("Nobody has an account yet. Open this link to make the first administrator")
@@ -47,16 +57,16 @@ def up(
     say.line("Stop it with Ctrl-C.")
     if not no_open and _has_a_browser():
         webbrowser.open(link or address)
-    run_server(listening, with_engine=True)
+    run_server(listening, workers=workers, with_engine=True)
 
 
-def serve(host: Host = HOST, port: Port = PORT) -> None:
+def serve(host: Host = HOST, port: Port = PORT, workers: Workers = 0) -> None:
     """Serve pages, API and intake, without an engine: one of several replicas. Some `andon engine` must run, too."""
     _address_from(host, port)
     house.enter()
     listening = listen(host, port)
-    _say_start(base_url(), host, port, engine="not here; run andon engine beside it")
-    run_server(listening, with_engine=False)
+    _say_start(base_url(), host, port, engine="not here; run andon engine beside it", workers=workers)
+    run_server(listening, workers=workers, with_engine=False)
 
 
 def engine() -> None:
@@ -96,8 +106,31 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def run_server(listening: socket.socket, *, with_engine: bool) -> None:
-    """Serve until SIGTERM or SIGINT: requests end, then the engine's round, then the process, with exit code 0."""
+def run_server(listening: socket.socket, *, workers: int, with_engine: bool) -> None:
+    """Serve until SIGTERM or SIGINT: requests end, then the engine's round, then the process, with exit code 0.
+
+    With several workers this process serves nothing itself: it looks after them, and has the engine, which then has a
+    processor core of its own in a storm.
+    """
+    many = _number_of(workers)
+    served = _serve_by_many if many > 1 else _serve_alone
+    running: list[Any] = []
+    try:
+        well = served(listening, many, start_beside=lambda: running.extend([_start_engine()] if with_engine else []))
+    finally:
+        for engine_beside in running:
+            engine_beside.stop()
+    if not well:
+        raise Trouble("The server could not start; the lines above say why.", code=1)
+    say.line("Andon has stopped; what was due stays due.")
+
+
+def _number_of(workers: int) -> int:
+    return workers or min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, MOST_WORKERS)
+
+
+def _serve_alone(listening: socket.socket, _workers: int, *, start_beside: Callable[[], None]) -> bool:
+    """Serve in this process; whether it ended because it was told to."""
     server = make_server()
     told_to_stop = threading.Event()
 
@@ -108,37 +141,48 @@ def run_server(listening: socket.socket, *, with_engine: bool) -> None:
 
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, stop)
-    running = _start_engine() if with_engine else None
-    try:
-        server.run(sockets=[listening])
-    finally:
-        if running is not None:
-            running.stop()
-    if not server.started and not told_to_stop.is_set():
-        raise Trouble("The server could not start; the lines above say why.", code=1)
-    say.line("Andon has stopped; what was due stays due.")
+    start_beside()
+    server.run(sockets=[listening])
+    return server.started or told_to_stop.is_set()
+
+
+def _serve_by_many(listening: socket.socket, workers: int, *, start_beside: Callable[[], None]) -> bool:
+    """Serve by several processes, each replaced when it dies; whether it ended because it was told to."""
+    from uvicorn.config import STARTUP_FAILURE
+    from uvicorn.supervisors import Multiprocess
+
+    supervisor = Multiprocess(_server_settings(WORKER, workers=workers), [listening])  # takes the signals
+    start_beside()
+    supervisor.run()
+    return all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)
 
 
 def make_server() -> "uvicorn.Server":
     """The server, with the application loaded (its faults show here and not in the first request)."""
     import uvicorn
 
+    return uvicorn.Server(_server_settings(APPLICATION))
+
+
+def _server_settings(application: str, *, workers: int = 1) -> "uvicorn.Config":
+    import uvicorn
+
     proxies = int(house.environment().read("ANDON_TRUSTED_PROXIES", "0") or 0)
-    return uvicorn.Server(
-        uvicorn.Config(
-            APPLICATION,
-            loop="auto",  # uvloop where there is one
-            http="httptools",
-            ws="none",
-            lifespan="on",
-            # Who may speak for a client is settled by ANDON_TRUSTED_PROXIES; without one nobody may.
-            proxy_headers=proxies > 0,
-            forwarded_allow_ips="*" if proxies > 0 else None,
-            server_header=False,
-            access_log=False,
-            log_config=None,
-            timeout_graceful_shutdown=GRACE,
-        )
+    return uvicorn.Config(
+        application,
+        loop="auto",  # uvloop where there is one
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        # Who may speak for a client is settled by ANDON_TRUSTED_PROXIES; without one nobody may.
+        proxy_headers=proxies > 0,
+        forwarded_allow_ips="*" if proxies > 0 else None,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=GRACE,
+        workers=workers,
+        timeout_worker_healthcheck=WORKER_SILENCE,
     )
 
 
@@ -174,10 +218,12 @@ def _setup_link() -> str | None:
     return setup_link()
 
 
-def _say_start(address: str, host: str, port: int, *, engine: str) -> None:
+def _say_start(address: str, host: str, port: int, *, engine: str, workers: int) -> None:
     from andon import __version__
 
     lines = [("Andon", __version__), ("Database", house.database_name()), ("Engine", engine), ("Address", address)]
+    if _number_of(workers) > 1:
+        lines.append(("Serving", f"{_number_of(workers)} processes"))
     if host != HOST or not address.endswith(f":{port}"):
         lines.append(("Listening on", f"{host}:{port}"))
     for name, value in lines:

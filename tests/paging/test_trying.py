@@ -15,7 +15,7 @@ SignedIn = Callable[[Person], Client]
 
 
 @pytest.fixture(autouse=True)
-def no_pause():
+def no_pause(db):
     cache.clear()
 
 

@@ -208,7 +208,13 @@ USE_TZ = True
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 3600
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CACHES = {
+    "default": {  # what limits rates (signing in, test messages): all processes and replicas must count together
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "andon_cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},  # so that a stranger cannot push a count out by filling it
+    }
+}
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # person_email_once makes the address unique whatever its case
 
 

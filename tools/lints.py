@@ -72,6 +72,7 @@ WRITERS = (
     "intake/recording.py", "intake/beside.py",   # the group commit of what was heard
     "paging/sending.py", "paging/outcomes.py",   # the outbox: claimed, settled
     "reviews/drafting.py",                       # an action by rule
+    "intake/own.py", "rules/clockwork.py",       # what Andon says itself, and what has gone quiet
     "intake/queries.py",                         # the engine's claim of what is due, under a lease
     "engine/*.py",                               # what the clockwork notes of itself
     "api/idempotency.py",                        # claims and kept answers

@@ -20,10 +20,10 @@ pytestmark = pytest.mark.django_db
 def test_a_group_that_cannot_be_routed_holds_up_no_other(monitor, time, monkeypatch):  # noqa: F811  the fixture
     real = routing._opening
 
-    def poisoned(group, signal):
-        if signal.fingerprint == "bad":
+    def poisoned(group, read):
+        if read.signal.fingerprint == "bad":
             raise KeyError("a protocol that is gone")
-        return real(group, signal)
+        return real(group, read)
 
     monkeypatch.setattr(routing, "_opening", poisoned)
     hear(monitor, event("bad"), event("good", type_="fairness_violation"), event("fine", type_="safety"))
@@ -42,10 +42,10 @@ def test_a_signal_whose_group_cannot_be_told_holds_up_no_other(monitor, time, mo
     hear(monitor, event("bad", type_="safety"), event("good"))
     real = routing._group_of
 
-    def poisoned(signal, systems):
-        if signal.fingerprint == "bad":
+    def poisoned(read):
+        if read.signal.fingerprint == "bad":
             raise ValueError("a type of another version")
-        return real(signal, systems)
+        return real(read)
 
     monkeypatch.setattr(routing, "_group_of", poisoned)
     with pytest.raises(ValueError, match="another version"):
@@ -57,7 +57,7 @@ def test_a_signal_whose_group_cannot_be_told_holds_up_no_other(monitor, time, mo
 def test_a_database_that_is_away_is_asked_once_and_not_for_each_group(monitor, time, monkeypatch):  # noqa: F811  as above
     asked = []
 
-    def away(batch):
+    def away(batch, **_):
         asked.append(batch)
         raise OperationalError("the connection is closed")
 

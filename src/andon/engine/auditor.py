@@ -21,6 +21,7 @@ from andon.paging.models import Page
 from andon.people.policy import Actor
 from andon.practice.lifecycle import UNRESOLVED, State, awaits_person
 from andon.response import routing
+from andon.rules.models import Heartbeat
 
 SIGNAL_PATIENCE = timedelta(minutes=1)
 STEP_PATIENCE = timedelta(minutes=2)
@@ -69,6 +70,8 @@ def audit(now: datetime) -> Audit:
         _abandoned_pages(now),
         _unrouted_signals(now),
         _late_pages(now),
+        _signals_held_for_ever(now),
+        _late_by_rule(now),
     )
     found = Audit(now, tuple(finding for finding in checks if finding is not None))
     for finding in found.findings:
@@ -89,7 +92,7 @@ def _times_of_another_clock(now: datetime) -> Finding | None:
     early = pages.filter(Q(state=Page.State.SENDING) | Q(created_at__gt=now + SKEW)).update(due_at=now)
     due = Signal.objects.filter(route_at__isnull=False)
     early += due.filter(leased_until__gt=now + routing.REST + SKEW).update(leased_until=None)
-    early += due.filter(route_at__gt=now + SKEW).update(route_at=now)
+    early += due.filter(route_at__gt=now + SKEW, held_by=None).update(route_at=now)
     count = incidents + early
     says = "The clock was set back: pages, steps or signals waited for times that lay too far ahead. They are due now."
     return Finding("clock_set_back", says, count, count) if count else None
@@ -145,3 +148,25 @@ def _late_pages(now: datetime) -> Finding | None:
     count = Page.objects.filter(state=Page.State.PENDING, due_at__lt=now - PAGE_PATIENCE).count()
     says = "Pages have been due for more than two minutes and were not sent: people are paged late."
     return Finding("late_pages", says, count) if count else None
+
+
+def _signals_held_for_ever(now: datetime) -> Finding | None:
+    """What a rule keeps from opening an incident has a time at which it is looked at again."""
+    forgotten = Signal.objects.filter(held_by__isnull=False, status=Signal.Status.FIRING, route_at=None)
+    count = forgotten.update(route_at=now)
+    if count:
+        wake.after_commit()
+    says = "Signals that rules hold had no time at which they are looked at again. They are looked at now."
+    return Finding("held_signals", says, count, count) if count else None
+
+
+def _late_by_rule(now: datetime) -> Finding | None:
+    """Heartbeats, quiet signals and incidents held open are looked at when they are due."""
+    before = now - STEP_PATIENCE
+    count = (
+        Heartbeat.objects.filter(rule__ended_at=None, next_due_at__lt=before).count()
+        + Signal.objects.filter(close_at__lt=before).count()
+        + Incident.objects.filter(resolve_at__lt=before).count()
+    )
+    says = "Rules have been due for more than two minutes: missing heartbeats are found late, and ends are late."
+    return Finding("late_rules", says, count) if count else None

@@ -17,7 +17,7 @@ import structlog
 from django.db import Error as DatabaseTrouble
 
 from andon.engine import beats, lines
-from andon.engine.modules import Auditor, Delivery, Escalation, Heartbeat, Module, Retention, Routing
+from andon.engine.modules import Auditor, Delivery, Escalation, Heartbeat, Module, Retention, Routing, Rules
 from andon.kit import clock, ids, wake
 from andon.paging import adapters
 from andon.paging.sending import Find
@@ -155,5 +155,5 @@ def build(*, find: Find = adapters.find, senders: int | None = None, tick: float
     watcher = Auditor()
     delivery = Delivery(name, find=find) if senders is None else Delivery(name, find=find, senders=senders)
     heartbeat = Heartbeat(lambda: watcher.last, beside=senders != 0)
-    modules: list[Module] = [Routing(), Escalation(), delivery, watcher, heartbeat, Retention()]
+    modules: list[Module] = [Routing(), Escalation(), delivery, Rules(), watcher, heartbeat, Retention()]
     return Engine(modules, name=name, tick=tick, auditor=watcher)

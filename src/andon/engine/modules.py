@@ -22,7 +22,9 @@ from andon.paging.channel import Receipt
 from andon.paging.models import Page
 from andon.paging.sending import Find, Letter
 from andon.response.escalating import escalate_due
+from andon.response.resolving import resolve_due
 from andon.response.routing import route_due
+from andon.rules.clockwork import heartbeats_due, quiet_due
 
 AUDIT_EVERY = timedelta(minutes=1)
 FORGET_EVERY = timedelta(hours=1)
@@ -53,6 +55,19 @@ class Routing:
     def run_once(self, now: datetime, limit: int) -> int:
         """Route what is due."""
         return route_due(now, limit)
+
+    def stop(self) -> None:
+        """Nothing runs beside the loop."""
+
+
+class Rules:
+    """Heartbeats that did not come, signals that have gone quiet, incidents that were held open long enough."""
+
+    name = "rules"
+
+    def run_once(self, now: datetime, limit: int) -> int:
+        """Do what is due."""
+        return heartbeats_due(now, limit) + quiet_due(now, limit) + resolve_due(now, limit)
 
     def stop(self) -> None:
         """Nothing runs beside the loop."""

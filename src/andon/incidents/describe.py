@@ -142,6 +142,7 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
     "opened": ("bell", lambda b, _: f"Opened as {b['reason']}"),
     "signals_joined": ("signal", lambda b, _: _count(b, "A signal joined", "signals joined")),
     "signals_ended": ("check", lambda b, _: _count(b, "A signal ended", "signals ended")),
+    "held_open": ("clock", lambda b, _: f"Every signal ended; a rule waits {b['minutes']} min for them to come again"),
     "paged": ("bell", lambda b, n: f"Paged {_people(b, n)} by {' and '.join(b['channels'])} ({b['place']})"),
     "page_sent": ("bell", lambda b, n: f"Page to {names_of(b, n)} went out by {b['channel']}{_held(b)}"),
     "page_failed": (

@@ -74,6 +74,9 @@ class Incident(Row):
     on_fallback = models.BooleanField(default=False)
     next_page_at = models.DateTimeField(null=True, blank=True)
 
+    # Held open after its last signal has ended, for it may come again; null = nothing is to be resolved by rule.
+    resolve_at = models.DateTimeField(null=True, blank=True)
+
     # Head of the hash chain: what a deleted tail cannot fake.
     timeline_count = models.PositiveIntegerField(default=0)
     timeline_head = models.CharField(max_length=64, blank=True)
@@ -87,6 +90,7 @@ class Incident(Row):
                 condition=Q(next_page_at__isnull=False),
                 name="incident_page_due",
             ),
+            models.Index(fields=["resolve_at"], condition=Q(resolve_at__isnull=False), name="incident_resolve_due"),
             models.Index(fields=["state", "severity"], name="incident_board"),
             models.Index(
                 fields=["state"],

@@ -28,6 +28,17 @@ REJECTED_KEPT = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
+class ByRules:
+    """What rules did to a signal; `held_by` and `again_at` together, while one keeps it from opening an incident."""
+
+    told: Sequence[Mapping[str, Any]] = ()
+    held_by: str | None = None
+    again_at: datetime | None = None
+    again_count: int | None = None
+    close_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Routed:
     """Where a signal goes, and why. Keys, because many signals share few incidents and systems."""
 
@@ -35,6 +46,12 @@ class Routed:
     incident: UUID | None
     system: UUID | None
     reason: str
+    by_rules: ByRules | None = None  # None = no rule has anything to do with it, and none had
+
+
+_ROUTED = ["incident", "system", "reason_joined", "leased_until", "route_at"]
+_RULED = ["rules", "held_by", "look_at_count", "close_at"]
+_AS_READ = ["id", "route_at", "status"]
 
 
 def routed(decided: Sequence[Routed]) -> int:
@@ -42,12 +59,18 @@ def routed(decided: Sequence[Routed]) -> int:
 
     A signal that brought news after it was read (it resolved, it got worse) stays due and is routed again.
     """
-    rows = [
-        (one.incident, one.system, one.reason, None, None, one.signal.pk, one.signal.route_at, one.signal.status)
-        for one in decided
-    ]
-    change = ["incident", "system", "reason_joined", "leased_until", "route_at"]
-    return db.update_each(Signal, change, rows, where=["id", "route_at", "status"])
+    plain, ruled = [], []
+    for one in decided:
+        rules = one.by_rules
+        went = (one.incident, one.system, one.reason, None, rules.again_at if rules else None)
+        as_read = (one.signal.pk, one.signal.route_at, one.signal.status)
+        if rules is None:
+            plain.append((*went, *as_read))
+        else:
+            told = [dict(each) for each in rules.told] or None
+            ruled.append((*went, told, rules.held_by, rules.again_count, rules.close_at, *as_read))
+    done = db.update_each(Signal, _ROUTED, plain, where=_AS_READ)
+    return done + db.update_each(Signal, [*_ROUTED, *_RULED], ruled, where=_AS_READ)
 
 
 def rest(signals: Iterable[Signal], until: datetime) -> None:

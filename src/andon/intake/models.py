@@ -99,6 +99,11 @@ class Signal(Row):
         Incident, null=True, blank=True, on_delete=models.SET_NULL, related_name="signals", db_index=False
     )
     reason_joined = models.CharField(max_length=60, blank=True)
+    # What rules did to it. A held signal keeps its `route_at`: the time at which it is looked at again.
+    rules = models.JSONField(null=True, blank=True)  # which rule, in which version, did what; null = none did anything
+    held_by = models.CharField(max_length=60, null=True, blank=True)  # noqa: DJ001  null = not held, and not indexed
+    look_at_count = models.PositiveIntegerField(null=True, blank=True)  # heard this often: looked at again at once
+    close_at = models.DateTimeField(null=True, blank=True)  # when to ask whether it has gone quiet; null = never
 
     class Meta:
         ordering: ClassVar = ["-pk"]  # newest first heard first; last_at has no index, for it changes with each repeat
@@ -106,6 +111,8 @@ class Signal(Row):
             models.Index(fields=["route_at"], condition=Q(route_at__isnull=False), name="signal_route_due"),
             models.Index(fields=["system"], condition=Q(system__isnull=False), name="signal_of_system"),
             models.Index(fields=["incident"], condition=Q(incident__isnull=False), name="signal_of_incident"),
+            models.Index(fields=["held_by"], condition=Q(held_by__isnull=False), name="signal_held"),
+            models.Index(fields=["close_at"], condition=Q(close_at__isnull=False), name="signal_close_due"),
             models.Index(fields=["integration", "fingerprint", "-first_at"], name="signal_history"),
             models.Index(fields=["integration", "fingerprint", "episode"], name="signal_episode"),
         ]

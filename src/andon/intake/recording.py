@@ -292,13 +292,17 @@ _INSERT_SIGNAL = (
     "last_at, resolved_at, dedup_reason, first_delivery, last_delivery, route_at, reason_joined) "
     "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '')"
 )
-_COUNT_REPEATS = "UPDATE intake_signal SET count = %s, last_at = %s, last_delivery = %s WHERE id = %s"
+# A rule may wait for a signal to be heard so often (`look_at_count`): then it is due for routing at once.
+_COUNT_REPEATS = (
+    "UPDATE intake_signal SET count = %s, last_at = %s, last_delivery = %s, "
+    "route_at = CASE WHEN look_at_count <= %s THEN %s ELSE route_at END WHERE id = %s"
+)
 _CHANGE_SIGNAL = (
     "UPDATE intake_signal SET status = %s, episode = %s, past_episodes = %s, title = %s, system_hint = %s, "
     "type_hint = %s, severity_hint = %s, count = %s, last_at = %s, last_delivery = %s, "
     "description = COALESCE(%s, description), url = COALESCE(%s, url), labels = COALESCE(%s, labels), "
     "resolved_at = COALESCE(%s, resolved_at), dedup_reason = COALESCE(%s, dedup_reason), "
-    "route_at = COALESCE(%s, route_at) WHERE id = %s"
+    "route_at = COALESCE(%s, CASE WHEN look_at_count <= %s THEN %s ELSE route_at END) WHERE id = %s"
 )
 
 
@@ -316,7 +320,7 @@ def _write_lines(stories: Mapping[Key, _Story], now: datetime, driver: _Driver) 
             elif line.changed:
                 changed.append(_changed_row(line, at))
             elif line.last_delivery is not None:
-                repeats.append((line.count, at, line.last_delivery, line.id))
+                repeats.append((line.count, at, line.last_delivery, line.count, at, line.id))
     for statement, rows in ((_CHANGE_SIGNAL, changed), (_COUNT_REPEATS, repeats), (_INSERT_SIGNAL, new)):
         if rows:
             db.execute_many(statement, rows)
@@ -330,7 +334,7 @@ def _changed_row(line: _Line, at: Any) -> tuple[Any, ...]:
         line.type_hint, line.severity_hint, line.count, at, line.last_delivery,
         said.description if said else None, said.url if said else None, _json(said.labels) if said else None,
         at if line.status == SignalStatus.RESOLVED else None, line.reason,
-        at if line.due else None, line.id,
+        at if line.due else None, line.count, at, line.id,
     )  # fmt: skip
 
 

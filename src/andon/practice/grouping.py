@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from andon.practice.severity import Severity
 from andon.practice.words import IncidentKind, IncidentType, Word
@@ -63,6 +63,7 @@ class DedupReason(Word):
         "nothing_open",
         "nothing is open under this fingerprint; kept, should its beginning come late",
     )
+    GONE_QUIET = "gone_quiet", "its sender says no end, and nothing was heard of it for long enough to count as one"
     ALREADY_ENDED = "already_ended", "this episode has already ended"
     OLDER_EPISODE = "older_episode", "it ends an older episode than the one that is open"
 
@@ -217,6 +218,7 @@ class RouteAction(Word):
     JOIN = "join", "join the open incident"
     OPEN = "open", "open an incident"
     RECORD = "record", "keep it without an incident"
+    HOLD = "hold", "keep it without an incident for now, and look at it again"
 
 
 class RouteReason(Word):
@@ -228,6 +230,23 @@ class RouteReason(Word):
     UNROUTED_MINOR = "unrouted_minor", "no known system is named, and its severity asks for nobody"
     HAZARD = "hazard", "a hazard or near miss (S5) opens no incident by itself"
     ENDED = "ended", "it has ended, and no incident is open"
+    SILENCED = "silenced", "a silence keeps it from opening an incident"
+    MAINTENANCE = "maintenance", "its system is under maintenance"
+    INHIBITED = "inhibited", "something else fires that explains it"
+    TOO_FEW = "too_few", "it takes more of them to open an incident"
+    SIGN_OF_LIFE = "sign_of_life", "it is a heartbeat, and says that all is well"
+
+
+HELD: Final = frozenset(
+    {
+        RouteReason.SILENCED,
+        RouteReason.MAINTENANCE,
+        RouteReason.INHIBITED,
+        RouteReason.TOO_FEW,
+        RouteReason.SIGN_OF_LIFE,
+    }
+)
+"""The reasons of a rule: a signal kept by one has a time at which it is looked at again, as long as it fires."""
 
 
 @dataclass(frozen=True, slots=True)

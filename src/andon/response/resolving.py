@@ -1,5 +1,8 @@
 """The end of an incident: resolved, reviewed, closed; or reopened, because it was not over."""
 
+from datetime import datetime, timedelta
+from uuid import UUID
+
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
@@ -48,19 +51,24 @@ def still_firing(incident: Incident) -> int:
 
 
 @transaction.atomic
-def resolve_by_rule(incident: Incident, *, integration: Integration) -> bool:
+def resolve_by_rule(incident: Incident, *, integration: Integration, waits: timedelta | None = None) -> bool:
     """Resolve an incident whose signals have all ended, if its integration's rule says so.
 
     Containment that nobody needed is waived with that as its reason. An incident that people declared, or that
     joined signals of an integration without the rule, is theirs to resolve. Returns whether it was resolved.
+
+    With `waits` it is held open for so long after this end, in case they come again (see `resolve_due`).
     """
     held = hold(incident.pk)
-    if held.declared_by_id is not None or State(held.state) not in UNRESOLVED:
-        return False
-    ended = Q(status=Signal.Status.RESOLVED, integration__resolves_incidents=True)
-    if not held.signals.exists() or held.signals.exclude(ended).exists():
+    if not _has_ended(held):
         return False
     by = Actor.integration(integration.slug)
+    if waits is not None:
+        if held.resolve_at is None:
+            record(held, "held_open", {"minutes": waits // timedelta(minutes=1)}, by=by)
+        held.resolve_at = clock.now() + waits
+        held.save(update_fields=["resolve_at"])
+        return False
     reason = "Every signal of this incident has ended."
     if held.held is None:
         held.containment_waived_at = clock.now()
@@ -72,13 +80,41 @@ def resolve_by_rule(incident: Incident, *, integration: Integration) -> bool:
     return True
 
 
+def _has_ended(held: Incident) -> bool:
+    """Whether an incident is for a rule to resolve: only signals made it, and all of them have ended."""
+    if held.declared_by_id is not None or State(held.state) not in UNRESOLVED:
+        return False
+    ended = Q(status=Signal.Status.RESOLVED, integration__resolves_incidents=True)
+    return held.signals.exists() and not held.signals.exclude(ended).exists()
+
+
+def resolve_due(now: datetime, limit: int) -> int:
+    """Resolve incidents that were held open long enough, unless something fires again; how many were looked at."""
+    due = list(Incident.objects.filter(resolve_at__lte=now).order_by("resolve_at").values_list("pk", flat=True)[:limit])
+    for key in due:
+        _resolve_held_open(key, now)
+    return len(due)
+
+
+@transaction.atomic
+def _resolve_held_open(key: UUID, now: datetime) -> None:
+    held = hold(key)
+    if held.resolve_at is None or held.resolve_at > now:
+        return  # another engine was quicker, or it fired and ended once more
+    held.resolve_at = None
+    held.save(update_fields=["resolve_at"])
+    last = held.signals.select_related("integration").order_by("-resolved_at").first()
+    if last is not None:
+        resolve_by_rule(held, integration=last.integration)
+
+
 def _end(held: Incident, body: dict[str, str | int], by: Actor) -> None:
     """What resolving does, by whomever: the time, no more pages, a review draft where one is due."""
     now = clock.now()
     held.state = State.RESOLVED
     held.resolved_at = now
-    held.next_page_at = None
-    held.save(update_fields=["state", "resolved_at", "next_page_at"])
+    held.next_page_at = held.resolve_at = None
+    held.save(update_fields=["state", "resolved_at", "next_page_at", "resolve_at"])
     paging.cancel(held, reason="resolved", now=now)
     record(held, "resolved", body, by=by)
     if not REVIEWED_FROM.worse_than(held.level):

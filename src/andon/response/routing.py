@@ -27,11 +27,12 @@ from andon.kit.together import together
 from andon.people.policy import Actor
 from andon.practice.grouping import RouteAction, RouteDecision, group_key, route
 from andon.practice.lifecycle import UNRESOLVED
-from andon.practice.severity import Severity
 from andon.practice.words import IncidentType
 from andon.registry.models import System
 from andon.response.opening import Opening, open_incidents, technical_from
 from andon.response.resolving import resolve_by_rule
+from andon.response.ruling import Ruling, Turn
+from andon.rules.book import Read
 
 REST = timedelta(seconds=30)
 """How long signals are left alone that could not be routed."""
@@ -63,8 +64,13 @@ def route_due(now: datetime, limit: int) -> int:
     failures: list[Exception] = []
     with transaction.atomic():
         taken = _take_up(now, limit)
-        groups = _grouped(taken, now, failures)
-        together(groups, _route_groups, partial(_route_alone, now=now, failures=failures))
+        if not taken:
+            return 0
+        ruling = Ruling(taken, now)
+        groups = _grouped(taken, ruling, now, failures)
+        ruling.remember()
+        alone = partial(_route_alone, ruling=ruling, now=now, failures=failures)
+        together(groups, partial(_route_groups, ruling=ruling), alone)
     if failures:
         raise failures[0]
     return len(taken)
@@ -84,20 +90,24 @@ def _without_incident(waiting: Sequence[heard.Waiting]) -> list[UUID]:
     """Which of these belong to no open incident, as far as their senders' own words tell."""
     senders = Integration.objects.select_related("system").in_bulk({one.integration for one in waiting})
     systems = heard.systems_named(one.system_hint for one in waiting)
-    keys = [_belongs(senders[one.integration], one.system_hint, one.type_hint, systems).key for one in waiting]
+    keys = [_key_of(one, senders[one.integration], systems) for one in waiting]
     open_ = set(
         Incident.objects.filter(group_key__in=set(keys), state__in=UNRESOLVED).values_list("group_key", flat=True)
     )
     return [one.signal for one, key in zip(waiting, keys, strict=True) if key not in open_]
 
 
-def _grouped(signals: Iterable[Signal], now: datetime, failures: list[Exception]) -> Batch:
+def _key_of(one: heard.Waiting, sender: Integration, systems: Mapping[str, System]) -> str:
+    type_ = one.type_hint or sender.settings.get("type", "") or IncidentType.TECHNICAL_FAILURE
+    return _belongs(sender, heard.find_system(sender, one.system_hint, systems), IncidentType(type_)).key
+
+
+def _grouped(signals: Iterable[Signal], ruling: Ruling, now: datetime, failures: list[Exception]) -> Batch:
     """The signals by group; those whose group cannot even be told rest."""
-    systems = heard.systems_named(signal.system_hint for signal in signals)
     groups: dict[Group, list[Signal]] = defaultdict(list)
     for signal in signals:
         try:
-            groups[_group_of(signal, systems)].append(signal)
+            groups[_group_of(ruling.read(signal))].append(signal)
         except Exception as error:  # noqa: BLE001  whatever it is, it is one signal's trouble and not the others'
             _put_aside([signal], error, now, failures)
     return list(groups.items())
@@ -110,12 +120,12 @@ def _put_aside(signals: Sequence[Signal], error: Exception, now: datetime, failu
     failures.append(error)
 
 
-def _route_alone(one: tuple[Group, list[Signal]], *, now: datetime, failures: list[Exception]) -> int:
+def _route_alone(one: tuple[Group, list[Signal]], *, ruling: Ruling, now: datetime, failures: list[Exception]) -> int:
     """Route one group; if another writer was quicker (a deadlock, an incident opened at once), decide again."""
     for attempt in range(1, TRIES + 1):
         try:
             with transaction.atomic():
-                return _route_groups([one])
+                return _route_groups([one], ruling=ruling)
         except (OperationalError, InterfaceError) as error:
             if not db.of_these_rows(error):
                 raise  # the database is away or busy: each further group would only wait for it again
@@ -128,19 +138,16 @@ def _route_alone(one: tuple[Group, list[Signal]], *, now: datetime, failures: li
     return 0
 
 
-def _group_of(signal: Signal, systems: Mapping[str, System]) -> Group:
+def _group_of(read: Read) -> Group:
     """Where a signal belongs. One that has an incident already (its end, or a repeat) stays with it."""
-    integration, incident = signal.integration, signal.incident
+    integration, incident = read.signal.integration, read.signal.incident
     if incident is not None:
         return Group(incident.group_key, incident.incident_type, incident.system, integration)
-    return _belongs(integration, signal.system_hint, signal.type_hint, systems)
+    return _belongs(integration, read.system, read.type)
 
 
-def _belongs(integration: Integration, system_hint: str, type_hint: str, systems: Mapping[str, System]) -> Group:
+def _belongs(integration: Integration, system: System | None, type_: IncidentType) -> Group:
     """The group of what an integration says of a system and a type."""
-    system = heard.find_system(integration, system_hint, systems)
-    hinted = type_hint or integration.settings.get("type", "")
-    type_ = IncidentType(hinted) if hinted else IncidentType.TECHNICAL_FAILURE
     return Group(group_key(system.pk if system else None, type_, integration.slug), type_, system, integration)
 
 
@@ -151,9 +158,11 @@ class Plan:
     group: Group
     signals: Sequence[Signal]
     incident: Incident | None
+    turn: Turn
     opener: Signal | None = None
     over: list[Signal] = field(default_factory=list)
     kept: list[tuple[Signal, str]] = field(default_factory=list)
+    held: list[tuple[Signal, str]] = field(default_factory=list)
     joined: list[tuple[Signal, str]] = field(default_factory=list)
 
     @property
@@ -170,53 +179,64 @@ class Plan:
         """Where each signal goes, and why."""
         where = self.incident.pk if self.incident else None
         system = self.group.system.pk if self.group.system else None
+        rules = partial(self.turn.outcome, held=False)
         return [
-            *(Routed(signal, signal.incident_id, signal.system_id, signal.reason_joined) for signal in self.over),
-            *(Routed(signal, None, system, reason) for signal, reason in self.kept),
-            *(Routed(signal, where, system, reason) for signal, reason in self.joined),
+            *(Routed(s, s.incident_id, s.system_id, s.reason_joined, rules(s)) for s in self.over),
+            *(Routed(signal, None, system, reason, rules(signal)) for signal, reason in self.kept),
+            *(
+                Routed(signal, None, system, reason, self.turn.outcome(signal, held=True))
+                for signal, reason in self.held
+            ),
+            *(Routed(signal, where, system, reason, rules(signal)) for signal, reason in self.joined),
         ]
 
 
-def _route_groups(batch: Batch) -> int:
+def _route_groups(batch: Batch, *, ruling: Ruling) -> int:
     """Decide and write for many groups in the running transaction, by what their incidents say now."""
-    incidents = _unresolved(group.key for group, _ in batch)
-    plans = [_plan(group, signals, incidents.get(group.key)) for group, signals in batch]
+    incidents, turn = _unresolved(group.key for group, _ in batch), ruling.turn()
+    plans = [_plan(group, signals, incidents.get(group.key), turn, ruling) for group, signals in batch]
     asking = [plan.group.key for plan in plans if plan.opener]
     if asking:
         # Whoever opens takes turns: what another replica has opened meanwhile is seen from here on, and joined.
         hold_numbers("incident")
-        plans = _open_what_is_asked(plans, _unresolved(asking))
+        plans = _open_what_is_asked(plans, _unresolved(asking), ruling)
     intake.routed([routed for plan in plans for routed in plan.routed()])
     record_all([news for plan in plans for news in _news(plan)])
     for plan in plans:
         if plan.incident is not None and plan.ended and plan.group.integration.resolves_incidents:
-            resolve_by_rule(plan.incident, integration=plan.group.integration)
+            resolve_by_rule(plan.incident, integration=plan.group.integration, waits=ruling.held_open(plan.ended))
     return sum(len(plan.signals) for plan in plans)
 
 
-def _open_what_is_asked(plans: Sequence[Plan], incidents: Mapping[str, Incident]) -> list[Plan]:
+def _open_what_is_asked(plans: Sequence[Plan], incidents: Mapping[str, Incident], ruling: Ruling) -> list[Plan]:
     """The plans with the incidents that they ask for, which `incidents` has or which are opened here, one a key."""
     asking = {plan.group.key: plan for plan in reversed(plans) if plan.opener and plan.group.key not in incidents}
     ordered = sorted(asking.values(), key=lambda plan: plan.signals[0].first_at)
-    opened = open_incidents([_opening(plan.group, plan.opener) for plan in ordered if plan.opener])
+    opened = open_incidents([_opening(plan.group, ruling.read(plan.opener)) for plan in ordered if plan.opener])
     found = {**incidents, **{incident.group_key: incident for incident in opened}}
     for plan in ordered:
         plan.incident = found[plan.group.key]
     # A group that asked for the same one as another, or whose incident was there after all, decides again.
-    return [plan if plan.incident else _plan(plan.group, plan.signals, found.get(plan.group.key)) for plan in plans]
+    return [
+        plan if plan.incident else _plan(plan.group, plan.signals, found.get(plan.group.key), plan.turn, ruling)
+        for plan in plans
+    ]
 
 
-def _plan(group: Group, signals: Sequence[Signal], incident: Incident | None) -> Plan:
+def _plan(group: Group, signals: Sequence[Signal], incident: Incident | None, turn: Turn, ruling: Ruling) -> Plan:
     """Decide for one group."""
-    plan = Plan(group, signals, incident)
+    plan = Plan(group, signals, incident, turn)
     for signal in sorted(signals, key=lambda s: s.first_at):
         if signal.incident_id is not None and (incident is None or signal.incident_id != incident.pk):
             # It belonged to an incident that is over: its end is news there and nothing new here.
             plan.over.append(signal)
             continue
-        decision = _decide(signal, group, incident or plan.opener)
+        decision = _decide(ruling.read(signal), group, incident or plan.opener)
+        if decision.action is RouteAction.OPEN and (held := turn.holds(signal)):
+            plan.held.append((signal, held.value))
+            continue
         if decision.action is RouteAction.RECORD:
-            plan.kept.append((signal, decision.reason.value))
+            plan.kept.append((signal, turn.reason_of(signal, decision.reason)))
             continue
         if decision.action is RouteAction.OPEN:
             plan.opener = signal
@@ -224,18 +244,14 @@ def _plan(group: Group, signals: Sequence[Signal], incident: Incident | None) ->
     return plan
 
 
-def _decide(signal: Signal, group: Group, open_incident: object | None) -> RouteDecision:
-    """What the rules say about one signal; `open_incident` is the one of its group, or what is about to open it."""
-    return route(
-        Severity(signal.severity_hint) if signal.severity_hint else None,
-        group.system is not None,
-        open_incident,
-        resolved=signal.status == Signal.Status.RESOLVED,
-    )
+def _decide(read: Read, group: Group, open_incident: object | None) -> RouteDecision:
+    """What becomes of one signal; `open_incident` is the one of its group, or what is about to open it."""
+    return route(read.severity, group.system is not None, open_incident, resolved=not read.fires)
 
 
-def _opening(group: Group, signal: Signal) -> Opening:
+def _opening(group: Group, read: Read) -> Opening:
     """What is known of an incident that a signal opens."""
+    signal = read.signal
     return Opening(
         title=signal.title,
         type_=group.type_,
@@ -243,7 +259,7 @@ def _opening(group: Group, signal: Signal) -> Opening:
         key=group.key,
         detected_at=signal.first_at,
         by=Actor.integration(group.integration.slug),
-        technical=technical_from(Severity(signal.severity_hint) if signal.severity_hint else None),
+        technical=technical_from(read.severity),
         description=signal.description,
         onset=signal.starts_at if signal.starts_at and signal.starts_at <= signal.first_at else None,
         because=f"signal from {group.integration.name}",

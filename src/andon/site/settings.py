@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "andon.intake",
     "andon.paging",
     "andon.reviews",
+    "andon.rules",
     "andon.response",
     "andon.api",
     "andon.engine",

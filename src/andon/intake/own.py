@@ -1,0 +1,66 @@
+"""What Andon says itself, as a sender among the others, and the end of signals whose sender says none."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from django.db import transaction
+
+from andon.intake.events import Event
+from andon.intake.models import Integration, Signal
+from andon.intake.recording import Heard, record
+from andon.kit import db, ids, wake
+from andon.practice.grouping import DedupReason
+
+SLUG: Final = "andon-itself"
+KIND: Final = "andon"  # no adapter has this name, so nothing can be sent to its address
+
+
+def say(*events: Event) -> None:
+    """Record signals of Andon's own, through the same book-keeping as everybody's: doubles open nothing."""
+    body = msgspec.json.encode(list(events))
+    record([Heard(ids.new(), _sender().pk, body, "application/json", list(events))])
+    wake.after_commit()
+
+
+def _sender() -> Integration:
+    """Andon's own integration, made when it first speaks. The end of what it says is proof, so it resolves by rule."""
+    sender, _ = Integration.objects.get_or_create(
+        slug=SLUG, defaults={"name": "Andon", "kind": KIND, "token_digest": "", "resolves_incidents": True}
+    )
+    return sender
+
+
+@transaction.atomic
+def end_quiet(signal: Signal, now: datetime) -> bool:
+    """Count a signal as ended, of which nothing was heard since it was read; whether it was so.
+
+    Its episodes are forgotten with it: its sender has not said that they are over, so if one goes on after all, that
+    is a new signal and no late double. Takes turns with the intake, which would otherwise count a repeat on it.
+    """
+    list(db.lock_for_writers(Integration.objects.filter(pk=signal.integration_id)).values_list("pk"))
+    row = Signal.objects.filter(pk=signal.pk, status=Signal.Status.FIRING, last_at=signal.last_at)
+    ended = row.update(
+        status=Signal.Status.RESOLVED,
+        resolved_at=now,
+        dedup_reason=DedupReason.GONE_QUIET,
+        episode="",
+        past_episodes=[],
+        route_at=now,
+        close_at=None,
+        look_at_count=None,
+    )
+    if ended:
+        wake.after_commit()
+    return bool(ended)
+
+
+def ask_later(signal: Signal, at: datetime | None) -> None:
+    """When to ask again whether a signal has gone quiet; None = never. Not if somebody asked anew meanwhile."""
+    Signal.objects.filter(pk=signal.pk, close_at=signal.close_at).update(close_at=at)
+
+
+def ask_all(now: datetime) -> None:
+    """Ask at once of everything that fires: what counts as quiet has changed."""
+    Signal.objects.filter(status=Signal.Status.FIRING).update(close_at=now)
+    wake.after_commit()

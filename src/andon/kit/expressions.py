@@ -1,0 +1,158 @@
+"""Conditions that people write about a signal, in CEL (the Common Expression Language, github.com/google/cel-spec).
+
+CEL has no loops but over lists and maps, no assignments and no way out: an expression is read, never run as code. What
+could still take long is bounded when it is written: its length, how deep it loops over labels, and what it may call.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import cel
+
+from andon.kit.errors import Invalid
+
+LONGEST: Final = 2000
+"""Characters of an expression."""
+LOOPS: Final = 2
+"""Macros that loop, at most: two nested ones over 64 labels are 4,096 steps, a third would be 262,144."""
+
+FIELDS: Final[Mapping[str, str]] = {
+    "title": "one line for a person",
+    "description": "the text below it; may be empty",
+    "labels": 'the sender\'s labels, names to text: `signal.labels.env`, or `signal.labels["a.b"]`',
+    "severity": "1 (worst) to 5; 0 when nobody says",
+    "type": "the incident type that it counts as, such as `performance_degradation`",
+    "system": "the short name of the system that it is about; empty when that is not in the register",
+    "integration": "the short name of the integration that heard it",
+    "kind": "what sends it, such as `alertmanager`",
+    "status": "`firing` or `resolved`",
+    "count": "how many times it was heard to fire",
+    "url": "the link back to the sender; may be empty",
+    "fingerprint": "what makes it the same thing again",
+}
+"""What an expression may ask of `signal`, and what that is."""
+
+FUNCTIONS: Final[Mapping[str, str]] = {
+    "size": "`size(signal.title)`: characters, or entries of `signal.labels`",
+    "contains": '`signal.title.contains("latency")`',
+    "startsWith": '`signal.title.startsWith("[prod]")`',
+    "endsWith": '`signal.system.endsWith("-eu")`',
+    "matches": '`signal.title.matches("(?i)timeout|too slow")`: an RE2 regular expression, anywhere in the text',
+    "int": "`int(signal.labels.shard) > 3`: text to a whole number",
+    "double": "`double(signal.labels.p99) > 1.5`: text to a number",
+    "string": "`string(signal.severity) == signal.labels.level`: a number to text",
+}
+"""What an expression may call, beside the operators and macros of CEL."""
+
+MACROS: Final[Mapping[str, str]] = {
+    "has": "`has(signal.labels.env)`: whether the label is there",
+    "all": "`signal.labels.all(name, size(signal.labels[name]) > 0)`",
+    "exists": '`signal.labels.exists(name, name.startsWith("team"))`',
+    "exists_one": "as `exists`, for one and no more",
+    "map": "a new list from each entry",
+    "filter": "the entries for which something holds",
+}
+
+_TEXTS = re.compile(r"""[rR]?(?:\"\"\".*?\"\"\"|'''.*?'''|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""", re.DOTALL)
+_LOOP = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(\s*(\w+)\s*,")
+_FIELD = re.compile(r"\bsignal\s*\.\s*(\w+)")
+_WORD = re.compile(r"[A-Za-z]\w*")
+_FIRST_LINE = re.compile(r"ERROR: <input>:\d+:(\d+): (.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an expression said of one signal.
+
+    Attributes:
+        value: The result; None where it has none.
+        error: Why it has none, in words for a person; empty where it has.
+        absent: Whether that is only because a label is not there, which is no mistake.
+    """
+
+    value: Any = None
+    error: str = ""
+    absent: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether the condition is met. Anything but true is not."""
+        return self.value is True
+
+
+class Expression:
+    """An expression that was read and may be asked of many signals, from any thread."""
+
+    __slots__ = ("_program", "source")
+
+    def __init__(self, source: str, program: Any) -> None:
+        self.source = source
+        self._program = program
+
+    def ask(self, signal: Mapping[str, Any]) -> Outcome:
+        """What it says of a signal, given as a map with the names of `FIELDS`; never raises."""
+        try:
+            return Outcome(self._program.execute({"signal": signal}))
+        except KeyError as error:
+            return Outcome(error=f"It has no label {error.args[0]}.", absent=True)
+        except Exception as error:  # noqa: BLE001  whatever the library raises, one signal must not stop the others
+            return Outcome(error=_short(str(error)))
+
+
+def read(source: str, *, field: str = "expression") -> Expression:
+    """Read an expression.
+
+    Raises:
+        Invalid: It cannot be read, is too long, or asks for what is not there; `field` is on the error.
+    """
+    text = source.strip()
+    try:
+        return _read(text)
+    except _Unreadable as error:
+        raise Invalid(str(error), field=field) from None
+
+
+class _Unreadable(Exception):  # noqa: N818  becomes an Invalid that names the field
+    pass
+
+
+@lru_cache(maxsize=2048)
+def _read(source: str) -> Expression:
+    if len(source) > LONGEST:
+        raise _Unreadable(f"It is {len(source)} characters long; an expression has at most {LONGEST}.")
+    try:
+        program = cel.compile(source)
+    except ValueError as error:
+        raise _Unreadable(_where(str(error))) from None
+    code = _TEXTS.sub('""', source)
+    looped = _LOOP.findall(code)
+    if len(looped) > LOOPS:
+        raise _Unreadable(f"It loops {len(looped)} times; at most {LOOPS} of all, exists, map and filter are taken.")
+    unknown = set(program.variables()) - {"signal"} - set(looped)
+    if unknown:
+        raise _Unreadable(f"There is no {_listed(unknown)}: an expression speaks of signal, such as signal.title.")
+    named = {name for name in program.functions() if _WORD.fullmatch(name)} - set(FUNCTIONS)
+    if named:
+        raise _Unreadable(f"There is no function {_listed(named)}; there are {_listed(FUNCTIONS)}.")
+    fields = set(_FIELD.findall(code)) - set(FIELDS)
+    if fields:
+        raise _Unreadable(f"A signal has no {_listed(fields)}; it has {_listed(FIELDS)}.")
+    return Expression(source, program)
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(sorted(names))
+
+
+def _where(said: str) -> str:
+    """The library's message, without its copy of the expression."""
+    found = _FIRST_LINE.search(said)
+    return f"It cannot be read at character {found[1]}: {_short(found[2])}" if found else "It cannot be read."
+
+
+def _short(text: str) -> str:
+    line = text.split("\n", 1)[0].split(" expecting {", 1)[0].strip()
+    return line[:200] or "It has no result."

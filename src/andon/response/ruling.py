@@ -1,0 +1,118 @@
+"""What rules say while signals are routed. Whatever is wrong with a rule, signals go on: then without it.
+
+A fault of a rule's own (or of ours, in them) is logged and costs a page too many, never one too few. Only a database
+that is away is raised: nothing could be routed then anyway.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+from django.db import DatabaseError
+
+from andon.intake.actions import ByRules
+from andon.intake.models import Signal
+from andon.practice.grouping import HELD, RouteReason
+from andon.rules import actions as rules
+from andon.rules import queries
+from andon.rules.book import Book, Read, Standing, Verdict
+
+T = TypeVar("T")
+_log = structlog.get_logger(__name__)
+
+
+class Ruling:
+    """The rules in force, for the signals of one round."""
+
+    def __init__(self, signals: Sequence[Signal], now: datetime) -> None:
+        self._now = now
+        self._book = _or(Book([]), lambda: Book.at(now))
+        self._reader = self._book.reader(signals)
+        self._reads: dict[UUID, Read] = {}
+
+    def read(self, signal: Signal) -> Read:
+        """What a signal counts as. Raises what its own words make impossible."""
+        if signal.pk not in self._reads:
+            self._reads[signal.pk] = self._reader(signal)
+        return self._reads[signal.pk]
+
+    def remember(self) -> None:
+        """Note what rules go by, of the signals that were read."""
+        if not self._book.empty:
+            _or(None, lambda: rules.remember(self._book, list(self._reads.values()), self._now))
+
+    def turn(self) -> "Turn":
+        """One try at deciding these signals; another try begins with another turn."""
+        return Turn(self._book, self.read, self._now)
+
+    def held_open(self, signals: Sequence[Signal]) -> timedelta | None:
+        """How long the incident of these signals, which have ended, waits for them to come again."""
+        return self._book.hold_open([self.read(signal) for signal in signals])
+
+
+class Turn:
+    """One try at deciding: what is held in it explains nothing to what comes after."""
+
+    def __init__(self, book: Book, read: Callable[[Signal], Read], now: datetime) -> None:
+        self._book, self._read, self._now = book, read, now
+        self._verdicts: dict[UUID, Verdict] = {}
+
+    def holds(self, signal: Signal) -> RouteReason | None:
+        """Why a signal that would open an incident is kept from it; None if nothing keeps it."""
+        if self._book.empty:
+            return None
+        if signal.pk not in self._verdicts:
+            self._verdicts[signal.pk] = _or(Verdict(), lambda: self._ask(signal))
+        holding = self._verdicts[signal.pk].holding
+        return holding.hold.reason if holding else None
+
+    def _ask(self, signal: Signal) -> Verdict:
+        verdict = self._book.hold(self._read(signal), self._now, explains=self._explaining, counts=queries.counted)
+        rules.let_go(verdict, self._now)
+        return verdict
+
+    def _explaining(self, one: Standing, key: str, signal: Signal) -> Signal | None:
+        held = [pk for pk, verdict in self._verdicts.items() if verdict.holding]
+        free = [pk for pk, verdict in self._verdicts.items() if not verdict.holding]
+        return queries.explaining(one, key, signal, held=held, free=free)
+
+    def reason_of(self, signal: Signal, reason: RouteReason) -> str:
+        """Why a signal belongs to no incident: if it ended while it was held, what held it."""
+        return signal.reason_joined if self._ended_held(signal) and reason is RouteReason.ENDED else reason.value
+
+    def _ended_held(self, signal: Signal) -> bool:
+        return bool(signal.held_by) and not self._read(signal).fires and signal.reason_joined in HELD
+
+    def outcome(self, signal: Signal, *, held: bool) -> ByRules | None:
+        """What is to be kept on a signal of what rules did; None where that is nothing, now and before."""
+        read = self._read(signal)
+        verdict = self._verdicts.get(signal.pk, Verdict())
+        holding = verdict.holding if held else None
+        after = self._book.closes_after(read) if read.fires else None
+        if after is None and self._book.empty and (signal.rules, signal.held_by, signal.close_at) == (None, None, None):
+            return None  # as for almost every signal where no rule stands
+        close_at = signal.last_at + after if after is not None else None
+        if self._ended_held(signal):  # what held it stays, for whoever asks why nothing came of it
+            return ByRules(signal.rules or (), held_by=signal.held_by)
+        found = ByRules(
+            (*read.told, *verdict.told),
+            held_by=holding.by if holding else None,
+            again_at=holding.hold.again_at if holding else None,
+            again_count=holding.hold.again_count if holding else None,
+            close_at=close_at,
+        )
+        before = ByRules(signal.rules or (), signal.held_by, None, signal.look_at_count, signal.close_at)
+        return None if found == before == ByRules(close_at=before.close_at) else found
+
+
+def _or(otherwise: T, ask: Callable[[], T]) -> T:
+    """What is asked for; or what to do with instead, where that goes wrong for another reason than the database."""
+    try:
+        return ask()
+    except DatabaseError:
+        raise
+    except Exception:  # noqa: BLE001  whatever it is, signals go on without rules
+        _log.exception("rules could not be asked; signals are routed without them")
+        return otherwise

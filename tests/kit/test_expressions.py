@@ -1,0 +1,107 @@
+"""Expressions about signals: read once, bounded, and never able to break what asks them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from andon.kit import expressions
+from andon.kit.errors import Invalid
+
+SIGNAL = {
+    "title": "Latency is high",
+    "description": "",
+    "labels": {"env": "prod", "a.b": "1", "shard": "4"},
+    "severity": 2,
+    "type": "technical_failure",
+    "system": "credit-scorer",
+    "integration": "prometheus",
+    "kind": "alertmanager",
+    "status": "firing",
+    "count": 3,
+    "url": "",
+    "fingerprint": "f",
+}
+
+
+def test_the_fields_are_those_that_are_documented():
+    assert set(SIGNAL) == set(expressions.FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ('signal.labels.env == "prod" && signal.severity <= 2', True),
+        ('signal.labels["a.b"] == "1"', True),
+        ("has(signal.labels.team)", False),
+        ('!has(signal.labels.team) || signal.labels.team != "x"', True),
+        ('signal.title.matches("(?i)LATENCY")', True),
+        ("int(signal.labels.shard) > 3", True),
+        ('signal.labels.exists(name, name.startsWith("sh"))', True),
+        ('signal.system + "-eu"', "credit-scorer-eu"),
+        ('signal.title == "signal.nothing"', False),
+        ("true", True),
+    ],
+)
+def test_what_it_says(source, value):
+    outcome = expressions.read(source).ask(SIGNAL)
+    assert outcome.value == value
+    assert outcome.holds == (value is True)
+    assert not outcome.error
+
+
+def test_a_label_that_is_not_there_is_no_match_and_no_mistake():
+    outcome = expressions.read('signal.labels.team == "x"').ask(SIGNAL)
+    assert (outcome.holds, outcome.absent, outcome.error) == (False, True, "It has no label team.")
+
+
+@pytest.mark.parametrize(
+    "source", ["signal.title + 3", "1 / (signal.count - 3)", 'signal.title.matches("(")', "int(signal.title) > 1"]
+)
+def test_what_cannot_be_said_of_one_signal_is_no_match_and_is_told(source):
+    outcome = expressions.read(source).ask(SIGNAL)
+    assert not outcome.holds
+    assert outcome.error
+    assert not outcome.absent
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("", "cannot be read"),
+        ("signal.title ==", "cannot be read at character"),
+        ("title == 'x'", "There is no title"),
+        ("signal.titel == 'x'", "A signal has no titel"),
+        ("open('/etc/passwd')", "There is no function open"),
+        ("signal.title.__class__ == 1", ""),
+        ("signal.labels.all(a, signal.labels.all(b, signal.labels.all(c, true)))", "loops 3 times"),
+        ("true || " * 400 + "true", "characters long"),
+        ("(" * 500 + "true" + ")" * 500, "cannot be read"),
+    ],
+)
+def test_what_cannot_be_an_expression_is_refused_in_words(source, says):
+    if not says:  # read, and then no more than a label that is not there
+        assert not expressions.read(source).ask(SIGNAL).holds
+        return
+    with pytest.raises(Invalid) as refused:
+        expressions.read(source, field="source")
+    assert says in refused.value.what
+    assert refused.value.field == "source"
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_read_or_refused(source):
+    try:
+        outcome = expressions.read(source).ask(SIGNAL)
+    except Invalid:
+        return
+    assert outcome.holds in {True, False}
+
+
+names, texts = st.sampled_from(["env", "team", "a b"]), st.text(max_size=20)
+
+
+@given(st.dictionaries(names, texts, max_size=3), st.one_of(st.integers(0, 5)), texts)
+def test_any_signal_can_be_asked(labels, severity, title):
+    signal = SIGNAL | {"labels": labels, "severity": severity, "title": title}
+    said = expressions.read('signal.labels.env == "prod" || signal.severity == 1').ask(signal)
+    assert said.holds == (labels.get("env") == "prod" or severity == 1)

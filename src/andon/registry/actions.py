@@ -1,8 +1,9 @@
 """Writes: systems, the stage they are in, components, and what stands on what."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -14,9 +15,9 @@ from andon.oncall.models import Chain
 from andon.people.models import Person, Team
 from andon.people.policy import Actor
 from andon.practice.readiness import Finding
-from andon.practice.words import Criticality, RiskClass, Stage, SystemKind
+from andon.practice.words import ChangeKind, Criticality, RiskClass, Stage, SystemKind
 from andon.registry import policy, queries
-from andon.registry.models import Component, Dependency, StageChange, System
+from andon.registry.models import ChangeEvent, Component, Dependency, StageChange, System
 
 _JURISDICTION = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 _MOST_NAMES = 50
@@ -191,6 +192,49 @@ def stop_depending(*, by: Actor, system: System, component: Component) -> None:
     gone, _ = Dependency.objects.filter(system=system, component=component).delete()
     if gone != 1:
         raise Conflict(f"{system} does not stand on {component}.")
+
+
+@transaction.atomic
+def tell_change(
+    *,
+    by: Actor,
+    system: System,
+    title: str,
+    kind: ChangeKind = ChangeKind.DEPLOYED,
+    at: datetime | None = None,
+    url: str = "",
+    labels: Mapping[str, str] | None = None,
+    key: str = "",
+) -> ChangeEvent:
+    """Say that something about a system changed, for whoever will diagnose an incident. It alarms nobody.
+
+    Args:
+        by: Who says it, or in whose name a script does.
+        system: What changed.
+        title: What changed, in a line.
+        kind: What sort of change.
+        at: When; now when left out.
+        url: Where to read more, such as the run of the pipeline.
+        labels: Names and texts, such as the version.
+        key: The caller's own mark; the same one again for this system is the same change, and changes nothing.
+    """
+    policy.must_tell_changes(by)
+    title, url, key = " ".join(title.split()), url.strip(), key.strip()
+    if not title or len(title) > 300:  # noqa: PLR2004  the column's length
+        raise Invalid("Say what changed, in 1 to 300 characters.", field="title")
+    if url and (not url.startswith(("http://", "https://")) or len(url) > 2000):  # noqa: PLR2004  as above
+        raise Invalid("A link begins with https:// or http:// and has at most 2000 characters.", field="url")
+    if len(key) > 190:  # noqa: PLR2004  leaves room for the system's short name
+        raise Invalid("A key has at most 190 characters.", field="key")
+    if labels and (len(labels) > 64 or any(len(k) > 100 or len(v) > 1000 for k, v in labels.items())):  # noqa: PLR2004  as of signals
+        raise Invalid("Give at most 64 labels, names of at most 100 and texts of at most 1000.", field="labels")
+    facts = {"system": system, "title": title, "kind": kind.value, "at": at or clock.now(), "url": url,
+             "labels": dict(labels or {})}  # fmt: skip
+    if not key:
+        return ChangeEvent.objects.create(source=ChangeEvent.BY_API, **facts)
+    own = f"{system.slug}:{key}"
+    row, _ = ChangeEvent.objects.get_or_create(source=ChangeEvent.BY_API, key=own, defaults=facts)
+    return row
 
 
 def finding_json(finding: Finding) -> dict[str, str | None]:

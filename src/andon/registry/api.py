@@ -17,6 +17,8 @@ from andon.registry import actions, policy, queries
 from andon.registry.filters import SystemFilter
 from andon.registry.models import Component, System
 from andon.registry.shapes import (
+    ChangeEventIn,
+    ChangeEventOut,
     ComponentIn,
     ComponentOut,
     DependencyOut,
@@ -50,6 +52,13 @@ class ComponentPage(Schema):
     """A page of components."""
 
     items: list[ComponentOut]
+    next_cursor: str | None
+
+
+class ChangeEventPage(Schema):
+    """A page of changes."""
+
+    items: list[ChangeEventOut]
     next_cursor: str | None
 
 
@@ -124,6 +133,25 @@ def list_stages(request: HttpRequest, slug: str) -> Any:
     """Every move of a system from stage to stage, latest first."""
     system = policy.access_system(caller(request, "systems:read"), slug)
     return [StageChangeOut.of(row) for row in system.stage_changes.select_related("by")]
+
+
+@systems.get("/{slug}/changes", response=ChangeEventPage)
+def list_changes(request: HttpRequest, slug: str, cursor: str | None = None, limit: int = DEFAULT) -> Any:
+    """What changed about a system, in the order in which it was heard, newest first."""
+    system = policy.access_system(caller(request, "systems:read"), slug)
+    found = page(queries.changes_of(system), cursor=cursor, limit=limit)
+    return {"items": [ChangeEventOut.of(row) for row in found.items], "next_cursor": found.next_cursor}
+
+
+@systems.post("/{slug}/changes", response={201: ChangeEventOut})
+def tell_change(request: HttpRequest, slug: str, given: ChangeEventIn) -> Any:
+    """Say that something about a system changed, as a deploy script does: whoever diagnoses an incident sees it.
+
+    It alarms nobody. The same `key` again is the same change, and answers with it.
+    """
+    by = caller(request, "systems:write")
+    row = actions.tell_change(by=by, system=policy.access_system(by, slug), **given.dict())
+    return ChangeEventOut.of(row)
 
 
 @systems.put("/{slug}/components/{component}", response=SystemDetail)

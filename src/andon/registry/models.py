@@ -96,6 +96,8 @@ class StageChange(Row):
 class ChangeEvent(Row):
     """Something about a system changed: a deploy, another model version. Kept for diagnosis; it alarms nobody."""
 
+    BY_API = "api"  # the source of what scripts and people say themselves
+
     # Null where the sender names a system that is not in the register; `system_hint` then holds the name.
     system = models.ForeignKey(System, null=True, on_delete=models.CASCADE, related_name="change_events")
     system_hint = models.CharField(max_length=120, blank=True)
@@ -104,8 +106,9 @@ class ChangeEvent(Row):
     url = models.URLField(max_length=2000, blank=True)
     labels = models.JSONField(default=dict, blank=True)
     at = models.DateTimeField()  # when it changed, as the source says
-    source = models.CharField(max_length=60)  # the integration's short name, or "api"
-    key = models.CharField(max_length=255, blank=True)  # the source's own mark, by which a double is known
+    source = models.CharField(max_length=60)  # the integration's short name, or BY_API
+    # The source's own mark, by which a double is known; over the API it begins with the system's short name.
+    key = models.CharField(max_length=255, blank=True)
 
     class Meta:
         ordering: ClassVar = ["-at", "-pk"]

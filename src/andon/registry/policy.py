@@ -21,6 +21,11 @@ def must_edit(by: Actor, doing: str) -> None:
     by.must_be(OrgRole.LEAD, doing)
 
 
+def must_tell_changes(by: Actor) -> None:
+    """Raise `Forbidden` unless the actor may say what changed about a system: responders and up, as deploy scripts."""
+    by.must_be(OrgRole.RESPONDER, "say what changed")
+
+
 def may_override(by: Actor) -> bool:
     """Whether the actor may move a system to production that is not ready."""
     return by.may(OrgRole.ADMIN)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,9 @@ from andon.people.models import ContactPoint, Membership, Person
 from andon.practice import readiness as rules
 from andon.practice.readiness import HORIZON, Readiness
 from andon.practice.words import Stage
-from andon.registry.models import Component, StageChange, System
+from andon.registry.models import ChangeEvent, Component, StageChange, System
+
+LOOKED_BACK = timedelta(hours=72)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,16 @@ def override_of(system: System, verdict: Readiness) -> StageChange | None:
         return None
     latest = system.stage_changes.filter(after=Stage.PRODUCTION).select_related("by").first()
     return latest if latest and latest.override_reason else None
+
+
+def changes_of(system: System) -> QuerySet[ChangeEvent]:
+    """What changed about a system, newest first."""
+    return ChangeEvent.objects.filter(system=system)
+
+
+def changes_before(system: System, began: datetime, until: datetime) -> QuerySet[ChangeEvent]:
+    """What changed about a system in the `LOOKED_BACK` before something began, and until it was seen; newest first."""
+    return changes_of(system).filter(at__gt=began - LOOKED_BACK, at__lte=until)
 
 
 def on_call_for(of: Iterable[System], now: datetime) -> list[OnCallFor]:

@@ -6,14 +6,15 @@ from uuid import UUID
 from ninja import Field, Schema
 
 from andon.kit.errors import Invalid
+from andon.kit.instants import Instant
 from andon.kit.shapes import Given
 from andon.oncall.facts import find_person, find_team
 from andon.oncall.models import Chain
 from andon.oncall.shapes import NowAndNextOut, PersonShort
 from andon.practice.readiness import Finding, Readiness
-from andon.practice.words import Criticality, RiskClass, Stage, SystemKind
+from andon.practice.words import ChangeKind, Criticality, RiskClass, Stage, SystemKind
 from andon.registry.actions import ComponentFacts, SystemFacts
-from andon.registry.models import Component, StageChange, System
+from andon.registry.models import ChangeEvent, Component, StageChange, System
 from andon.registry.queries import OnCallFor
 
 
@@ -211,6 +212,36 @@ class StageChangeOut(Schema):
             at=row.created_at,
             override_reason=row.override_reason,
             findings=[FindingOut(**finding) for finding in row.findings],
+        )
+
+
+class ChangeEventIn(Given):
+    """Something that changed about a system."""
+
+    title: str = Field(description="What changed, in a line.")
+    kind: ChangeKind = ChangeKind.DEPLOYED
+    at: Instant | None = Field(None, description="When; now when left out.")
+    url: str = Field("", description="Where to read more, such as the pipeline's run.")
+    labels: dict[str, str] = {}
+    key: str = Field("", description="Your own mark: the same one again for this system is the same change.")
+
+
+class ChangeEventOut(Schema):
+    """Something that changed about a system."""
+
+    id: UUID
+    title: str
+    kind: str
+    at: datetime
+    url: str
+    labels: dict[str, str]
+    source: str = Field(description='Short name of the integration that heard it; "api" where it was said here.')
+
+    @classmethod
+    def of(cls, row: ChangeEvent) -> "ChangeEventOut":
+        """The row as the API says it."""
+        return cls(
+            id=row.pk, title=row.title, kind=row.kind, at=row.at, url=row.url, labels=row.labels, source=row.source
         )
 
 

@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("systems/new", systems.create, name="system_create"),
     path("systems/<slug:slug>", systems.system, name="system"),
     path("systems/<slug:slug>/change", systems.change, name="system_change"),
+    path("systems/<slug:slug>/changes", systems.changes, name="system_changes"),
     path("systems/<slug:slug>/stage", systems.move_stage, name="system_stage"),
     path("systems/<slug:slug>/components", systems.depend, name="system_depend"),
     path(

@@ -20,6 +20,8 @@ from andon.practice import escalation
 from andon.practice.escalation import Progress
 from andon.practice.lifecycle import UNRESOLVED, State
 from andon.practice.words import OrgRole, Phase
+from andon.registry.models import ChangeEvent
+from andon.registry.queries import changes_before
 from andon.response.clocks import Clock, clocks_of
 from andon.response.escalating import thaw
 from andon.reviews.models import Review
@@ -27,6 +29,7 @@ from andon.reviews.models import Review
 ENTRIES = 100
 PAGES = 12
 SIGNALS = 8
+CHANGES = 6
 TONES = {
     "opened": "weighty",
     "acknowledged": "weighty",
@@ -100,6 +103,7 @@ class Screen:
             "pages": self.pages(),
             "signals": [_signal(signal) for signal in signals[:SIGNALS]],
             "signals_more": max(0, signals.count() - SIGNALS),
+            "changes": self.changes(),
             "links": incident.links.filter(removed_at__isnull=True),
             "link_url": self.url("link") if may else "",
             "duties": [{"what": c.what, "due_at": c.due_at} for c in clocks_of(incident) if c.met_at is None]
@@ -212,6 +216,17 @@ class Screen:
             "method": "get",
             "others": [],
         }
+
+    def changes(self) -> list[ChangeEvent]:
+        """What changed about the system shortly before it began, for whoever may see the register; newest first."""
+        incident = self.incident
+        if incident.system is None or not self.by.may(OrgRole.VIEWER):
+            return []
+        began = incident.onset_low or incident.onset or incident.detected_at
+        found = list(changes_before(incident.system, began, incident.detected_at)[:CHANGES])
+        for change in found:
+            change.note = f"{spans.span(incident.detected_at - change.at)} before it was detected"  # type: ignore[attr-defined]
+        return found
 
     def acts(self) -> list[Act]:
         """What else can be done."""

@@ -22,6 +22,7 @@ from andon.registry.forms import DependencyForm, StageForm, SystemForm
 from andon.registry.models import System
 
 _PER_PAGE = 50
+_CHANGES = 8
 
 
 @require_safe
@@ -85,6 +86,7 @@ def _system(request: HttpRequest, by: Actor, found: System, *, stage_form: Stage
             "override": queries.override_of(found, verdict),
             "on_call": queries.on_call_for([found], now)[0],
             "dependencies": dependencies,
+            "changes": queries.changes_of(found)[:_CHANGES],
             "stages": found.stage_changes.select_related("by"),
             "parts": parts.of(by, found),
             "may_edit": may_edit,
@@ -98,6 +100,15 @@ def _system(request: HttpRequest, by: Actor, found: System, *, stage_form: Stage
         },
         status=422 if stage_form and stage_form.errors else 200,
     )
+
+
+@require_safe
+def changes(request: HttpRequest, slug: str) -> HttpResponse:
+    """Everything that changed about a system, newest first."""
+    by = actor_of(request)
+    found = policy.access_system(by, slug)
+    listed = Paginator(queries.changes_of(found), _PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "registry/changes.html", {"system": found, "page": listed})
 
 
 @require_http_methods(["GET", "POST"])

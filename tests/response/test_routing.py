@@ -129,9 +129,26 @@ def test_what_opens_an_incident_does_not_wait_behind_a_storm_of_what_joins_one(m
     hear(monitor, *(event(f"storm-{number}") for number in range(50)))
     time.forward(timedelta(seconds=1))
     hear(monitor, event("late", type_="safety"), event("late-too", type_="safety"))
-    assert routing.route_due(time.now(), 10) == 12  # ten of the storm, and the two that are news
+    assert routing.route_due(time.now(), 10) == 2  # what is news goes first, so that its page is out at once
     assert Incident.objects.get(type="safety").signals.count() == 2
+    assert routing.route_due(time.now(), 10) == 10
     assert Signal.objects.filter(route_at__isnull=False).count() == 40
+
+
+def test_what_joins_waits_for_what_opens_and_not_without_end(monitor, cast, time):
+    hear(monitor, event("first"))
+    route(time)
+    hear(monitor, *(event(f"storm-{number}") for number in range(20)))
+    time.forward(routing.PATIENCE)
+    hear(monitor, event("late", type_="safety"))
+    assert routing.route_due(time.now(), 10) == 11
+
+
+def test_not_more_incidents_are_opened_at_once_than_their_pages_can_wait_for(monitor, cast, time, monkeypatch):
+    monkeypatch.setattr(routing, "OPENED_AT_ONCE", 2)
+    hear(monitor, event("a"), event("b", type_="safety"), event("c", type_="ethical"))
+    assert [route(time), route(time), route(time)] == [2, 1, 0]
+    assert Incident.objects.count() == 3
 
 
 def test_a_signal_of_an_unknown_system_is_kept_and_pages_the_fallback(monitor, cast, time):

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ class Heard:
     path: str
     headers: dict[str, str]
     body: bytes
+    at: float = 0.0  # Unix seconds
 
 
 class Listener:
@@ -26,7 +28,7 @@ class Listener:
             def handle_any(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                outer.heard.append(Heard(self.command, self.path, headers, body))
+                outer.heard.append(Heard(self.command, self.path, headers, body, time.time()))
                 with contextlib.suppress(ConnectionError):
                     outer.answer(self)
 

@@ -29,6 +29,8 @@ from andon.rules.clockwork import heartbeats_due, quiet_due
 AUDIT_EVERY = timedelta(minutes=1)
 FORGET_EVERY = timedelta(hours=1)
 HEARTBEAT_DEADLINE = 5.0
+SIGNALS_A_PIECE = 10
+"""How many signals count as one piece of work."""
 SENDERS = 16
 """Pages on the wire at once, in one process."""
 Sent = tuple[Page, Receipt]
@@ -53,8 +55,8 @@ class Routing:
     name = "routing"
 
     def run_once(self, now: datetime, limit: int) -> int:
-        """Route what is due."""
-        return route_due(now, limit)
+        """Route what is due; signals are many and small beside other work."""
+        return route_due(now, limit * SIGNALS_A_PIECE)
 
     def stop(self) -> None:
         """Nothing runs beside the loop."""

@@ -44,14 +44,18 @@ def take_due(now: datetime, limit: int) -> list[Signal]:
 
     Those that somebody else holds are left out. A crash undoes the transaction, and they are due as before.
     """
-    oldest = db.lock_free(_due(now).order_by("route_at", "pk"))
-    return _with_their_own(list(oldest.values_list("pk", flat=True)[:limit]))
+    return list(_taken(_due(now).order_by("route_at", "pk"))[:limit])
 
 
 def take(keys: Iterable[UUID], now: datetime) -> list[Signal]:
     """As `take_due`, those of these that are due."""
-    wanted = db.lock_free(_due(now).filter(pk__in=set(keys)).order_by("pk"))
-    return _with_their_own(list(wanted.values_list("pk", flat=True)))
+    return list(_taken(_due(now).filter(pk__in=set(keys)).order_by("pk")))
+
+
+def _taken(rows: QuerySet[Signal]) -> QuerySet[Signal]:
+    """Held, with integration, system and incident, each read once however many signals share it."""
+    shared = rows.prefetch_related("integration__system", "incident__system")
+    return db.lock_free(shared.defer("past_episodes", "ended_before", "first_delivery", "last_delivery"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +82,6 @@ def first_of_each_sort(now: datetime) -> list[Waiting]:
 def _due(now: datetime) -> QuerySet[Signal]:
     """Signals to be routed, but for those that could not be a moment ago."""
     return Signal.objects.filter(Q(leased_until__isnull=True) | Q(leased_until__lte=now), route_at__lte=now)
-
-
-def _with_their_own(keys: Sequence[UUID]) -> list[Signal]:
-    """The signals with integration, system and incident, each read once however many signals share it."""
-    rows = Signal.objects.filter(pk__in=keys).prefetch_related("integration__system", "incident__system")
-    return list(rows.order_by("route_at", "pk"))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from uuid import UUID
 
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
@@ -36,6 +35,10 @@ from andon.rules.book import Read
 
 REST = timedelta(seconds=30)
 """How long signals are left alone that could not be routed."""
+OPENED_AT_ONCE = 100
+"""Groups without an incident that are routed in one transaction."""
+PATIENCE = timedelta(seconds=2)
+"""How long signals that join an incident may wait for others to open theirs."""
 TRIES = 3  # for a group that loses a race against another writer
 NAMED = 3  # titles that a joining entry names before it counts the rest
 
@@ -58,7 +61,7 @@ Batch = Sequence[tuple[Group, list[Signal]]]
 def route_due(now: datetime, limit: int) -> int:
     """Route up to `limit` signals that are due, and the first ones of groups without an incident that wait behind them.
 
-    Returns how many were taken up. What is wrong with one signal or group must not hold up the others: it is raised
+    Returns how many were routed. What is wrong with one signal or group must not hold up the others: it is raised
     after them, and its signals come again when they have rested. Only a database that is away ends the round at once.
     """
     failures: list[Exception] = []
@@ -67,39 +70,54 @@ def route_due(now: datetime, limit: int) -> int:
         if not taken:
             return 0
         ruling = Ruling(taken, now)
-        groups = _grouped(taken, ruling, now, failures)
+        batch = _of_this_round(_grouped(taken, ruling, now, failures), now, storm=len(taken) >= limit)
         ruling.remember()
         alone = partial(_route_alone, ruling=ruling, now=now, failures=failures)
-        together(groups, partial(_route_groups, ruling=ruling), alone)
+        together(batch, partial(_route_groups, ruling=ruling), alone)
     if failures:
         raise failures[0]
-    return len(taken)
+    return sum(len(signals) for _, signals in batch)
 
 
 def _take_up(now: datetime, limit: int) -> list[Signal]:
-    """What is routed in this round. In a storm that is the oldest, and whatever may open an incident."""
+    """The oldest signals, and in a storm whatever may open an incident behind them.
+
+    What rules would make of those is not asked for that: a sender's own words tell well enough which look new.
+    """
     oldest = heard.take_due(now, limit)
     if len(oldest) < limit:
         return oldest
     held = {signal.pk for signal in oldest}
-    ahead = [key for key in _without_incident(heard.first_of_each_sort(now)) if key not in held]
-    return heard.take(ahead[:limit], now) + oldest
-
-
-def _without_incident(waiting: Sequence[heard.Waiting]) -> list[UUID]:
-    """Which of these belong to no open incident, as far as their senders' own words tell."""
+    waiting = heard.first_of_each_sort(now)
     senders = Integration.objects.select_related("system").in_bulk({one.integration for one in waiting})
     systems = heard.systems_named(one.system_hint for one in waiting)
-    keys = [_key_of(one, senders[one.integration], systems) for one in waiting]
-    open_ = set(
-        Incident.objects.filter(group_key__in=set(keys), state__in=UNRESOLVED).values_list("group_key", flat=True)
-    )
-    return [one.signal for one, key in zip(waiting, keys, strict=True) if key not in open_]
+    keys = {one.signal: _key_of(one, senders[one.integration], systems) for one in waiting}
+    known = _known(keys.values())
+    ahead = [signal for signal, key in keys.items() if key not in known and signal not in held]
+    return oldest + heard.take(ahead[:limit], now)
 
 
 def _key_of(one: heard.Waiting, sender: Integration, systems: Mapping[str, System]) -> str:
     type_ = one.type_hint or sender.settings.get("type", "") or IncidentType.TECHNICAL_FAILURE
     return _belongs(sender, heard.find_system(sender, one.system_hint, systems), IncidentType(type_)).key
+
+
+def _of_this_round(groups: Batch, now: datetime, *, storm: bool) -> Batch:
+    """What opens incidents first, not too much at once, so that its pages go out before the rest is routed.
+
+    In a storm what merely joins waits for that, though not without end. What is left out stays due.
+    """
+    known = _known(group.key for group, _ in groups)
+    news = [one for one in groups if one[0].key not in known][:OPENED_AT_ONCE]
+    joining = [one for one in groups if one[0].key in known]
+    waited = any(signal.route_at and signal.route_at <= now - PATIENCE for _, signals in joining for signal in signals)
+    return news if storm and news and not waited else [*news, *joining]
+
+
+def _known(keys: Iterable[str]) -> set[str]:
+    """Which of these groups have an open incident, as it looks now."""
+    rows = Incident.objects.filter(group_key__in=set(keys), state__in=UNRESOLVED)
+    return set(rows.values_list("group_key", flat=True))
 
 
 def _grouped(signals: Iterable[Signal], ruling: Ruling, now: datetime, failures: list[Exception]) -> Batch:
@@ -269,7 +287,8 @@ def _opening(group: Group, read: Read) -> Opening:
 def _unresolved(keys: Iterable[str]) -> dict[str, Incident]:
     """The open incidents of groups by key, held; always in the same order, so that nobody waits in a ring."""
     rows = Incident.objects.filter(group_key__in=set(keys), state__in=UNRESOLVED).order_by("pk")
-    return {incident.group_key: incident for incident in db.lock(rows)}
+    # What is long and not looked at here stays where it is: a storm joins hundreds of incidents in each round.
+    return {incident.group_key: incident for incident in db.lock(rows.defer("chain", "description", "severity_reason"))}
 
 
 def _news(plan: Plan) -> list[News]:

@@ -167,6 +167,8 @@ class IntakeApp:
         except Malformed as error:
             more = {"field": error.field} if error.field else {}
             raise Refusal(400, "Not understood", error.what, **more) from error
+        except outbound.Unreachable as error:
+            raise _unavailable(f"What vouches for this could not be fetched: {error}") from error
         except Unsigned as error:
             log.warning("intake.unsigned", integration=str(door.id), why=str(error))
             raise _unknown() from error

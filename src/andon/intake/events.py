@@ -49,6 +49,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         title: One line for a person.
         severity_hint: 1 (worst) to 5, or None where the sender says nothing.
         starts_at: When it began by the sender's clock, aware, or None.
+        passing: Of an end: it is said with every run of a check that finds nothing wrong, so it is kept only if it ends
+            something.
     """
 
     fingerprint: str
@@ -62,6 +64,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     type_hint: str = ""
     severity_hint: int | None = None
     starts_at: datetime | None = None
+    passing: bool = False
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -215,6 +218,7 @@ def event(
     system_hint: str = "",
     type_hint: str = "",
     severity_hint: int | None = None,
+    passing: bool = False,
 ) -> Event:
     """An event with every text cut to what the tables hold; what cannot be used as a hint is left to the labels.
 
@@ -234,6 +238,7 @@ def event(
         type_hint=type_hint if type_hint in _TYPES else "",
         severity_hint=severity_hint,
         starts_at=began,
+        passing=passing,
     )
 
 

@@ -182,7 +182,7 @@ class _Brought(msgspec.Struct):
 def _decide(story: _Story, event: Event, brought: _Brought) -> None:
     """Fold one event into its story."""
     decision = grouping.dedup(story.open, story.last, event, ended_episodes=story.ended)
-    if decision.keep:
+    if decision.keep and not event.passing:
         _begin(story, event, decision, brought)
     elif story.open is not None and decision.action is DedupAction.REPEAT:
         _repeat(story.open, event, decision, brought)

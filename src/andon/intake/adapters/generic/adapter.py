@@ -4,12 +4,15 @@
 |---|---|
 | `title` | one line for a person; required unless `id` is given |
 | `id` or `fingerprint` | what makes it the same thing again; made from system and title when absent |
-| `status` | `firing` (the default) or `resolved` |
+| `status` | `firing` (the default), `resolved`, or `ok` |
 | `severity` | `S1` to `S5` |
 | `type` | one of the five types |
 | `system` | the system's short name in the register |
 | `description`, `url`, `labels` | text, a link back, names with text, numbers or true/false |
 | `starts_at` | ISO 8601; also tells one firing from the next, so send the same one until it ends |
+
+`ok` is what a check says with every run that finds nothing wrong: it ends what fires under the same id, and is not kept
+where nothing does.
 
 Other fields are kept as labels, so that a sender's own words are not lost. A wrong value in a field above is refused
 and named: a misspelt severity must be seen when it is set up, not in the night it matters.
@@ -36,7 +39,7 @@ class Item(msgspec.Struct):
     title: str = ""
     id: str | int = ""
     fingerprint: str = ""
-    status: Literal["firing", "resolved"] = "firing"
+    status: Literal["firing", "resolved", "ok"] = "firing"
     severity: Literal["S1", "S2", "S3", "S4", "S5"] | None = None
     type: Type | None = None
     system: str | None = None
@@ -61,11 +64,12 @@ class Adapter(Sender):
         """One event an object."""
         decoded = decode(_decoder, request.body)
         if isinstance(decoded, dict):
-            return Said([_event(decoded, "")])
-        return Said([_event(item, f"[{position}]") for position, item in enumerate(decoded)])
+            return Said([event_of(decoded, "")])
+        return Said([event_of(item, f"[{position}]") for position, item in enumerate(decoded)])
 
 
-def _event(raw: dict[str, Any], at: str) -> Event:
+def event_of(raw: dict[str, Any], at: str) -> Event:
+    """One object as an event; `at` is where in the body it stands. Raises `Malformed`."""
     item = convert(raw, Item, at=at)
     key = str(item.id) or item.fingerprint
     if not key and not item.title.strip():
@@ -75,7 +79,8 @@ def _event(raw: dict[str, Any], at: str) -> Event:
     labels |= {name: plain(value) for name, value in raw.items() if name not in _known}
     return event(
         fingerprint=key or sha256(f"{system}\n{' '.join(item.title.split())}".encode()).hexdigest()[:32],
-        status=SignalStatus(item.status),
+        status=SignalStatus.FIRING if item.status == "firing" else SignalStatus.RESOLVED,
+        passing=item.status == "ok",
         title=item.title or key,
         description=item.description or "",
         url=item.url or "",

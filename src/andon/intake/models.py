@@ -113,8 +113,8 @@ class Signal(Row):
             models.Index(fields=["incident"], condition=Q(incident__isnull=False), name="signal_of_incident"),
             models.Index(fields=["held_by"], condition=Q(held_by__isnull=False), name="signal_held"),
             models.Index(fields=["close_at"], condition=Q(close_at__isnull=False), name="signal_close_due"),
-            models.Index(fields=["integration", "fingerprint", "-first_at"], name="signal_history"),
-            models.Index(fields=["integration", "fingerprint", "episode"], name="signal_episode"),
+            # Read by newest, and by episode among those of one fingerprint: a second index would cost each new signal.
+            models.Index(fields=["integration", "fingerprint", "-first_at", "episode"], name="signal_history"),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(

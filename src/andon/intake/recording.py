@@ -4,6 +4,7 @@ Written in SQL by hand, a handful of statements a batch whatever its size: this 
 speed decides whether a storm is survived. The ORM reads these rows everywhere else.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -118,45 +119,79 @@ def _take_turns(batch: Sequence[Heard]) -> None:
         list(db.lock_for_writers(senders).order_by("pk").values_list("pk"))
 
 
-def _known_sql() -> str:
-    """The firing signal, the newest one, and the one that went by the event's own episode, for each key at once."""
-    table = "intake_signal"
-    same = f"FROM {table} x WHERE x.integration_id = k.integration AND x.fingerprint = k.fingerprint"
+_KNOWN = (
+    "s.id, s.integration_id, s.fingerprint, s.status, s.episode, s.past_episodes, s.ended_before, s.title, "
+    "s.system_hint, s.type_hint, s.severity_hint, s.count, s.first_at"
+)
+_FIRST_AT = 12  # its place in a row
+
+
+def _firing_sql() -> str:
+    """The firing signal of each key. CROSS JOIN keeps SQLite from reading the signals first."""
+    keys = db.rows_of_json({"integration": "uuid", "fingerprint": "text"})
     return (
-        "SELECT DISTINCT s.id, s.integration_id, s.fingerprint, s.status, s.episode, "  # noqa: S608  names only
-        "s.past_episodes, s.ended_before, s.title, s.system_hint, s.type_hint, s.severity_hint, s.count, s.first_at "
-        f"FROM ({db.rows_of_json({'integration': 'uuid', 'fingerprint': 'text', 'episode': 'text'})}) k "
-        f"JOIN {table} s ON s.id IN ("
-        f"(SELECT x.id {same} AND x.status = 'firing'), "
+        f"SELECT {_KNOWN} FROM ({keys}) k CROSS JOIN intake_signal s "  # noqa: S608  names only
+        "WHERE s.integration_id = k.integration AND s.fingerprint = k.fingerprint AND s.status = 'firing'"
+    )
+
+
+def _past_sql() -> str:
+    """The newest signal of each key, and the one that went by the event's own episode."""
+    keys = db.rows_of_json({"integration": "uuid", "fingerprint": "text", "episode": "text"})
+    same = "FROM intake_signal x WHERE x.integration_id = k.integration AND x.fingerprint = k.fingerprint"
+    return (
+        f"SELECT {_KNOWN} FROM ({keys}) k JOIN intake_signal s ON s.id IN ("  # noqa: S608  names only
         f"(SELECT x.id {same} ORDER BY x.first_at DESC LIMIT 1), "
-        f"(SELECT x.id {same} AND x.episode = k.episode AND k.episode <> '' LIMIT 1)) "
-        "ORDER BY s.first_at"
+        f"(SELECT x.id {same} AND x.episode = k.episode AND k.episode <> '' LIMIT 1))"
     )
 
 
 def _on_record(batch: Sequence[Heard], driver: _Driver) -> dict[Key, _Story]:
-    """The story so far of every key in the batch, in one read."""
+    """The story so far of every key in the batch: one read, and a second one for keys with news.
+
+    What fires on by the same episode, as most of what is heard does, needs no more than the firing signal.
+    """
     senders = {heard.integration: driver.key(heard.integration) for heard in batch}
-    wanted = {(senders[heard.integration], said.fingerprint, said.episode) for heard in batch for said in heard.events}
-    stories: dict[Key, _Story] = {(integration, fingerprint): _Story() for integration, fingerprint, _ in wanted}
-    if not wanted:
-        return stories
-    with connection.cursor() as cursor:
-        cursor.execute(_known_sql(), [msgspec.json.encode(sorted(wanted)).decode()])
-        rows = cursor.fetchall()
-    for row in rows:
-        line = _Line(*row[:12])
-        line.past_episodes, line.ended_before = _listed(line.past_episodes), _listed(line.ended_before)
+    episodes: dict[Key, set[str]] = defaultdict(set)
+    for heard in batch:
+        for said in heard.events:
+            episodes[senders[heard.integration], said.fingerprint].add(said.episode)
+    stories = {key: _Story() for key in episodes}
+    for row in _rows(_firing_sql(), list(episodes)):
+        line = _line(row)
         story = stories[line.integration, line.fingerprint]
         story.lines.append(line)
-        if line.status == SignalStatus.FIRING:
-            story.open = line
-            if line.ended_before:
-                story.ended.update(line.ended_before)
-        else:
+        story.open = line
+        story.ended.update(line.ended_before)
+    unknown = [(*key, said) for key, names in episodes.items() if _has_news(stories[key], names) for said in names]
+    for row in sorted(_rows(_past_sql(), unknown), key=lambda row: row[_FIRST_AT]):
+        line = _line(row)
+        story = stories[line.integration, line.fingerprint]
+        if all(line.id != known.id for known in story.lines):
+            story.lines.append(line)
             story.last = line  # rows come oldest first
             _end(story, line)
     return stories
+
+
+def _has_news(story: _Story, episodes: set[str]) -> bool:
+    """Whether anything is said of another episode than the one that fires."""
+    return story.open is None or bool(episodes - {story.open.episode, ""})
+
+
+def _rows(statement: str, keys: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """What a statement finds for a list of keys."""
+    if not keys:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [msgspec.json.encode(keys).decode()])
+        return list(cursor.fetchall())
+
+
+def _line(row: Sequence[Any]) -> _Line:
+    line = _Line(*row[:_FIRST_AT])
+    line.past_episodes, line.ended_before = _listed(line.past_episodes), _listed(line.ended_before)
+    return line
 
 
 def _listed(stored: Any) -> list[str]:

@@ -28,6 +28,7 @@ problems.attach(api)
 
 for prefix, router in (
     ("/me", people.me),
+    ("/me/quiet-hours", paging.quiet_hours),
     ("/people", people.router),
     ("/teams", people.teams),
     ("/invitations", people.invitations),
@@ -41,6 +42,7 @@ for prefix, router in (
     ("/integrations", intake.integrations),
     ("/contact-points", paging.contact_points),
     ("/channels", providers.channels),
+    ("/paces", paging.paces),
     ("/incidents", paging.incidents),
     ("/incidents", response.router),
     ("/reviews", reviews.reviews),

@@ -13,12 +13,16 @@ from django.db.models import Q
 
 from andon.incidents import timeline
 from andon.incidents.models import Incident
-from andon.kit import wake
-from andon.kit.errors import Conflict
-from andon.paging.models import Page
-from andon.people.models import ContactPoint, Person
+from andon.kit import clock, wake
+from andon.kit.errors import Conflict, Invalid
+from andon.paging.models import ChannelPace, Page
+from andon.people.models import ChannelKind, ContactPoint, Person
 from andon.people.policy import Actor
+from andon.practice.pacing import Reason
+from andon.practice.words import OrgRole
 
+MOST_A_MINUTE = 1000
+"""The quickest pace worth setting; what is to be quicker has no limit."""
 _REASON_LENGTH = 200  # as the column
 
 
@@ -142,6 +146,35 @@ def release(pages: Q, now: datetime) -> int:
     if released:
         wake.after_commit()
     return released
+
+
+@transaction.atomic
+def set_pace(channel: ChannelKind, *, person: int | None, everybody: int | None, by: Actor) -> None:
+    """How many messages a minute a channel takes, to one person and to everybody; None is without limit.
+
+    Administrators only. Raises `Invalid` naming the field.
+    """
+    by.must_be(OrgRole.ADMIN, "change the pace of pages")
+    for field, most in (("person_a_minute", person), ("channel_a_minute", everybody)):
+        if most is not None and not 1 <= most <= MOST_A_MINUTE:
+            raise Invalid(f"From 1 to {MOST_A_MINUTE} messages a minute, or nothing for no limit.", field=field)
+    now = clock.now()
+    facts = {"person_a_minute": person, "channel_a_minute": everybody, "changed_at": now, "changed_by": by.person}
+    ChannelPace.objects.update_or_create(channel=channel, defaults=facts)
+    _let_paced_go(channel, now)
+
+
+@transaction.atomic
+def reset_pace(channel: ChannelKind, *, by: Actor) -> None:
+    """Go back to the pace that Andon brings; changes nothing where that holds already. Administrators only."""
+    by.must_be(OrgRole.ADMIN, "change the pace of pages")
+    if ChannelPace.objects.filter(channel=channel).delete()[0]:
+        _let_paced_go(channel, clock.now())
+
+
+def _let_paced_go(channel: ChannelKind, now: datetime) -> None:
+    """What waits by the former pace is decided on by the new one."""
+    release(Q(channel=channel, held__in=[Reason.PERSON_PACE, Reason.CHANNEL_PACE]), now)
 
 
 @transaction.atomic

@@ -1,10 +1,15 @@
 """Reads of the outbox."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from django.db.models import QuerySet
 
 from andon.incidents.models import Incident
 from andon.paging.links import Ticket
-from andon.paging.models import Page
+from andon.paging.models import ChannelPace, Page
+from andon.people.models import ChannelKind
+from andon.practice.pacing import DEFAULT_PACES, Pace
 
 
 def of_incident(incident: Incident) -> QuerySet[Page]:
@@ -19,3 +24,33 @@ def of_ticket(ticket: Ticket) -> Page | None:
         .filter(pk=ticket.page, person_id=ticket.person, person__is_active=True)
         .first()
     )
+
+
+@dataclass(frozen=True)
+class PaceInForce:
+    """The pace of a channel, and whether somebody set it or it is what Andon brings."""
+
+    channel: ChannelKind
+    pace: Pace
+    default: Pace
+    changed_at: datetime | None
+    changed_by: str
+
+    @property
+    def words(self) -> str:
+        """In a sentence."""
+        return f"{_words(self.pace.person)} to one person, {_words(self.pace.channel)} in all."
+
+
+def _words(most: int | None) -> str:
+    return "without limit" if most is None else f"{most} message{'' if most == 1 else 's'} a minute"
+
+
+def pace_in_force(channel: ChannelKind) -> PaceInForce:
+    """The pace of one channel."""
+    default = DEFAULT_PACES[channel]
+    row = ChannelPace.objects.filter(channel=channel).select_related("changed_by").first()
+    if row is None:
+        return PaceInForce(channel, default, default, None, "")
+    pace = Pace(row.person_a_minute, row.channel_a_minute)
+    return PaceInForce(channel, pace, default, row.changed_at, str(row.changed_by or ""))

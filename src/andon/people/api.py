@@ -1,6 +1,6 @@
 """People, teams, invitations and one's own account over the API."""
 
-from datetime import datetime
+from datetime import datetime, time
 from uuid import UUID
 
 from django.db import transaction
@@ -32,6 +32,8 @@ class PersonOut(Schema):
     email: str
     role: OrgRole
     time_zone: str
+    quiet_from: time | None
+    quiet_until: time | None
     is_active: bool
     teams: list[str]
     reach: str

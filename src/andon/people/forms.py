@@ -95,6 +95,20 @@ class ProfileForm(OneOfSeveral):
         return cls(data, initial={"name": person.name, "time_zone": person.time_zone})
 
 
+class QuietHoursForm(OneOfSeveral):
+    """When pages of mild incidents are to wait."""
+
+    word = "quiet"
+
+    starts = forms.TimeField(required=False, label="From", widget=forms.TimeInput({"type": "time"}, "%H:%M"))
+    ends = forms.TimeField(required=False, label="Until", widget=forms.TimeInput({"type": "time"}, "%H:%M"))
+
+    @classmethod
+    def of(cls, person: Person, data: Any = None) -> "QuietHoursForm":
+        """Filled with what holds now."""
+        return cls(data, initial={"starts": person.quiet_from, "ends": person.quiet_until})
+
+
 class InviteForm(forms.Form):
     """Whom to invite, and as what."""
 

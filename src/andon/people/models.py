@@ -82,6 +82,12 @@ class Person(AbstractBaseUser, Row):
         return self.name or self.email
 
     @property
+    def quiet_words(self) -> str:
+        """Their quiet hours in words; empty without any."""
+        hours = self.quiet_hours
+        return f"{hours.starts:%H:%M} to {hours.ends:%H:%M}, {hours.zone}" if hours else ""
+
+    @property
     def quiet_hours(self) -> QuietHours | None:
         """Their quiet hours, if they have any."""
         return quiet_hours(self.quiet_from, self.quiet_until, self.time_zone)

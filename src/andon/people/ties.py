@@ -13,6 +13,9 @@ from andon.people.models import Person
 person_erased: Final = Signal()
 """Sent with `person` inside the transaction that erases one: forget what you keep about them."""
 
+quiet_hours_changed: Final = Signal()
+"""Sent with `person` inside the transaction in which their quiet hours, or the zone that they are read in, change."""
+
 _losses: Final[list[Callable[[Person], Iterable[str]]]] = []
 account_parts: Final[list[str]] = []
 """Templates that other slices put on the account page; each is given `person` and `request`."""

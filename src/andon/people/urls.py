@@ -28,6 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # address that its owner has not shown to be theirs must not get among them.
     path("account/email/", account.addresses),
     path("account/profile", account.change_profile, name="own_profile"),
+    path("account/quiet-hours", account.set_quiet_hours, name="own_quiet_hours"),
     path("account/theme", account.change_theme, name="own_theme"),
     path("account/sign-out-everywhere", account.sign_out_everywhere, name="own_sign_out"),
     path("account/contact-points", account.add_contact_point, name="own_contact_point_add"),

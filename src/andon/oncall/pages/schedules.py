@@ -88,6 +88,7 @@ def schedule(request: HttpRequest, slug: str) -> HttpResponse:
             "legend": picture.legend(shifts, by.person),
             "zone_name": zone,
             "ahead": sorted(ahead, key=lambda row: row["starts"]),
+            "quiet": sorted({f"{s.person}: {s.person.quiet_words}" for s in shifts if s.person.quiet_words}),
             "gaps": rota.gaps(now, now + _GAPS),
             "layers": queries.present_layers(found),
             "overrides": [

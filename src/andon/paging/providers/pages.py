@@ -13,6 +13,7 @@ from andon.kit import markdown
 from andon.kit.errors import Refused
 from andon.kit.forms import refuse
 from andon.paging import adapters
+from andon.paging import queries as outbox
 from andon.paging.channel import Outcome
 from andon.paging.providers import actions, queries, trying
 from andon.paging.providers.forms import SettingsForm
@@ -52,6 +53,7 @@ def channel(request: HttpRequest, kind: str) -> HttpResponse:
         "form": form,
         "help": markdown.render(adapters.help_text(which, base=settings.BASE_URL)),
         "same_as": ChannelKind(setup.same_as) if setup.same_as else None,
+        "pace": outbox.pace_in_force(which),
         "own": trying.own_contact_points(which, by),
     }
     return render(request, "paging/channel.html", shown, status=UNPROCESSABLE if form.errors else 200)

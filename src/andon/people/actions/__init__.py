@@ -21,6 +21,7 @@ from andon.people.actions.persons import (
     deactivate,
     erase,
     reactivate,
+    set_quiet_hours,
     sign_out_everywhere,
 )
 from andon.people.actions.teams import (
@@ -52,6 +53,7 @@ __all__ = [
     "remove_member",
     "rename_team",
     "revoke_token",
+    "set_quiet_hours",
     "setup_link",
     "sign_out_everywhere",
     "take_invitation",

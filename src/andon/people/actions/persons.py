@@ -1,5 +1,6 @@
 """Changes to a person: what they say about themselves, their role, leaving, being forgotten."""
 
+from datetime import time
 from typing import Final
 
 from allauth.account.models import EmailAddress
@@ -14,6 +15,7 @@ from andon.people import ties
 from andon.people.actions.accounts import known_zone
 from andon.people.models import ApiToken, ContactPoint, Invitation, Membership, Person
 from andon.people.policy import Actor
+from andon.practice.pacing import QuietHours
 from andon.practice.words import OrgRole
 
 ERASED_NAME: Final = "Erased person"
@@ -28,6 +30,29 @@ def change_profile(person: Person, *, name: str, time_zone: str, by: Actor) -> P
         raise Invalid("Say what to call you.", field="name")
     person.name, person.time_zone = name.strip()[:120], known_zone(time_zone)
     person.save(update_fields=["name", "time_zone"])
+    ties.quiet_hours_changed.send(sender=Person, person=person)
+    return person
+
+
+@transaction.atomic
+def set_quiet_hours(person: Person, *, starts: time | None, ends: time | None, by: Actor) -> Person:
+    """When pages of S4 and S5 are to wait, by the clock in the person's zone; without both, never.
+
+    Theirs to set, and an administrator's. Raises `Invalid` for hours that do not end, or are too long.
+    """
+    if by.person is None or by.person.pk != person.pk:
+        by.must_be(OrgRole.ADMIN, "set somebody else's quiet hours")
+    if (starts is None) != (ends is None):
+        raise Invalid("Say from when until when.", field="starts" if starts is None else "ends")
+    if starts is not None and ends is not None:
+        starts, ends = (at.replace(second=0, microsecond=0, tzinfo=None) for at in (starts, ends))
+        try:
+            QuietHours(starts, ends, person.time_zone)
+        except ValueError as error:
+            raise Invalid(str(error), field="ends") from None
+    person.quiet_from, person.quiet_until = starts, ends
+    person.save(update_fields=["quiet_from", "quiet_until"])
+    ties.quiet_hours_changed.send(sender=Person, person=person)
     return person
 
 
@@ -99,6 +124,8 @@ def erase(person: Person, *, by: Actor) -> list[str]:
         email=_tombstone(person),
         password=make_password(None),
         time_zone="UTC",
+        quiet_from=None,
+        quiet_until=None,
         calendar_token_digest="",
         last_login=None,
         is_active=False,

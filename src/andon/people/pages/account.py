@@ -14,7 +14,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from andon.kit.errors import Missing, Refused
 from andon.people import actions, queries, ties
-from andon.people.forms import ContactPointChangeForm, ContactPointForm, ProfileForm, TokenForm, tell
+from andon.people.forms import (
+    ContactPointChangeForm,
+    ContactPointForm,
+    ProfileForm,
+    QuietHoursForm,
+    TokenForm,
+    tell,
+)
 from andon.people.http import actor_of, person_of
 from andon.people.models import ChannelKind, ContactPoint
 
@@ -35,6 +42,7 @@ def _account(request: HttpRequest, **forms_in_hand: forms.Form) -> HttpResponse:
     context: dict[str, Any] = {
         "person": person,
         "profile_form": ProfileForm.of(person),
+        "quiet_form": QuietHoursForm.of(person),
         "contact_form": ContactPointForm(initial={"address": ""}),
         "token_form": TokenForm(),
         "contact_points": queries.own_contact_points(person),
@@ -66,6 +74,23 @@ def change_profile(request: HttpRequest) -> HttpResponse:
             messages.success(request, "Your name and time zone are saved.")
             return redirect("account")
     return _account(request, profile_form=form)
+
+
+@require_POST
+def set_quiet_hours(request: HttpRequest) -> HttpResponse:
+    """When pages of mild incidents wait."""
+    person = person_of(request)
+    form = QuietHoursForm.of(person, request.POST)
+    if form.is_valid():
+        try:
+            actions.set_quiet_hours(person, by=actor_of(request), **form.cleaned_data)
+        except Refused as refused:
+            tell(form, refused)
+        else:
+            said = f"Your quiet hours are {person.quiet_words}." if person.quiet_words else "You have no quiet hours."
+            messages.success(request, said)
+            return redirect("account")
+    return _account(request, quiet_form=form)
 
 
 @require_POST

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from andon.practice.readiness import HORIZON, Facts, FindingCode, StepFacts, TargetFacts, check
+from andon.practice.readiness import (
+    HORIZON,
+    UNTRIED,
+    Facts,
+    FindingCode,
+    PersonFacts,
+    PointFacts,
+    StepFacts,
+    TargetFacts,
+    check,
+)
 
 NOW = datetime(2026, 11, 3, 2, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -129,3 +139,54 @@ def test_ready_is_exactly_what_the_rule_says(facts):
         assert finding.text.endswith(".")
         if finding.code is FindingCode.SCHEDULE_GAP:
             assert NOW <= finding.at < finding.until <= NOW + HORIZON
+
+
+# Contact points
+
+points = st.builds(
+    PointFacts,
+    channel=st.sampled_from(["E-mail", "Text message"]),
+    verified=st.booleans(),
+    broken_at=st.none() | st.just(NOW - DAY),
+    why_broken=st.sampled_from(["", "550 no such user."]),
+    unusable=st.sampled_from(["", "", "No mail server is set."]),
+    proved_at=st.none() | st.integers(0, 200).map(lambda days: NOW - days * DAY),
+)
+people = st.builds(
+    PersonFacts,
+    name=st.sampled_from(["Lena", "Tomas", "Sam"]),
+    points=st.lists(points, max_size=3).map(tuple),
+    named=st.booleans(),
+)
+
+
+@given(st.lists(people, max_size=4))
+def test_a_contact_point_that_broke_makes_a_system_not_ready_and_advice_never_does(reached):
+    verdict = check(with_targets(replace(REACHED, people=tuple(reached))), NOW)
+    broken = {person.name for person in reached for point in person.points if point.broken_at}
+    silent = {p.name for p in reached if p.named and not any(point.works for point in p.points)}
+    assert verdict.ready == (not broken | silent)
+    for name in broken | silent:
+        assert any(name in finding.text for finding in verdict.findings)
+    assert all(".." not in finding.text and ": ." not in finding.text for finding in verdict.findings)
+    for finding in verdict.advice:
+        assert finding.code in {FindingCode.CONTACT_UNCONFIRMED, FindingCode.CONTACT_UNTRIED}
+
+
+@given(st.lists(people, max_size=4))
+def test_untried_is_said_of_what_works_and_was_quiet_for_long(reached):
+    verdict = check(with_targets(replace(REACHED, people=tuple(reached))), NOW)
+    old = [
+        point
+        for person in set(reached)
+        for point in person.points
+        if point.works and point.proved_at is not None and NOW - point.proved_at > UNTRIED
+    ]
+    said = [finding for finding in verdict.advice if finding.code is FindingCode.CONTACT_UNTRIED]
+    assert bool(old) == bool(said)
+
+
+def test_somebody_in_two_steps_is_named_once():
+    lena = PersonFacts("Lena", (PointFacts("E-mail", broken_at=NOW),), named=False)
+    steps = (StepFacts(1, (replace(REACHED, people=(lena,)),)), StepFacts(2, (replace(REACHED, people=(lena,)),)))
+    assert found(replace(SOUND, steps=steps)) == [FindingCode.CONTACT_BROKEN]

@@ -7,7 +7,7 @@ import pytest
 from andon.kit import clock
 from andon.kit.errors import Conflict, Forbidden, Invalid
 from andon.oncall.models import ChainStep, StepTarget
-from andon.people.models import ContactPoint, Membership, Team
+from andon.people.models import ChannelKind, ContactPoint, Membership, Team
 from andon.people.policy import Actor
 from andon.practice.readiness import FindingCode
 from andon.practice.words import Stage
@@ -66,12 +66,59 @@ def test_with_a_step_that_names_nobody(time, cast):
 
 def test_with_a_step_whose_people_have_no_working_contact_point(time, cast):
     lose_contact(cast.tomas)
-    assert codes(cast.credit_scorer) == [FindingCode.STEP_UNREACHABLE]
+    assert codes(cast.credit_scorer) == [FindingCode.STEP_UNREACHABLE, FindingCode.CONTACT_BROKEN]
+
+
+def test_one_that_broke_beside_one_that_works_stands_against_it_and_says_whose_and_what_to_do(time, cast):
+    ContactPoint.objects.create(
+        person=cast.tomas,
+        kind=ChannelKind.EMAIL,
+        address="tomas@example.org",
+        verified_at=clock.now(),
+        broken_at=clock.now(),
+        broken_reason="The mail server refused it: 550 no such user",
+    )
+    [finding] = queries.readiness(cast.credit_scorer, clock.now()).findings
+    assert finding.text == (
+        "E-mail of Tomas has been broken since Mon 02 Mar 2026 03:12 UTC: The mail server refused it: "
+        "550 no such user. Pages still go by Log (for trying out). "
+        "Tomas sends a test from their account page and confirms it, or removes it."
+    )
+
+
+def test_somebody_named_who_was_never_confirmed_is_named(time, cast):
+    StepTarget.objects.create(step=cast.chain.steps.first(), person=cast.sam)  # beside Lena, who is reached
+    cast.sam.contact_points.update(verified_at=None)
+    [finding] = queries.readiness(cast.credit_scorer, clock.now()).findings
+    assert finding.code == FindingCode.PERSON_UNREACHABLE
+    assert "Sam cannot be paged: Log (for trying out) waits to be confirmed." in finding.text
+    cast.sam.contact_points.update(removed_at=clock.now())
+    [finding] = queries.readiness(cast.credit_scorer, clock.now()).findings
+    assert "Sam cannot be paged: there is no contact point." in finding.text
+
+
+def test_a_channel_that_is_switched_off_reaches_nobody(time, cast, settings):
+    settings.MAIL_CONFIGURED = False
+    cast.tomas.contact_points.update(kind=ChannelKind.EMAIL)
+    found = queries.readiness(cast.credit_scorer, clock.now()).findings
+    assert [finding.code for finding in found] == [FindingCode.STEP_UNREACHABLE, FindingCode.PERSON_UNREACHABLE]
+    assert found[1].text.startswith("Tomas cannot be paged by E-mail: ")
+
+
+def test_one_that_was_long_not_tried_is_advice_and_no_obstacle(time, cast, signed_in):
+    time.forward(timedelta(days=91))
+    verdict = queries.readiness(cast.credit_scorer, clock.now())
+    assert verdict.ready
+    assert {finding.code for finding in verdict.advice} == {FindingCode.CONTACT_UNTRIED}
+    page = signed_in(cast.vera).get(f"/systems/{cast.credit_scorer.slug}").text
+    assert "Nothing has been sent to Log (for trying out) of Lena for 91 days." in page
+    ContactPoint.objects.update(proved_at=clock.now())
+    assert queries.readiness(cast.credit_scorer, clock.now()).advice == ()
 
 
 def test_a_team_is_reached_by_any_of_its_members(time, cast):
     first_step_asks(cast, team=cast.credit_team)
-    lose_contact(cast.lena)
+    cast.lena.contact_points.update(verified_at=None)
     assert codes(cast.credit_scorer) == []
     nobody = Team.objects.create(slug="empty", name="Empty")
     first_step_asks(cast, team=nobody)
@@ -97,13 +144,14 @@ def test_a_shift_of_somebody_who_cannot_be_paged_is_found_with_its_times(time, c
     time.set(utc(2026, 3, 4, 12))
     assert codes(cast.credit_scorer) == []
     lose_contact(cast.sam)
-    [finding] = queries.readiness(cast.credit_scorer, clock.now()).findings
+    [finding, broken] = queries.readiness(cast.credit_scorer, clock.now()).findings
+    assert broken.code == FindingCode.CONTACT_BROKEN
     assert finding.code == FindingCode.SHIFT_UNREACHABLE
     assert finding.text.startswith("Sam is on call in schedule Primary from Mon 09 Mar 2026 08:00 UTC")
     assert finding.at == utc(2026, 3, 9, 8)
     # Somebody else in the same step hears it all the same.
     StepTarget.objects.create(step=cast.chain.steps.first(), person=cast.lena)
-    assert codes(cast.credit_scorer) == []
+    assert codes(cast.credit_scorer) == [FindingCode.CONTACT_BROKEN]
 
 
 def test_uncovered_takes_the_same_few_queries_for_many_systems(time, cast, django_assert_max_num_queries):
@@ -112,7 +160,7 @@ def test_uncovered_takes_the_same_few_queries_for_many_systems(time, cast, djang
     for number in range(20):
         System.objects.create(slug=f"s{number:02}", name=f"S{number:02}", stage=Stage.PRODUCTION, chain=cast.chain)
     System.objects.create(slug="sketch", name="Sketch", stage=Stage.DEVELOPMENT)
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(13):
         found = queries.uncovered(utc(2026, 3, 4, 12))
     assert [one.system.slug for one in found] == [f"s{number:02}" for number in range(20)]
     assert {f.code for one in found for f in one.readiness.findings} == {FindingCode.NO_OWNER}

@@ -38,7 +38,7 @@ def test_a_system_from_the_register_to_production(time, cast):
     assert [finding["code"] for finding in system["findings"]] == ["no_chain"]
 
     verdict = lead("get", "/systems/claims-triage/readiness").json()
-    assert verdict == {"ready": False, "findings": system["findings"]}
+    assert verdict == {"ready": False, "findings": system["findings"], "advice": []}
     refused = lead("post", "/systems/claims-triage/stage", to="production")
     assert (refused.status_code, refused.json()["code"]) == (409, "not-ready")
     assert "There is no escalation chain" in refused.json()["detail"]

@@ -40,6 +40,7 @@ def check(
                 {"code": finding.code, "text": finding.text, "at": finding.at, "until": finding.until}
                 for finding in verdicts[row.pk].findings
             ],
+            "advice": [finding.text for finding in verdicts[row.pk].advice],
         }
         for row in rows
     ]
@@ -51,6 +52,7 @@ def check(
             word = ("ready    ", "bold green") if verdict.ready else ("NOT READY", "bold red")
             lines.append(Text.assemble(word, f"  {row.slug}"))
             lines += [Text(f"           - {finding.text}") for finding in verdict.findings]
+            lines += [Text(f"           worth doing: {finding.text}", "dim") for finding in verdict.advice]
         return lines
 
     say.answer(data, show)

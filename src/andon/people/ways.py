@@ -49,6 +49,11 @@ def find(kind: ChannelKind) -> Way:
     return _ways[kind][0]
 
 
+def missing(kind: ChannelKind) -> str:
+    """Why a way cannot be used, and what must be done first; nothing when it can."""
+    return _ways[kind][1]() if kind in _ways else f"This Andon has no channel {kind.label}."
+
+
 def usable(kind: ChannelKind) -> Way:
     """The way of a kind that people can use now; raises `Invalid` with what must be done first."""
     way = find(kind)

@@ -1,8 +1,13 @@
 """Whether a system is ready for production: is there, at any moment, somebody who would hear of an incident?
 
 Ready needs a named owner who is still there; a chain whose every step reaches at least one person with a
-working contact point; and no gap in the chain's schedules within the next 30 days. Every finding says what
-fails, when, and what to do about it.
+working contact point; no gap in the chain's schedules within the next 30 days; and nobody whom a step or a
+schedule names without a working contact point, or with one that broke: what somebody counted on is gone, and
+the next page is a bad moment to find out. Every finding says what fails, when, and what to do about it.
+
+Advice is what does not stand against readiness and is worth doing: a contact point that waits to be confirmed
+beside a working one, or over which nothing has been sent for 90 days. Not having been paged is no fault, and a
+system must not become unready by being quiet.
 """
 
 from __future__ import annotations
@@ -14,6 +19,43 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from andon.practice.words import Word
 
 HORIZON = timedelta(days=30)
+UNTRIED = timedelta(days=90)
+"""A contact point over which nothing got out for longer is worth a test."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointFacts:
+    """What is known of one contact point.
+
+    Attributes:
+        channel: As people know it: "E-mail".
+        verified: Whether somebody confirmed that a message arrived.
+        broken_at: When it broke; None while it works.
+        why_broken: What the other side said, in a sentence or less.
+        unusable: Why nothing can be sent over the channel in this installation; empty if it can.
+        proved_at: When a message last got out over it, or was confirmed; None if that is not known.
+    """
+
+    channel: str
+    verified: bool = True
+    broken_at: datetime | None = None
+    why_broken: str = ""
+    unusable: str = ""
+    proved_at: datetime | None = None
+
+    @property
+    def works(self) -> bool:
+        """Whether a page sent there can be expected to arrive."""
+        return self.verified and self.broken_at is None and not self.unusable
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFacts:
+    """Somebody whom a target reaches within the horizon, and how; `named` unless only as one of a team."""
+
+    name: str
+    points: tuple[PointFacts, ...] = ()
+    named: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +70,14 @@ class TargetFacts:
         gaps: For a schedule, the times (from, until) within the horizon in which nobody is on call.
         unreached: For a schedule, the shifts (who, from, until) within the horizon of people who have no
             working contact point.
+        people: Everybody active whom it reaches within the horizon.
     """
 
     label: str
     working_contact_points: int
     gaps: tuple[tuple[datetime, datetime], ...] = ()
     unreached: tuple[tuple[str, datetime, datetime], ...] = ()
+    people: tuple[PersonFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +116,10 @@ class FindingCode(Word):
     STEP_UNREACHABLE = "step_unreachable", "step reaches nobody"
     SCHEDULE_GAP = "schedule_gap", "gap in a schedule"
     SHIFT_UNREACHABLE = "shift_unreachable", "shift reaches nobody"
+    CONTACT_BROKEN = "contact_broken", "contact point is broken"
+    PERSON_UNREACHABLE = "person_unreachable", "person cannot be paged"
+    CONTACT_UNCONFIRMED = "contact_unconfirmed", "contact point is not confirmed"
+    CONTACT_UNTRIED = "contact_untried", "contact point is untried"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +134,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """The verdict, and everything that stands against it. Ready if and only if nothing does."""
+    """The verdict, and everything that stands against it. Ready if and only if nothing does; advice does not."""
 
     ready: bool
     findings: tuple[Finding, ...]
+    advice: tuple[Finding, ...] = ()
 
 
 def check(facts: Facts, now: datetime) -> Readiness:
@@ -99,8 +148,16 @@ def check(facts: Facts, now: datetime) -> Readiness:
     """
     if now.tzinfo is None:
         raise ValueError(f"{now.isoformat()} has no time zone, so the next 30 days cannot be looked at.")
-    findings = (*_owner(facts), *_chain(facts), *_gaps(facts, now), *_unreached(facts, now))
-    return Readiness(ready=not findings, findings=findings)
+    people = _people(facts)
+    findings = (
+        *_owner(facts),
+        *_chain(facts),
+        *_gaps(facts, now),
+        *_unreached(facts, now),
+        *(finding for person in people for finding in _out_of_reach(person, facts.zone)),
+    )
+    advice = tuple(finding for person in people for finding in _advice(person, now))
+    return Readiness(ready=not findings, findings=findings, advice=advice)
 
 
 def _owner(facts: Facts) -> Iterator[Finding]:
@@ -173,6 +230,70 @@ def _unreached(facts: Facts, now: datetime) -> Iterator[Finding]:
                     at,
                     until,
                 )
+
+
+def _people(facts: Facts) -> list[PersonFacts]:
+    """Everybody whom the chain reaches, once; named if they are so anywhere."""
+    found: dict[tuple[str, tuple[PointFacts, ...]], PersonFacts] = {}
+    for step in facts.steps or ():
+        for target in step.targets:
+            for person in target.people:
+                known = found.get((person.name, person.points))
+                if known is None or person.named:
+                    found[person.name, person.points] = person
+    return list(found.values())
+
+
+def _out_of_reach(person: PersonFacts, zone: tzinfo) -> Iterator[Finding]:
+    """What broke of theirs; and if they are named and nothing works, what is missing."""
+    left = [point.channel for point in person.points if point.works]
+    otherwise = f"Pages still go by {' and '.join(dict.fromkeys(left))}." if left else "No page reaches them."
+    broken = [point for point in person.points if point.broken_at is not None]
+    for point in broken:
+        since = f" since {_written(point.broken_at, zone)}" if point.broken_at else ""
+        why = f": {point.why_broken.rstrip('.')}" if point.why_broken else ""
+        yield Finding(
+            FindingCode.CONTACT_BROKEN,
+            f"{point.channel} of {person.name} has been broken{since}{why}. {otherwise} "
+            f"{person.name} sends a test from their account page and confirms it, or removes it.",
+            point.broken_at,
+        )
+    if left or broken or not person.named:
+        return
+    yield Finding(FindingCode.PERSON_UNREACHABLE, _unreachable_text(person))
+
+
+def _unreachable_text(person: PersonFacts) -> str:
+    """Why nobody can page somebody of whom nothing broke, and what to do."""
+    cannot = f"{person.name} cannot be paged"
+    unusable = [point for point in person.points if point.verified and point.unusable]
+    if unusable:
+        return f"{cannot} by {unusable[0].channel}: {unusable[0].unusable}"
+    if person.points:
+        channels = " and ".join(dict.fromkeys(point.channel for point in person.points))
+        return f"{cannot}: {channels} waits to be confirmed. {person.name} opens the link in a test message."
+    return f"{cannot}: there is no contact point. {person.name} adds one on their account page and confirms it."
+
+
+def _advice(person: PersonFacts, now: datetime) -> Iterator[Finding]:
+    """What is worth doing for somebody who can be paged."""
+    if not any(point.works for point in person.points):
+        return
+    for point in person.points:
+        if not point.verified:
+            yield Finding(
+                FindingCode.CONTACT_UNCONFIRMED,
+                f"{point.channel} of {person.name} waits to be confirmed, so no page goes there. "
+                f"{person.name} opens the link in a test message.",
+            )
+        elif point.works and point.proved_at is not None and now - point.proved_at > UNTRIED:
+            days = (now - point.proved_at).days
+            yield Finding(
+                FindingCode.CONTACT_UNTRIED,
+                f"Nothing has been sent to {point.channel} of {person.name} for {days} days. "
+                f"{person.name} sends a test to see that it still arrives.",
+                point.proved_at,
+            )
 
 
 def _gap_text(label: str, at: datetime, until: datetime, zone: tzinfo) -> str:

@@ -1,19 +1,20 @@
 """Reads: systems, whether they are ready, and who is on call for them."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Prefetch, QuerySet
 
 from andon.oncall import queries as oncall
 from andon.oncall.models import Chain, Schedule, StepTarget
 from andon.oncall.queries import NowAndNext, Reached
 from andon.oncall.rota import Rota
-from andon.people.models import ContactPoint, Membership, Person
+from andon.people import ways
+from andon.people.models import ChannelKind, ContactPoint, Membership, Person
 from andon.practice import readiness as rules
 from andon.practice.readiness import HORIZON, Readiness
 from andon.practice.words import Stage
@@ -135,7 +136,7 @@ class _Chains:
         people = {t.person_id for t in targets if t.person_id}
         people |= {pk for pks in self.members.values() for pk in pks}
         people |= {shift.person.pk for shifts in self.shifts.values() for shift in shifts}
-        self.points = _points(people)
+        self.people = _people(people)
 
     def facts(self, target: StepTarget) -> rules.TargetFacts:
         """One target as the rules know it."""
@@ -143,13 +144,24 @@ class _Chains:
             shifts = self.shifts[target.schedule_id]
             return rules.TargetFacts(
                 label=f"schedule {target}",
-                working_contact_points=sum(self.points[pk] for pk in {s.person.pk for s in shifts}),
+                working_contact_points=self._working({s.person.pk for s in shifts}),
                 gaps=tuple((gap.starts, gap.ends) for gap in self.rotas[target.schedule_id].gaps(self.now, self.until)),
-                unreached=tuple((str(s.person), s.starts, s.ends) for s in shifts if not self.points[s.person.pk]),
+                unreached=tuple((str(s.person), s.starts, s.ends) for s in shifts if not self._working([s.person.pk])),
+                people=self._known(dict.fromkeys(s.person.pk for s in shifts)),
             )
         if target.team_id is not None:
-            return rules.TargetFacts(f"team {target}", sum(self.points[pk] for pk in self.members[target.team_id]))
-        return rules.TargetFacts(str(target), self.points[target.person_id] if target.person_id else 0)
+            members = self.members[target.team_id]
+            return rules.TargetFacts(f"team {target}", self._working(members), people=self._known(members, named=False))
+        alone = [target.person_id] if target.person_id else []
+        return rules.TargetFacts(str(target), self._working(alone), people=self._known(alone))
+
+    def _working(self, people: Iterable[UUID]) -> int:
+        """How many working contact points these people have together."""
+        return sum(point.works for person in self._known(people) for point in person.points)
+
+    def _known(self, people: Iterable[UUID], *, named: bool = True) -> tuple[rules.PersonFacts, ...]:
+        """Those of them who are still here."""
+        return tuple(replace(self.people[pk], named=named) for pk in people if pk in self.people)
 
 
 def _facts(system: System, chains: _Chains, zone: tzinfo) -> rules.Facts:
@@ -171,19 +183,29 @@ def _is_here(person: Person | None) -> bool:
     return person is not None and person.is_active and person.erased_at is None
 
 
-def _points(people: Iterable[UUID]) -> dict[UUID, int]:
-    """How many working contact points each of these people has, 0 for who is no longer here."""
-    counted = (
-        ContactPoint.objects.filter(
-            person__in=set(people),
-            person__is_active=True,
-            person__erased_at__isnull=True,
-            verified_at__isnull=False,
-            broken_at__isnull=True,
-            removed_at__isnull=True,
+def _people(people: Iterable[UUID]) -> dict[UUID, rules.PersonFacts]:
+    """What readiness asks of each of these people; those who are no longer here are not in it."""
+    points = ContactPoint.objects.filter(removed_at__isnull=True)
+    found = Person.objects.filter(pk__in=set(people), is_active=True, erased_at__isnull=True)
+    rows = list(found.prefetch_related(Prefetch("contact_points", points)))
+    kinds = {ChannelKind(point.kind) for person in rows for point in person.contact_points.all()}
+    unusable = {kind: ways.missing(kind) for kind in kinds}
+    return {
+        person.pk: rules.PersonFacts(
+            str(person), tuple(_point(point, unusable) for point in person.contact_points.all())
         )
-        .order_by()
-        .values_list("person")
-        .annotate(many=Count("pk"))
+        for person in rows
+    }
+
+
+def _point(point: ContactPoint, unusable: Mapping[ChannelKind, str]) -> rules.PointFacts:
+    kind = ChannelKind(point.kind)
+    proofs = [at for at in (point.verified_at, point.proved_at) if at is not None]
+    return rules.PointFacts(
+        channel=kind.label,
+        verified=point.verified_at is not None,
+        broken_at=point.broken_at,
+        why_broken=point.broken_reason,
+        unusable=unusable[kind],
+        proved_at=max(proofs, default=None),
     )
-    return defaultdict(int, dict(counted))

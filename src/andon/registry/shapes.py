@@ -33,15 +33,20 @@ class FindingOut(Schema):
 
 
 class ReadinessOut(Schema):
-    """Whether a system is ready for production, and everything that stands against it."""
+    """Whether a system is ready for production, everything that stands against it, and what is worth doing besides."""
 
     ready: bool
     findings: list[FindingOut]
+    advice: list[FindingOut]
 
     @classmethod
     def of(cls, verdict: Readiness) -> "ReadinessOut":
         """The verdict as the API says it."""
-        return cls(ready=verdict.ready, findings=[FindingOut.of(finding) for finding in verdict.findings])
+        return cls(
+            ready=verdict.ready,
+            findings=[FindingOut.of(finding) for finding in verdict.findings],
+            advice=[FindingOut.of(finding) for finding in verdict.advice],
+        )
 
 
 class SystemIn(Given):

@@ -41,7 +41,8 @@ def chain(request: HttpRequest, slug: str) -> HttpResponse:
     shown = []
     for step in steps:
         people = queries.once(r for target in step["targets"] for r in reached[target["id"]])
-        shown.append({**step, "after": waited, "people": [(r, r.person.pk in reachable) for r in people]})
+        known = [(r, r.person.pk in reachable) for r in people]
+        shown.append({**step, "after": waited, "people": known, "silent": not any(works for _, works in known)})
         waited += step["wait_minutes"]
     return render(
         request,

@@ -399,7 +399,7 @@ def test_the_operations_of_people_ask_for_their_scope(document, cast):
     """A token with the scopes of every other area gets nowhere, whatever its person may do."""
     headers = token_for(cast.nadia, *(scope for scope in SCOPES if not scope.startswith("people:")))
     body = {"name": "x", "time_zone": "UTC", "email": "x@example.org", "kind": "log", "scopes": ["people:read"]}
-    body |= {"label": "", "delay_minutes": 0}
+    body |= {"label": "", "delay_minutes": 0, "starts": "22:00", "ends": "07:00"}
     asked = 0
     for path, method, operation in operations(document):
         if (

@@ -40,6 +40,7 @@ def addresses(cast):
         "account": "/account",
         None: "/account/email/",
         "own_profile": "/account/profile",
+        "own_quiet_hours": "/account/quiet-hours",
         "own_theme": "/account/theme",
         "own_sign_out": "/account/sign-out-everywhere",
         "own_contact_point_add": "/account/contact-points",

@@ -6,10 +6,11 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Query, Router
 
-from andon.intake import actions, queries, shapes
+from andon.intake import actions, queries, shapes, trying
 from andon.intake.policy import access_integration, access_signal
 from andon.intake.queries import SignalFilter
 from andon.intake.shapes import (
+    ActivityOut,
     DeliveryOut,
     IntegrationChange,
     IntegrationIn,
@@ -18,7 +19,10 @@ from andon.intake.shapes import (
     SignalOut,
     SignalPage,
     SignalQuery,
+    TrialIn,
+    TrialOut,
 )
+from andon.kit import clock
 from andon.kit.cursor import page
 from andon.people.api_auth import caller
 from andon.practice.words import OrgRole
@@ -117,6 +121,22 @@ def enable_integration(request: HttpRequest, slug: str) -> Any:
     """Listen to a sender again."""
     by = caller(request, WRITE)
     return IntegrationOut.of(actions.enable_integration(access_integration(by, slug), by=by))
+
+
+@integrations.get("/{slug}/activity", response=ActivityOut)
+def get_activity(request: HttpRequest, slug: str) -> Any:
+    """How a sender is heard: its health, and its requests of the last 24 hours."""
+    return ActivityOut.of(queries.activity(access_integration(caller(request, READ), slug), clock.now()))
+
+
+@integrations.post("/{slug}/test", response=TrialOut)
+def send_test_signal(request: HttpRequest, slug: str, given: TrialIn) -> Any:
+    """Say what Andon would make of a body of this sender.
+
+    Nothing of it is kept, no incident opens and nobody is paged.
+    """
+    by = caller(request, WRITE)
+    return TrialOut.of(trying.try_signal(access_integration(by, slug), by=by, body=given.body))
 
 
 @integrations.get("/{slug}/rejected", response=list[DeliveryOut])

@@ -1,6 +1,7 @@
 """Pages of what was heard and who speaks."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any, get_args
 from uuid import UUID
 
@@ -8,16 +9,17 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from andon.intake import actions, queries, wording
+from andon.intake import actions, queries, trying, wording
 from andon.intake.adapters import adapters, help_text
 from andon.intake.events import Group, Sender
 from andon.intake.forms import ChangeForm, CreateForm
 from andon.intake.models import Integration, Signal
 from andon.intake.policy import access_integration, access_signal, may_manage, may_see_bodies, must_manage
-from andon.intake.queries import SignalFilter
-from andon.kit import markdown
+from andon.intake.queries import Activity, SignalFilter
+from andon.kit import bars, clock, markdown
 from andon.kit.cursor import page
 from andon.kit.errors import Refused
 from andon.kit.forms import refuse
@@ -159,11 +161,32 @@ def address_of(integration: Integration) -> str:
     return f"{settings.BASE_URL}/intake/{integration.kind}/{integration.slug}"
 
 
+@require_POST
+def test(request: HttpRequest, slug: str) -> HttpResponse:
+    """What Andon would make of a body from this sender; nothing of it stays."""
+    by = actor_of(request)
+    row = access_integration(by, slug)
+    trial = trying.try_signal(row, by=by, body=request.POST.get("body", ""))
+    return render(request, "intake/tested.html", {"integration": row, "trial": trial})
+
+
+def _drawn(activity: Activity) -> bars.BarsView | None:
+    """The last 24 hours as bars; None where nothing came."""
+    if not activity.hours:
+        return None
+    zone = timezone.get_current_timezone()
+    return bars.bars(activity.hours, every=timedelta(hours=1), noun="requests", zone=zone)
+
+
 def _shown(by: Actor, row: Integration, form: ChangeForm, token: str = "") -> dict[str, Any]:
     adapter = adapters().get(row.kind)
     text = help_text(row.kind, address=address_of(row), token=token or TOKEN_PLACE) if adapter else ""
     counted = queries.integrations().filter(pk=row.pk).first()
+    activity = queries.activity(row, clock.now())
     return {
+        "activity": activity,
+        "bars": _drawn(activity),
+        "sample": trying.sample(row.kind).body.decode() if adapter and may_manage(by) else "",
         "integration": row,
         "counted": counted,
         "kind": adapter.title if adapter else row.kind,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Window
@@ -10,12 +10,15 @@ from django.db.models.functions import Coalesce, RowNumber
 
 from andon.intake.models import Delivery, Integration, Signal
 from andon.intake.policy import may_see_bodies, visible_signals
-from andon.kit import db
+from andon.kit import bars, db
 from andon.people.policy import Actor
+from andon.practice.hearing import Heard, Hearing, hearing
 from andon.registry.models import System
 
 FIRST_OF_A_SORT = 3
 """How many signals of a group are taken ahead of the others: enough to name them on the timeline."""
+COUNTED = 10_000
+"""From how many requests of an hour on they are no longer counted: a page must not wait for a storm's."""
 MOST_FIRST = 20_000
 """How many are looked at for that."""
 
@@ -136,6 +139,51 @@ def integrations() -> QuerySet[Integration]:
     of_it = Signal.objects.filter(integration=OuterRef("pk"), status=Signal.Status.FIRING).order_by()
     firing = Subquery(of_it.values("integration").annotate(n=Count("pk")).values("n"))
     return Integration.objects.select_related("system").annotate(heard_at=Subquery(newest), firing=Coalesce(firing, 0))
+
+
+@dataclass(frozen=True)
+class Activity:
+    """How a sender is heard.
+
+    Attributes:
+        health: In a word of the practice.
+        last_minute: Requests of the last minute, counted up to `COUNTED`.
+        hours: Requests of each of the last 24 hours, the last one up to now.
+    """
+
+    health: Hearing
+    last_at: datetime | None
+    last_minute: int
+    hours: Sequence[bars.Count]
+
+
+def activity(integration: Integration, now: datetime) -> Activity:
+    """How a sender is heard: bounded counts by the index of its deliveries, however many there are."""
+    heard = Delivery.objects.filter(integration=integration)
+    refused = heard.filter(outcome=Delivery.Outcome.REJECTED)
+    newest = heard.order_by("-created_at").values_list("created_at", flat=True).first()
+    newest_refused = refused.order_by("-created_at").values_list("created_at", flat=True).first()
+    day = now - timedelta(days=1)
+    bad = _counted(refused, day, now) if newest_refused and newest_refused >= day else 0
+    known = Heard(integration.disabled_at is not None, newest, newest_refused, bad)
+    hours = [now - timedelta(hours=left) for left in range(24, 0, -1)] if newest and newest >= day else []
+    return Activity(
+        hearing(known),
+        newest,
+        _counted(heard, now - timedelta(minutes=1), now) if hours else 0,
+        [_hour(heard, refused, at, any_bad=bad > 0) for at in hours],
+    )
+
+
+def _hour(heard: QuerySet[Delivery], refused: QuerySet[Delivery], at: datetime, *, any_bad: bool) -> bars.Count:
+    until = at + timedelta(hours=1)
+    all_ = _counted(heard, at, until)
+    bad = _counted(refused, at, until) if any_bad and all_ else 0
+    return bars.Count(at, all_, min(bad, all_), capped=all_ == COUNTED)
+
+
+def _counted(rows: QuerySet[Delivery], since: datetime, until: datetime) -> int:
+    return rows.filter(created_at__gt=since, created_at__lte=until).order_by()[:COUNTED].count()
 
 
 def rejected(by: Actor, integration: Integration, limit: int = 10) -> Sequence[Delivery]:

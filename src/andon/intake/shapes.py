@@ -11,6 +11,7 @@ from ninja import Field, Schema
 from andon.intake import queries, wording
 from andon.intake.adapters import adapters
 from andon.intake.models import Delivery, Integration, Signal
+from andon.intake.trying import Trial
 from andon.kit.cursor import DEFAULT
 from andon.kit.errors import Invalid
 from andon.kit.shapes import Given
@@ -112,6 +113,94 @@ class IntegrationOut(Schema):
         """The integration as the API says it."""
         counted = queries.integrations().get(pk=row.pk)
         return cls(**_facts(counted))
+
+
+class HourOut(Schema):
+    """The requests of an hour."""
+
+    at: datetime
+    requests: int
+    refused: int = Field(description="How many of them were not understood.")
+    at_least: bool = Field(description="Whether there were more than are counted.")
+
+
+class ActivityOut(Schema):
+    """How a sender is heard."""
+
+    health: str = Field(description="disabled, never, garbled, partly or well.")
+    words: str
+    heard_at: datetime | None
+    last_minute: int
+    hours: list[HourOut]
+
+    @classmethod
+    def of(cls, found: queries.Activity) -> "ActivityOut":
+        """As the API says it."""
+        return cls(
+            health=found.health.value,
+            words=found.health.words,
+            heard_at=found.last_at,
+            last_minute=found.last_minute,
+            hours=[HourOut(at=h.at, requests=h.all, refused=h.bad, at_least=h.capped) for h in found.hours],
+        )
+
+
+class TrialIn(Given):
+    """A body to try; the kind's own sample when left out."""
+
+    body: str = Field("", max_length=64 * 1024)
+
+
+class WouldOut(Schema):
+    """A signal as it would have been."""
+
+    title: str
+    status: str
+    severity_hint: int | None
+    type: str
+    system: str | None
+    system_hint: str
+    labels: dict[str, str]
+    reason: str = Field(description="Why it would have been this signal and not another.")
+    incident: str = Field(description="What it would have done to incidents, before any rule.")
+
+
+class TrialOut(Schema):
+    """What Andon would have made of a body. Nothing of it was kept."""
+
+    understood: bool
+    problem: str
+    field: str
+    signals: list[WouldOut]
+    changes: list[str] = Field(description="Titles of the changes that it tells.")
+    notes: list[str]
+    untouched: int = Field(description="How many events would have changed no signal.")
+
+    @classmethod
+    def of(cls, trial: Trial) -> "TrialOut":
+        """As the API says it."""
+        return cls(
+            understood=not trial.problem,
+            problem=trial.problem,
+            field=trial.where,
+            signals=[
+                WouldOut(
+                    title=one.signal.title,
+                    status=one.signal.status,
+                    severity_hint=one.signal.severity_hint,
+                    type=one.type.value,
+                    system=one.system.slug if one.system else None,
+                    system_hint=one.signal.system_hint,
+                    labels=one.signal.labels,
+                    reason=one.why,
+                    incident=one.where,
+                )
+                for one in trial.signals
+            ],
+            changes=[change.title for change in trial.changes],
+            notes=[note.text for note in trial.notes],
+            untouched=trial.untouched,
+        )
 
 
 class IntegrationMade(IntegrationOut):

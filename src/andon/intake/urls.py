@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("integrations/new", pages.create, name="integration_create"),
     path("integrations/<slug:slug>", pages.integration, name="integration"),
     path("integrations/<slug:slug>/token", pages.rotate, name="integration_rotate"),
+    path("integrations/<slug:slug>/test", pages.test, name="integration_test"),
     path("integrations/<slug:slug>/disable", pages.disable, name="integration_disable"),
     path("integrations/<slug:slug>/enable", pages.enable, name="integration_enable"),
 ]

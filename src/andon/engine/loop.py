@@ -61,7 +61,7 @@ class Engine:
         try:
             while not self._stopping.is_set():
                 wake.engine.clear()  # before the look: what is written during it wakes the next round
-                worked = self.run_once(clock.now())
+                worked = self.run_once()
                 self._beat()
                 if not worked and not self._stopping.is_set():
                     wake.engine.wait(self._tick)
@@ -72,9 +72,12 @@ class Engine:
             lines.drop()
             _log.info("the engine has stopped", engine=self.name)
 
-    def run_once(self, now: datetime, limit: int = LIMIT) -> int:
-        """Every module once, in order; returns how much was done. A module that rests is passed over."""
-        return sum(self._run(module, now, limit) for module in self.modules)
+    def run_once(self, now: datetime | None = None, limit: int = LIMIT) -> int:
+        """Every module once, in order; returns how much was done. A module that rests is passed over.
+
+        Without `now` each looks at the clock itself, so that what one made due is done by the next.
+        """
+        return sum(self._run(module, now or clock.now(), limit) for module in self.modules)
 
     def run_until_idle(self, now: datetime, rounds: int = 1000) -> int:
         """Go round until there is nothing left to do at `now`: for tests, simulations and the demo."""

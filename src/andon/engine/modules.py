@@ -20,7 +20,7 @@ from andon.kit.errors import Refused
 from andon.paging import adapters, outcomes, sending
 from andon.paging.channel import Receipt
 from andon.paging.models import Page
-from andon.paging.sending import Find, Letter
+from andon.paging.sending import Find, Letter, Ready
 from andon.response.escalating import escalate_due
 from andon.response.resolving import resolve_due
 from andon.response.routing import route_due
@@ -31,7 +31,9 @@ FORGET_EVERY = timedelta(hours=1)
 HEARTBEAT_DEADLINE = 5.0
 SIGNALS_A_PIECE = 10
 """How many signals count as one piece of work."""
-SENDERS = 16
+DELIVERY_TURN = 0.25
+"""Seconds for which pages are sent before other work has its turn again."""
+SENDERS = 64
 """Pages on the wire at once, in one process."""
 Sent = tuple[Page, Receipt]
 _log = structlog.get_logger(__name__)
@@ -107,13 +109,22 @@ class Delivery:
         self._to_settle: list[Sent] = []
 
     def run_once(self, now: datetime, limit: int) -> int:
-        """Settle what has come back, claim as many due pages as can be sent at once, and send them."""
-        settled = self._settle()
-        room = min(limit, self._senders - self._on_the_wire) if self._pool else limit
-        pages = sending.claim(now, room, self._engine) if room > 0 else []
-        for page in pages:
-            self._dispatch(page)
-        return settled + len(pages)
+        """Settle what has come back, claim as many due pages as can be sent at once, and send them.
+
+        Again for a moment while that makes room for more: in a storm pages are many, and each is quickly sent.
+        """
+        done, ends = 0, clock.monotonic() + DELIVERY_TURN
+        while True:
+            done += self._settle()
+            room = min(limit, self._senders - self._on_the_wire) if self._pool else limit
+            pages = sending.claim(now, room, self._engine) if room > 0 else []
+            # Together, unless each is sent before the next one is looked at.
+            for batch in [pages] if self._pool else [[page] for page in pages]:
+                for page, ready in zip(batch, sending.prepare(batch, self._find), strict=True):
+                    self._dispatch(page, ready)
+            done += len(pages)
+            if not pages or not self._pool or clock.monotonic() > ends:
+                return done
 
     def stop(self) -> None:
         """Wait for the pages on the wire, which a channel's own time limits bound, and write what became of them."""
@@ -121,9 +132,8 @@ class Delivery:
             self._pool.shutdown(wait=True)
         self._settle()
 
-    def _dispatch(self, page: Page) -> None:
-        """Hand a claimed page to a sender, or send it here."""
-        ready = sending.prepare(page, self._find)
+    def _dispatch(self, page: Page, ready: Ready) -> None:
+        """Hand a page that was made ready to a sender, or send it here."""
         if ready is None:
             return
         self._on_the_wire += 1

@@ -1,6 +1,7 @@
 """Makes the message of a page from its incident: what is wrong, why you, and what to do first."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -23,10 +24,10 @@ OLD = timedelta(days=1)
 _STEPS_SHOWN = 3
 
 
-def page(row: Page) -> Message:
+def page(row: Page, steps: Mapping[UUID, Sequence[str]]) -> Message:
     """What a page says, with those that travel in its message (`row.others`), each incident once.
 
-    Reads the first incident's next steps; the rows come with their incident, system and person.
+    Asks the database nothing: the rows come with their incident, system and person; `steps` are `first_steps`.
     """
     newest = {one.incident_id: one for one in sorted((row, *row.others), key=lambda one: one.created_at)}
     lead, *others = sorted(newest.values(), key=lambda one: (one.incident.severity, one.incident.number))
@@ -37,7 +38,7 @@ def page(row: Page) -> Message:
         to=row.person.name,
         headline=_joint_headline([lead, *others]) if others else _headline(lead),
         why=f"{_headline(lead)}. {_why(lead)}" if others else _why(lead),
-        first=_first(lead.incident_id),
+        first=tuple(steps.get(lead.incident_id, ())),
         link=links.url(lead),
         link_label=_link_label(lead) if others else "Look and acknowledge",
         about=_about(lead.incident),
@@ -126,9 +127,13 @@ def _about(incident: Incident) -> About:
     )
 
 
-def _first(incident: UUID) -> tuple[str, ...]:
-    """The next steps up to containment: evidence, then stopping the harm. Diagnosis is not for a lock screen."""
-    steps = ProtocolStep.objects.filter(
-        incident=incident, phase__in=[Phase.PRESERVE, Phase.CONTAIN], state=ProtocolStep.State.TODO
+def first_steps(incidents: Iterable[UUID]) -> Mapping[UUID, Sequence[str]]:
+    """What to do first in each incident: the next steps up to containment. Diagnosis is not for a lock screen."""
+    steps: dict[UUID, list[str]] = defaultdict(list)
+    todo = ProtocolStep.objects.filter(
+        incident__in=set(incidents), phase__in=[Phase.PRESERVE, Phase.CONTAIN], state=ProtocolStep.State.TODO
     )
-    return tuple(steps.order_by("position").values_list("title", flat=True)[:_STEPS_SHOWN])
+    for incident, title in todo.order_by("incident", "position").values_list("incident", "title"):
+        if len(steps[incident]) < _STEPS_SHOWN:
+            steps[incident].append(title)
+    return steps

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Max, Q
+from django.db.models import OuterRef, Q, Subquery
 
 from andon.paging.models import ChannelPace, Page
-from andon.people.models import quiet_hours
+from andon.people.models import Person, quiet_hours
 from andon.practice import pacing
 from andon.practice.pacing import Due, Known, Pace, Plan, QuietHours, Sent
 from andon.practice.severity import Severity
@@ -79,9 +79,10 @@ def _known(rows: list[dict[str, Any]], found: list[Due], now: datetime) -> Known
 
 
 def _paged(people: Iterable[Any]) -> dict[Any, datetime]:
-    """When each of these people was last paged."""
-    rows = Page.objects.filter(person__in=set(people), sent_at__isnull=False)
-    return dict(rows.values("person").annotate(latest=Max("sent_at")).values_list("person", "latest"))
+    """When each of these people was last paged: one look into the index for each, however many pages they had."""
+    newest = Page.objects.filter(person=OuterRef("pk"), sent_at__isnull=False).order_by("-sent_at").values("sent_at")
+    rows = Person.objects.filter(pk__in=set(people)).annotate(latest=Subquery(newest[:1]))
+    return {person: latest for person, latest in rows.values_list("pk", "latest") if latest is not None}
 
 
 def _lately(now: datetime) -> list[Sent]:

@@ -1,10 +1,11 @@
 """What becomes of a page after an attempt: sent, tried again, or given up, which is said and makes the chain go on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.db import transaction
@@ -65,49 +66,76 @@ def settle(done: Iterable[tuple[Page, Receipt]], now: datetime) -> int:
     wanted = {page.incident_id for page, _ in done}
     # Always in the same order, so that two engines that settle at once never wait for each other in a ring.
     held = {one.pk: one for one in db.lock(Incident.objects.filter(pk__in=wanted).order_by("pk"))}
+    rows = db.lock(Page.objects.filter(pk__in={page.pk for page, _ in done}).order_by("pk"))
+    found = {pk: (Page.State(state), lease) for pk, state, lease in rows.values_list("pk", "state", "leased_by")}
     _prove([page.contact_point for page, receipt in done if receipt.outcome is Outcome.SENT], now)
-    return sum(_settle(page, receipt, held[page.incident_id], now) for page, receipt in done)
+    fates: list[Fate] = []
+    for page, receipt in done:
+        fate = _settle(page, receipt, *found[page.pk])
+        if fate is not None:
+            found[page.pk] = (fate.state, page.leased_by)
+            fates.append(fate)
+    _write(fates, now)
+    timeline.record_all([_went_out(fate, held, now) for fate in fates if fate.state is Page.State.SENT])
+    for fate in fates:
+        if fate.state is Page.State.FAILED:
+            _given_up(fate.page, held[fate.page.incident_id], fate.receipt, now)
+    return len(fates)
 
 
-def _settle(page: Page, receipt: Receipt, incident: Incident, now: datetime) -> bool:
+@dataclass(frozen=True)
+class Fate:
+    """What becomes of a page: its state from now on, the one it was found in, and the wait before another attempt."""
+
+    page: Page
+    receipt: Receipt
+    state: Page.State
+    before: Page.State
+    wait: timedelta = timedelta(0)
+
+
+def _settle(page: Page, receipt: Receipt, state: Page.State, lease: str) -> Fate | None:
+    """Decide on one attempt, by the state and lease that the page has now; None if it is not this attempt's to say.
+
+    A page that is out is sent, whoever has it claimed by now, and also if it was cancelled or given up meanwhile. A
+    channel that was slower than its lease still tells the truth; were it not believed, the page would be claimed and
+    sent again without end by a channel that is always that slow.
+    """
     decision = decide(receipt, page.attempts)
-    mine = Page.objects.filter(pk=page.pk, leased_by=page.leased_by)
     if decision.what is Next.SENT:
-        return _sent(page, incident, receipt, now)
-    mine = mine.filter(state=Page.State.SENDING)
+        return None if state is Page.State.SENT else Fate(page, receipt, Page.State.SENT, state)
+    if state is not Page.State.SENDING or lease != page.leased_by:
+        return None
     if decision.what is Next.RETRY:
         _log.warning("a page will be tried again", page=str(page.pk), channel=page.channel, reason=receipt.reason)
-        again = now + decision.wait
-        return bool(mine.update(state=Page.State.PENDING, due_at=again, last_error=receipt.reason[:_ERROR_LENGTH]))
-    refused = receipt.outcome is Outcome.BROKEN
-    if not mine.update(
-        state=Page.State.FAILED, due_at=None, last_error=receipt.reason[:_ERROR_LENGTH], refused=refused
-    ):
-        return False
-    _given_up(page, incident, receipt, now)
-    return True
+        return Fate(page, receipt, Page.State.PENDING, state, decision.wait)
+    return Fate(page, receipt, Page.State.FAILED, state)
 
 
-def _sent(page: Page, incident: Incident, receipt: Receipt, now: datetime) -> bool:
-    """The page is out, whoever has it claimed by now, and also if it was cancelled or given up meanwhile.
+def _write(fates: Sequence[Fate], now: datetime) -> None:
+    """Write the fates of held pages."""
+    change = ["state", "sent_at", "due_at", "last_error", "refused", "provider_ref"]
+    rows = []
+    for fate in fates:
+        sent, again = fate.state is Page.State.SENT, fate.state is Page.State.PENDING
+        rows.append(
+            (
+                fate.state,
+                now if sent else None,
+                now + fate.wait if again else None,
+                "" if sent else fate.receipt.reason[:_ERROR_LENGTH],
+                fate.state is Page.State.FAILED and fate.receipt.outcome is Outcome.BROKEN,
+                fate.receipt.ref[:200] if sent else "",
+                fate.page.pk,
+            )
+        )
+    db.update_each(Page, change, rows)
 
-    A channel that was slower than its lease still tells the truth; were it not believed, the page would be claimed
-    and sent again without end by a channel that is always that slow.
-    """
-    sent = {
-        "state": Page.State.SENT,
-        "sent_at": now,
-        "due_at": None,
-        "last_error": "",
-        "refused": False,
-        "provider_ref": receipt.ref[:200],
-    }
-    row = Page.objects.filter(pk=page.pk)
-    after_cancel = bool(row.filter(state=Page.State.CANCELLED).update(**sent))
-    if not after_cancel and not row.exclude(state=Page.State.SENT).update(**sent):
-        return False
-    timeline.record(incident, "page_sent", _entry(page) | {"after_cancel": after_cancel}, by=Actor.engine(), at=now)
-    return True
+
+def _went_out(fate: Fate, held: Mapping[UUID, Incident], now: datetime) -> timeline.News:
+    """What the timeline says of a page that went out."""
+    body = _entry(fate.page) | {"after_cancel": fate.before is Page.State.CANCELLED}
+    return timeline.News(held[fate.page.incident_id], "page_sent", body, Actor.engine(), now)
 
 
 def _given_up(page: Page, incident: Incident, receipt: Receipt, now: datetime) -> None:

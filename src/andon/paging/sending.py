@@ -10,7 +10,7 @@ that look at the same instant may each use the room that there is for one.
 
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -63,16 +63,28 @@ class Letter:
     destination: Destination
 
 
-def prepare(page: Page, find: Find = adapters.find) -> Letter | Receipt | None:
-    """Make a claimed page ready to be sent, with the others of its message.
+Ready = Letter | Receipt | None
 
-    Those that somebody acknowledged meanwhile are left out; None when none is left. A receipt when it cannot be sent:
-    what is wrong with one page is its outcome, and must not hold up the others. Trouble with the database is raised.
+
+def prepare(pages: Sequence[Page], find: Find = adapters.find) -> list[Ready]:
+    """Make claimed pages ready to be sent, each with the others of its message.
+
+    Those that somebody acknowledged meanwhile are left out; None where none is left. A receipt for what cannot be
+    sent: what is wrong with one page is its outcome, and must not hold up the others. Trouble with the database is
+    raised.
     """
-    together = {one.pk: one for one in (page, *page.others)}
-    mine = Page.objects.filter(pk__in=together, state=Page.State.SENDING, leased_by=page.leased_by)
-    alive = set(mine.values_list("pk", flat=True))
-    left = [one for pk, one in together.items() if pk in alive]
+    claimed = [one for page in pages for one in (page, *page.others)]
+    leases = dict(
+        Page.objects.filter(pk__in={one.pk for one in claimed}, state=Page.State.SENDING).values_list("pk", "leased_by")
+    )
+    steps = compose.first_steps(one.incident_id for one in claimed)
+    return [_prepare(page, leases, steps, find) for page in pages]
+
+
+def _prepare(
+    page: Page, leases: Mapping[uuid.UUID, str], steps: Mapping[uuid.UUID, Sequence[str]], find: Find
+) -> Ready:
+    left = [one for one in dict.fromkeys((page, *page.others)) if leases.get(one.pk) == page.leased_by]
     if not left:
         return None
     page, page.others = left[0], tuple(left[1:])
@@ -81,10 +93,12 @@ def prepare(page: Page, find: Find = adapters.find) -> Letter | Receipt | None:
         return Receipt.unable("The contact point was removed, or the person is no longer active.")
     try:
         there = destination(point)
-        return there if isinstance(there, Receipt) else Letter(page, find(page.channel), compose.page(page), there)
+        if isinstance(there, Receipt):
+            return there
+        return Letter(page, find(page.channel), compose.page(page, steps), there)
     except DatabaseTrouble:
         raise
-    except Exception as error:  # noqa: BLE001  as the docstring says
+    except Exception as error:  # noqa: BLE001  as `prepare` says
         return _failed(page, error)
 
 
@@ -107,7 +121,7 @@ def _without_address(reason: str, address: str) -> str:
 
 def attempt(page: Page, find: Find = adapters.find) -> None:
     """Prepare, send and settle a claimed page, one after the other."""
-    ready = prepare(page, find)
+    (ready,) = prepare([page], find)
     if ready is not None:
         done = (ready.page, post(ready)) if isinstance(ready, Letter) else (page, ready)
         outcomes.settle([done], clock.now())
@@ -158,5 +172,6 @@ def _take(going: Sequence[Going], now: datetime, name: str) -> list[Page]:
                 page.bundle = lead.key
         claimed.append(lead)
         taken += pages
-    Page.objects.bulk_update(taken, ["state", "leased_by", "due_at", "attempts", "bundle"])
+    change = ["state", "leased_by", "due_at", "attempts", "bundle"]
+    db.update_each(Page, change, [(p.state, p.leased_by, p.due_at, p.attempts, p.bundle, p.pk) for p in taken])
     return claimed

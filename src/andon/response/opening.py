@@ -18,7 +18,7 @@ from andon.handbook.tables import severity_tables
 from andon.incidents.actions import next_numbers
 from andon.incidents.models import Incident, ProtocolStep, RoleAssignment
 from andon.incidents.timeline import News, record_all
-from andon.kit import clock, ids
+from andon.kit import clock, db, ids
 from andon.kit.errors import Invalid
 from andon.oncall import queries as oncall
 from andon.people.policy import Actor
@@ -103,7 +103,7 @@ def open_incidents(openings: Sequence[Opening]) -> list[Incident]:
     numbers = next_numbers("incident", len(openings))
     chains = frozen_chains(opening.system for opening in openings)
     incidents: list[Incident] = []
-    steps: list[ProtocolStep] = []
+    steps: list[tuple[Any, ...]] = []
     news: list[News] = []
     for number, opening in zip(numbers, openings, strict=True):
         found = classify_new(opening.type_, opening.system, technical=opening.technical)
@@ -114,7 +114,7 @@ def open_incidents(openings: Sequence[Opening]) -> list[Incident]:
         steps += _steps(incident, protocol, found.severity)
         news.append(_opened(incident, opening, found.severity))
     Incident.objects.bulk_create(incidents)
-    ProtocolStep.objects.bulk_create(steps)
+    db.insert_each(ProtocolStep, _STEP, steps)
     record_all(news)
     return incidents
 
@@ -147,18 +147,14 @@ def _incident(
     )
 
 
-def _steps(incident: Incident, protocol: Protocol, severity: Severity) -> list[ProtocolStep]:
-    """The protocol's steps for this severity, unsaved."""
+_STEP = ("id", "created_at", "incident", "position", "key", "phase", "title", "body", "optional", "state", "reason")
+
+
+def _steps(incident: Incident, protocol: Protocol, severity: Severity) -> list[tuple[Any, ...]]:
+    """The protocol's steps for this severity, as rows: a storm writes thousands of them."""
+    todo, at = ProtocolStep.State.TODO, incident.created_at
     return [
-        ProtocolStep(
-            incident=incident,
-            position=position,
-            key=step.key,
-            phase=step.phase,
-            title=step.title,
-            body=step.body,
-            optional=step.optional,
-        )
+        (ids.new(), at, incident.pk, position, step.key, step.phase, step.title, step.body, step.optional, todo, "")
         for position, step in enumerate(for_severity(protocol, severity), start=1)
     ]
 

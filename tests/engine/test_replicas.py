@@ -147,7 +147,6 @@ def test_outcomes_outlive_a_database_that_goes_away(cast: Cast, monkeypatch: pyt
     monkeypatch.setattr(outcomes, "settle", away)
     delivery = engine.modules[2]
     engine.modules[1].run_once(clock.now(), 100)
-    delivery.run_once(clock.now(), 100)
     tries = 0
     while failures or Page.objects.get(incident=incident).state != "sent":
         with suppress(OperationalError):

@@ -13,7 +13,7 @@ from tests.support.paging import Story
 
 
 @pytest.fixture(autouse=True)
-def no_pause():
+def no_pause(db):
     cache.clear()
 
 

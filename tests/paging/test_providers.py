@@ -35,7 +35,7 @@ OTHERS = ["omar", "lena", "sam", "vera", "rui"]
 
 
 @pytest.fixture(autouse=True)
-def no_pause():
+def no_pause(db):
     cache.clear()
 
 

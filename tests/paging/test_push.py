@@ -11,7 +11,6 @@ import http_ece
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from django.core.cache import cache
 from django.test import Client, override_settings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,11 +68,6 @@ class Browser:
 
 def new_browser(endpoint: str) -> Browser:
     return Browser(endpoint, ec.generate_private_key(ec.SECP256R1()))
-
-
-@pytest.fixture(autouse=True)
-def no_pause():
-    cache.clear()
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from andon.engine.modules import Auditor, Delivery, Escalation, Heartbeat, Modul
 from andon.kit import clock, ids, wake
 from andon.paging import adapters
 from andon.paging.sending import Find
+from andon.slack.working import WORKERS as SLACK_WORKERS
+from andon.slack.working import SlackWork
 
 LIMIT = 100
 """Pieces of work that a module does before the next one has its turn."""
@@ -157,6 +159,7 @@ def build(*, find: Find = adapters.find, senders: int | None = None, tick: float
     name = f"{socket.gethostname()[:30]}:{os.getpid()}:{ids.new().hex[-6:]}"
     watcher = Auditor()
     delivery = Delivery(name, find=find) if senders is None else Delivery(name, find=find, senders=senders)
+    slack = SlackWork(name) if senders is None else SlackWork(name, workers=min(senders, SLACK_WORKERS))
     heartbeat = Heartbeat(lambda: watcher.last, beside=senders != 0)
-    modules: list[Module] = [Routing(), Escalation(), delivery, Rules(), watcher, heartbeat, Retention()]
+    modules: list[Module] = [Routing(), Escalation(), delivery, Rules(), slack, watcher, heartbeat, Retention()]
     return Engine(modules, name=name, tick=tick, auditor=watcher)

@@ -132,6 +132,7 @@ def _held(body: Body) -> str:
 _VIA = {
     "link": "from the page they were sent",
     "page": "on the incident page",
+    "slack": "in Slack",
     "api": "through the API",
     "cli": "on the command line",
     "containment": "by containing",
@@ -199,6 +200,7 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
     "link_removed": ("link", lambda b, _: f"Link removed: {b['title']}"),
     "restricted": ("warning", lambda _b, _n: "Restricted to those involved"),
     "unrestricted": ("note", lambda _b, _n: "No longer restricted"),
+    "slack_failed": ("warning", lambda b, _: f"Slack could not be kept up ({_slack(b)}){_reason(b)}"),
     "review_drafted": ("note", lambda _b, _n: "Review drafted from this timeline"),
     "review_published": ("verified", lambda _b, _n: "Review published"),
     "review_moved": ("note", lambda b, _: f"Review moved from {_state(b['before'])} to {_state(b['after'])}"),
@@ -222,6 +224,12 @@ def names_of(body: Body, names: Names) -> str:
 
 def _state(value: str) -> str:
     return value.replace("_", " ")
+
+
+def _slack(body: Body) -> str:
+    """What of Slack an entry is about."""
+    words = {"page": "a page's message", "announcement": "the announcement", "room": "the incident's channel"}
+    return words.get(str(body["what"]), "an answer")
 
 
 def _because(body: Body) -> str:

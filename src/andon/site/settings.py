@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "andon.reviews",
     "andon.rules",
     "andon.response",
+    "andon.slack",
     "andon.api",
     "andon.engine",
 ]

@@ -1,0 +1,1 @@
+"""Pages as direct messages in Slack, with buttons."""

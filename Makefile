@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo up check format test test-fast bench lock docs
+.PHONY: help install peers demo up check format test test-fast bench lock docs
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,6 +20,9 @@ $(STAMP): pyproject.toml requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+peers: $(STAMP) ## set up the other sides that tests talk to for real (MLflow, moto, Evidently, NannyML), each by itself
+	$(BIN)/python -m tools.peers
 
 demo: $(STAMP) ## one incident from signal to review, on a database of its own; then leaves the server running
 	$(BIN)/andon demo

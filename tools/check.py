@@ -53,6 +53,10 @@ def locks() -> Iterator[str]:
     runtime, work = project["project"]["dependencies"], project["dependency-groups"]["dev"]
     yield from lock_problems(RUNTIME.name, RUNTIME.read_text(), runtime)
     yield from lock_problems(WORK.name, WORK.read_text(), [*runtime, *work])
+    for file in sorted((ROOT / "tests" / "peers").glob("*.in")):
+        named = [line.partition("#")[0].strip() for line in file.read_text().splitlines()]
+        pinned_by = file.with_suffix(".txt")
+        yield from lock_problems(f"tests/peers/{pinned_by.name}", pinned_by.read_text(), [name for name in named if name])
     pinned, also = pins(RUNTIME.read_text()), pins(WORK.read_text())
     for name in sorted(pinned.keys() & also.keys()):
         if pinned[name] != also[name]:

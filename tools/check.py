@@ -56,23 +56,28 @@ def locks() -> Iterator[str]:
     for file in sorted((ROOT / "tests" / "peers").glob("*.in")):
         named = [line.partition("#")[0].strip() for line in file.read_text().splitlines()]
         pinned_by = file.with_suffix(".txt")
-        yield from lock_problems(f"tests/peers/{pinned_by.name}", pinned_by.read_text(), [name for name in named if name])
+        yield from lock_problems(
+            f"tests/peers/{pinned_by.name}",
+            pinned_by.read_text(),
+            [name for name in named if name],
+            remedy="run python -m tools.peers --lock",
+        )
     pinned, also = pins(RUNTIME.read_text()), pins(WORK.read_text())
     for name in sorted(pinned.keys() & also.keys()):
         if pinned[name] != also[name]:
             yield f"{name} is {pinned[name]} in {RUNTIME.name} and {also[name]} in {WORK.name}: run make lock"
 
 
-def lock_problems(file: str, text: str, wanted: list[str]) -> Iterator[str]:
+def lock_problems(file: str, text: str, wanted: list[str], *, remedy: str = "run make lock") -> Iterator[str]:
     """What is wrong with one lock file."""
     pinned = pins(text)
     for requirement in wanted:
         name = canonical(requirement)
         if name not in pinned:
-            yield f"{file} does not hold {name}, which pyproject.toml names: run make lock"
+            yield f"{file} does not hold {name}, which is asked for: {remedy}"
     for name, entry in entries(text):
         if "--hash=sha256:" not in entry:
-            yield f"{file} holds {name} without a hash: run make lock"
+            yield f"{file} holds {name} without a hash: {remedy}"
     for number, line in enumerate(text.splitlines(), start=1):
         if _ADDRESS.search(line):
             yield f"{file}:{number} names a host or an index: {line.strip()}"

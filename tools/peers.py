@@ -31,7 +31,8 @@ def main(arguments: list[str]) -> int:
         for name in wanted:
             lock(name)
         return 0
-    return int(not all([install(name) for name in wanted]))
+    there = [install(name) for name in wanted]
+    return int(not all(there))
 
 
 def names() -> list[str]:
@@ -45,7 +46,9 @@ def lock(name: str) -> None:
     # With something left out the file is for Linux alone: what CI and these tests run on.
     how = ("--override", str(left_out), "--python-platform", "linux") if left_out.exists() else ("--universal",)
     target = PINNED / f"{name}.txt"
-    subprocess.run([UV, "pip", "compile", str(PINNED / f"{name}.in"), *COMMON, *how, "--output-file", str(target)], check=True)
+    subprocess.run(
+        [UV, "pip", "compile", str(PINNED / f"{name}.in"), *COMMON, *how, "--output-file", str(target)], check=True
+    )
     print(f"Wrote {target}.")
 
 

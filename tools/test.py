@@ -14,7 +14,14 @@ from tests.support.postgres import running_postgres
 VARIABLE = "ANDON_TEST_POSTGRES_URL"
 WORKERS = ("-n", "2", "--dist", "loadgroup")
 # What asks no database needs one run; browsers drive the same pages whatever is behind them.
-ONCE = ("-m", "not browser", "--ignore=tests/house", "--ignore=tests/practice", "--ignore=tests/handbook")
+ONCE = (
+    "-m",
+    "not browser",
+    "--ignore=tests/house",
+    "--ignore=tests/practice",
+    "--ignore=tests/handbook",
+    "--ignore=tests/peers",
+)
 # These start real processes on both databases by themselves in the first run, with a server of their own.
 BOTH_BY_THEMSELVES = ("--ignore=tests/integration",)
 MISSING = f"POSTGRESQL WAS NOT TESTED: {VARIABLE} is not set, and initdb is not here (Debian: apt install postgresql)."

@@ -83,4 +83,4 @@ class Host:
         """The same path, on loopback."""
         parts = urlsplit(url)
         query = f"?{parts.query}" if parts.query else ""
-        return outbound.get(f"{self.listener.url}{parts.path}{query}", allow_private=True)
+        return outbound.request("GET", f"{self.listener.url}{parts.path}{query}", allow_private=True)

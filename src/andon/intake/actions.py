@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from andon.intake.adapters import adapters
+from andon.intake.events import Malformed
 from andon.intake.models import Delivery, Integration, Signal
 from andon.intake.policy import must_manage
 from andon.kit import clock, db, ids
@@ -240,4 +241,9 @@ def _options(kind: str, options: Mapping[str, str]) -> dict[str, str]:
             raise Invalid("This kind of sender cannot do without it.", field=name)
         if len(value) > LONGEST_OPTION:
             raise Invalid(f"It has at most {LONGEST_OPTION} characters.", field=name)
+    if adapter:
+        try:
+            adapter.check(given)
+        except Malformed as error:
+            raise Invalid(error.what, field=error.field) from error
     return given

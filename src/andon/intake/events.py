@@ -173,6 +173,12 @@ class Sender:
     most_bytes: int = MAX_BODY
     methods: tuple[str, ...] = ("POST",)
 
+    def check(self, options: Mapping[str, str]) -> None:
+        """Raise `Malformed`, naming the field, if settings of its own (`fields`) cannot be meant.
+
+        Asked when they are written: a misspelt limit must be seen then, not in the night it matters.
+        """
+
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:
         """What the request says; `settings` are the integration's own.
 

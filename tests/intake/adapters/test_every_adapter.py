@@ -71,3 +71,26 @@ def test_any_body_is_understood_or_refused_in_words(kind, body):
     with suppress(Malformed, Unsigned):
         said = adapters()[kind].parse(Request(body), {})
         assert all(0 < len(event.fingerprint) <= 255 for event in said.events)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "field"),
+    [
+        ("otel", {"limits": "relevance is low"}, "limits"),
+        ("datatests", {"severity": "high"}, "severity"),
+        ("mlflow", {"systems": "credit-model"}, "systems"),
+        ("mlflow", {"systems": "a = b, = c"}, "systems"),
+        ("mlflow", {"pages": "mlflow.example.org"}, "pages"),
+        ("sns", {"topic": "andon"}, "topic"),
+        ("sns", {"no_data": "yes"}, "no_data"),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_refused_when_it_is_written(kind, options, field):
+    with pytest.raises(Malformed) as refused:
+        adapters()[kind].check(options)
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_settings_there_is_nothing_to_complain_of(kind):
+    adapters()[kind].check({field.name: "" for field in adapters()[kind].fields})

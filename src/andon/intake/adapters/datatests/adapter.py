@@ -27,11 +27,13 @@ class Adapter(Sender):
     line = "Result files of dbt, Great Expectations, Soda and Evidently, sent as they are."
     fields = (Field("severity", "Severity", "S1 to S5 for a test that fails; S3 if empty. A warning is at most S4."),)
 
+    def check(self, options: Mapping[str, str]) -> None:
+        """The severity must be one."""
+        _severity(options)
+
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:
         """One event a test that ran."""
-        severity = settings.get("severity", "").strip().upper() or "S3"
-        if severity not in SEVERITIES:
-            raise Malformed("The integration's own severity must be S1 to S5.", field="severity")
+        severity = _severity(settings)
         try:
             found = read(decode(_decoder, request.body))
         except NotRecognised as error:
@@ -39,3 +41,10 @@ class Adapter(Sender):
         system = request.query.get("system", "")
         said = signals(found, system=system, severity=severity, link=request.query.get("url", ""))
         return Said([event_of(signal, f"[{position}]") for position, signal in enumerate(said)])
+
+
+def _severity(settings: Mapping[str, Any]) -> str:
+    severity = settings.get("severity", "").strip().upper() or "S3"
+    if severity not in SEVERITIES:
+        raise Malformed("The severity of what fails must be S1 to S5.", field="severity")
+    return severity

@@ -6,10 +6,12 @@ signal: `budget_policy.exceeded`, a gateway's budget that is used up.
 MLflow signs `delivery id.time.body` (header `X-MLflow-Signature`: `v1,<HMAC-SHA256 in base64>`; see mlflow.org,
 webhooks); the delivery id stays the same when it tries again, which it does after 5xx and 429.
 
-A system is named by the tag `andon_system` of the model, version or prompt, or by the setting `systems`: lines of
-`name of the model = short name of the system`. Aliases come without tags, so the setting is the sure way.
+A system is named by the tag `andon_system` of the model, version or prompt, or by the setting `systems`:
+`name of the model = short name of the system`, several by commas. Aliases come without tags, so the setting is the
+sure way.
 """
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -21,7 +23,7 @@ import msgspec
 
 from andon.intake import signing
 from andon.intake.decoding import convert, decode
-from andon.intake.events import Change, Event, Field, Request, Said, Sender, change, event
+from andon.intake.events import Change, Event, Field, Malformed, Request, Said, Sender, change, event
 from andon.intake.naming import from_epoch, labels_of, plain, severity_in, system_in
 from andon.practice.grouping import SignalStatus
 from andon.practice.words import ChangeKind
@@ -95,10 +97,19 @@ class Adapter(Sender):
         Field(
             "systems",
             "Systems",
-            "Which system a registered model belongs to, one a line: name of the model = short name of the system.",
+            "Which system a registered model belongs to: credit-model = credit-scorer, other-model = other-system",
         ),
         Field("pages", "Address of MLflow", "Such as https://mlflow.example.org, for links back to a model."),
     )
+
+    def check(self, options: Mapping[str, str]) -> None:
+        """Systems must be pairs, and the address one of the web."""
+        for part in _parts(options.get("systems", "")):
+            if not all(side.strip() for side in part.partition("=")):
+                raise Malformed(f"Write {part!r} as: name of the model = short name of the system", field="systems")
+        pages = options.get("pages", "")
+        if pages and not pages.startswith(("https://", "http://")):
+            raise Malformed("The address of MLflow begins with https://", field="pages")
 
     def verify(self, request: Request, secret: str) -> None:
         """The signature over delivery, time and body, and the time itself."""
@@ -162,9 +173,13 @@ def _page(entity: str, said: Entry, pages: str) -> str:
     return f"{pages.rstrip('/')}/#/{folder}/{quote(said.name, safe='')}{below}"
 
 
-def _systems(lines: str) -> dict[str, str]:
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in re.split(r"[,\n]", text) if part.strip()]
+
+
+def _systems(text: str) -> dict[str, str]:
     """The setting `systems`, read."""
-    pairs = (line.partition("=") for line in lines.splitlines())
+    pairs = (part.partition("=") for part in _parts(text))
     return {name.strip(): system.strip() for name, equals, system in pairs if equals}
 
 

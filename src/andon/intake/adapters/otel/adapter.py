@@ -108,6 +108,10 @@ class Adapter(Sender):
         Field("limits", "Limits of scores", "Such as: relevance < 0.7, toxicity > 0.5"),
     )
 
+    def check(self, options: Mapping[str, str]) -> None:
+        """The limits must be readable."""
+        _limits(options.get("limits", ""))
+
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:
         """One event for each service and evaluation that fails."""
         if request.path not in {"", "v1/logs"}:

@@ -17,6 +17,7 @@ With raw delivery SNS sends the message alone, without a signature: it is taken 
 pinned.
 """
 
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Literal
@@ -83,6 +84,14 @@ class Adapter(Sender):
 
     def __init__(self, certificates: Certificates | None = None) -> None:
         self._certificates = certificates or Certificates()
+
+    def check(self, options: Mapping[str, str]) -> None:
+        """A topic must be an ARN, or nothing would ever fit it."""
+        topic = options.get("topic", "")
+        if topic and not re.fullmatch(r"arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w.-]+", topic):
+            raise Malformed("An ARN looks like arn:aws:sns:eu-central-1:123456789012:andon", field="topic")
+        if options.get("no_data", "").strip().lower() not in {"", "fires"}:
+            raise Malformed("Write “fires”, or nothing.", field="no_data")
 
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:
         """At most one event; or the address by which a subscription is confirmed."""

@@ -76,6 +76,16 @@ def test_a_page_cut_off_before_the_clock_was_set_back_is_sent(story: Story, inci
     assert "Lena" in [message.to for message in story.run()]
 
 
+def test_a_round_that_took_long_does_not_end_the_lease_of_another_engine(story: Story, incident: Incident):
+    began = story.time.now()
+    auditor = Auditor()
+    story.engine.modules[1].run_once(began, 100)
+    story.time.forward(timedelta(minutes=2))
+    page, *_ = sending.claim(story.time.now(), 10, "another")
+    auditor.run_once(began, 100)
+    assert Page.objects.get(pk=page.pk).due_at == story.time.now() + sending.LEASE
+
+
 def test_steps_that_nobody_takes_are_found(story: Story, incident: Incident):
     story.time.forward(timedelta(minutes=2))
     assert checks(story.time) == []

@@ -191,10 +191,14 @@ class Auditor:
         self.last: Audit | None = None
 
     def run_once(self, now: datetime, limit: int) -> int:  # noqa: ARG002  an audit is one piece of work
-        """Audit, if a minute has passed since the last one."""
+        """Audit, if a minute has passed since the last one.
+
+        By the time of the audit, not of the round: after a round that took long, leases which others took meanwhile
+        would seem to come from a clock that was set back, and be ended.
+        """
         if self.last is not None and abs(now - self.last.at) < AUDIT_EVERY:
             return 0
-        self.last = auditor.audit(now)
+        self.last = auditor.audit(clock.now())
         return 1
 
     def stop(self) -> None:

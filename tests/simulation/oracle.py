@@ -1,0 +1,430 @@
+"""The judge: reads the tables by itself after every step, and knows from outside what must be true of them.
+
+It shares no code with what it judges: what was answered with 2xx it knows from the senders, what was sent from the
+providers, who acknowledged from the people. The promises are those of docs/promises.md. Promise 5, duties, joins in
+`after_step` and `after_quiet` when duties are built: a duty then is a column with a time like the others.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.simulation.chance import Time
+from tests.simulation.processes import EngineProcess
+from tests.simulation.provider import Attempt
+from tests.simulation.senders import Monitors, Saying
+from tests.simulation.store import Store, at, decoded, key
+from tests.simulation.world import LONGEST_WAIT_MINUTES
+
+LEASE_SECONDS = 30.0
+NOBODY_MINUTES = 5
+FAR = timedelta(minutes=max(LONGEST_WAIT_MINUTES, NOBODY_MINUTES) + 1)
+"""Longer than any chain here waits, or an escalation that reaches nobody."""
+UNRESOLVED = {"open", "acknowledged", "contained"}
+WAITS = {"pending", "sending"}
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A promise that was broken."""
+
+    promise: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"promise {self.promise}: {self.what}"
+
+
+@dataclass
+class Signal:
+    id: str
+    key: tuple[str, str]
+    firing: bool
+    names: set[str]
+    incident: str
+    due: bool
+    count: int
+    severity: int | None
+    system: str
+
+
+@dataclass
+class Incident:
+    id: str
+    number: int
+    state: str
+    group: str
+    declared: bool
+    acknowledged: bool
+    next_page_at: datetime | None
+    place: tuple[int, int, bool]
+    entries: int
+    mild: bool
+
+    @property
+    def unresolved(self) -> bool:
+        return self.state in UNRESOLVED
+
+    @property
+    def awaits(self) -> bool:
+        return self.unresolved and not self.acknowledged
+
+
+@dataclass
+class Page:
+    id: str
+    incident: str
+    key: str
+    bundle: str
+    state: str
+    due_at: datetime | None
+
+    @property
+    def message(self) -> str:
+        """The key of the message in which it travels: its own, or that of those it travels with."""
+        return self.bundle or self.key
+
+
+@dataclass
+class Facts:
+    """What is known from outside, and what was seen so far."""
+
+    taken_posts: int = 0
+    fired: set[tuple[tuple[str, str], str]] = field(default_factory=set)
+    """Firings (key, episode) that were answered with 2xx."""
+    swallowed: dict[tuple[tuple[str, str], str], str] = field(default_factory=dict)
+    """Firings that were counted on a signal of a later episode, and its row."""
+    paged_over_since: dict[str, int] = field(default_factory=dict)
+    """Incidents that page nobody any more, and the step at which that was first seen."""
+    sent_since: dict[str, int] = field(default_factory=dict)
+    """Keys of pages that the tables call sent, and the step at which that was first seen."""
+    told: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    """By page: what the timelines say became of it (kind to incident)."""
+
+
+class Oracle:
+    """Reads and judges.
+
+    Attributes:
+        found: The first broken promise.
+        stalled_at: The virtual seconds that had passed when an engine last acted in a round that had begun more than a
+            minute before: frozen for so long it may take the leases of others for those of another clock, and a page
+            may go out twice (see the auditor).
+    """
+
+    def __init__(self, store: Store, monitors: Monitors, taken: AbstractSet[str], time: Time) -> None:
+        self._store = store
+        self._taken = taken
+        self._monitors = monitors
+        self._time = time
+        self.facts = Facts()
+        self.found: Violation | None = None
+        self.signals: dict[str, Signal] = {}
+        self.incidents: dict[str, Incident] = {}
+        self.pages: dict[str, Page] = {}
+        self.messages: dict[str, list[Page]] = {}
+        self.stalled_at = -1.0
+        self._last_attempt: dict[str, Attempt] = {}
+        self._fresh: list[Saying] = []
+        self._stale = True
+
+    def committed(self) -> None:
+        """Somebody committed: what was read is old."""
+        self._stale = True
+
+    def break_(self, promise: int, what: str) -> None:
+        """Note a broken promise; the first one counts."""
+        if self.found is None:
+            self.found = Violation(promise, what)
+
+    # What is seen from outside
+
+    def answered(self, sayings: Iterable[Saying], status: int) -> None:
+        """A request was answered."""
+        if status == 503:
+            return
+        if not 200 <= status < 300:
+            self.break_(1, f"a good request was answered with {status}: its sender gives up, or cannot know")
+            return
+        self.facts.taken_posts += 1
+        self._fresh += sayings
+
+    def attempted(self, engine: EngineProcess, attempt: Attempt, step: int, last_commit: int) -> None:
+        """An engine begins to hand a page to a provider."""
+        self.look(step)
+        pages = self.messages.get(attempt.key)
+        if not pages:
+            return self.break_(4, f"a page was sent under the key {attempt.key}, which no page in the outbox has")
+        page = pages[0]
+        sent = self.facts.sent_since.get(attempt.key)
+        if sent is not None and sent < engine.round_began:
+            self.break_(4, f"page {page.id} was sent again though it had been sent and settled at step {sent}")
+        before = self._last_attempt.get(attempt.key)
+        if before is not None and not before.refused and before.jumps == self._time.jumps:
+            own = attempt.passed - attempt.claimed_after  # longer than a lease: its own has ended, and it cannot know
+            stalled = own >= LEASE_SECONDS or self.stalled_at >= min(before.claimed_after, attempt.claimed_after)
+            since = attempt.passed - before.claimed_after
+            if since < LEASE_SECONDS and not stalled:
+                self.break_(4, f"page {page.id} was sent twice within {since:.1f} s, inside one lease")
+        ends = [self.facts.paged_over_since.get(page.incident) for page in pages]
+        over = max(end or 0 for end in ends) if None not in ends else None
+        if over is not None and over < last_commit:
+            number = self.incidents[page.incident].number
+            self.break_(4, f"a page of INC-{number} began to be sent after it was acknowledged or over (step {over})")
+        self._last_attempt[attempt.key] = attempt
+        return None
+
+    def due(self, now: datetime) -> bool:
+        """Whether an engine would find something to do."""
+        times = (one.next_page_at for one in self.incidents.values())
+        waits = (page.due_at for page in self.pages.values())
+        return any(row.due for row in self.signals.values()) or any(at and at <= now for at in (*times, *waits))
+
+    # What the tables say
+
+    def look(self, step: int) -> None:
+        """Read the tables if anybody has written, and judge every change."""
+        if not self._stale or self.found:
+            return
+        self._stale = False
+        before = (self.signals, self.incidents, self.pages)
+        self._read()
+        self._judge_signals(before[0])
+        self._judge_timelines(before[1])
+        self._judge_incidents(before[1], before[2], step)
+        self._judge_pages(before[2], step)
+
+    def after_step(self, step: int) -> None:
+        """Every promise, after every step."""
+        self.look(step)
+        if self._fresh:
+            self._judge_taken()
+        self._judge_firing()
+
+    def _read(self) -> None:
+        read = self._store.read
+        self.signals = {
+            key(row[0]): Signal(
+                key(row[0]), (key(row[1]), row[2]), row[3] == "firing", {row[4], *decoded(row[5])} - {""},
+                key(row[6]), row[7] is not None, row[8], row[9], row[10],
+            )
+            for row in read(
+                "SELECT id, integration_id, fingerprint, status, episode, past_episodes, incident_id, route_at, "
+                "count, severity_hint, system_hint FROM intake_signal ORDER BY id"
+            )
+        }  # fmt: skip
+        self.incidents = {
+            key(row[0]): Incident(
+                key(row[0]), row[1], row[2], row[3], row[4] is not None, row[5] is not None, at(row[6]),
+                (row[7], row[8], bool(row[9])), row[10], row[11] >= 4,
+            )
+            for row in read(
+                "SELECT id, number, state, group_key, declared_by_id, acknowledged_at, next_page_at, chain_round, "
+                "chain_step, on_fallback, timeline_count, severity FROM incidents_incident ORDER BY number"
+            )
+        }  # fmt: skip
+        self.pages = {
+            key(row[0]): Page(key(row[0]), key(row[1]), row[2], row[3], row[4], at(row[5]))
+            for row in read("SELECT id, incident_id, key, bundle, state, due_at FROM paging_page ORDER BY id")
+        }
+        self.messages = defaultdict(list)
+        for page in self.pages.values():
+            self.messages[page.message].append(page)
+
+    # Promise 1
+
+    def _judge_taken(self) -> None:
+        """What was answered with 2xx is in the tables."""
+        kept = self._store.read("SELECT count(*) FROM intake_delivery WHERE outcome = 'accepted'")[0][0]
+        if kept < self.facts.taken_posts:
+            self.break_(1, f"{self.facts.taken_posts} requests were answered with 2xx and {kept} are on disk")
+        rows = self._rows_by_key()
+        for said in self._fresh:
+            known = rows.get(said.key, [])
+            if not known:
+                self.break_(1, f"{said.alert.fingerprint} was answered with 2xx and there is no signal of it")
+            if said.status != "firing":
+                continue
+            self.facts.fired.add((said.key, said.episode))
+            if any(said.episode in row.names for row in known):
+                continue
+            open_row = next((row for row in known if row.firing), None)
+            if open_row is None:
+                self.break_(1, f"{said.alert.fingerprint} fired with 2xx, and no signal knows of {said.episode}")
+            else:
+                self.facts.swallowed.setdefault((said.key, said.episode), open_row.id)
+        self._fresh = []
+
+    def _judge_firing(self) -> None:
+        """What fires and was heard is open, whatever came late or out of order since."""
+        firing = {row.key: row for row in self.signals.values() if row.firing}
+        for alert in self._monitors.alerts:
+            where = (alert.sender.key, alert.fingerprint)
+            if not alert.fires or (where, alert.newest) not in self.facts.fired:
+                continue
+            row = firing.get(where)
+            if row is None or alert.newest not in row.names:
+                self.break_(1, f"{alert.fingerprint} fires, was answered with 2xx, and no open signal says so")
+
+    # Promise 2
+
+    def _judge_signals(self, before: dict[str, Signal]) -> None:
+        """One signal a firing, one incident a signal, for good."""
+        owners: dict[tuple[tuple[str, str], str], str] = {}
+        firing: set[tuple[str, str]] = set()
+        for row in self.signals.values():
+            old = before.get(row.id)
+            if old and old.incident and old.incident != row.incident:
+                self.break_(2, f"signal {row.id} moved from one incident to another")
+            if row.firing:
+                if row.key in firing:
+                    self.break_(2, f"two signals of {row.key[1]} fire at once")
+                firing.add(row.key)
+            for name in row.names:
+                owner = owners.setdefault((row.key, name), row.id)
+                if owner != row.id:
+                    self.break_(2, f"one firing of {row.key[1]} ({name}) became two signals")
+                folded = self.facts.swallowed.get((row.key, name))
+                if folded and folded != row.id and row.count:
+                    self.break_(2, f"a firing of {row.key[1]} ({name}) was counted on one signal and opened another")
+        if gone := before.keys() - self.signals.keys():
+            self.break_(1, f"signals vanished: {sorted(gone)}")
+
+    # Promises 2 and 3
+
+    def _judge_incidents(self, before: dict[str, Incident], pages_before: dict[str, Page], step: int) -> None:
+        groups: set[str] = set()
+        joined = {row.incident for row in self.signals.values()}
+        pages, old_pages = _count(self.pages), _count(pages_before)
+        for one in self.incidents.values():
+            name = f"INC-{one.number}"
+            if one.unresolved:
+                if one.group in groups:
+                    self.break_(2, f"{name} and another incident are open for the group {one.group}")
+                groups.add(one.group)
+            if not one.declared and one.id not in joined:
+                self.break_(2, f"{name} was opened by a signal that belongs to another incident")
+            self._judge_next_page(one, name, step)
+            old = before.get(one.id)
+            place = old.place if old else (0, 0, False)
+            if one.awaits and one.place > place and pages[one.id] == old_pages[one.id] and not self._excused(one):
+                self.break_(3, f"{name} went on to {one.place} in its chain and paged nobody")
+        if gone := before.keys() - self.incidents.keys():
+            self.break_(3, f"incidents vanished: {sorted(gone)}")
+
+    def _judge_next_page(self, one: Incident, name: str, step: int) -> None:
+        """Whoever is to be paged has a time, and nobody else has."""
+        if not one.awaits:
+            self.facts.paged_over_since.setdefault(one.id, step)
+            if one.next_page_at is not None:
+                self.break_(3, f"{name} is acknowledged or over and would page somebody at {one.next_page_at}")
+            return
+        self.facts.paged_over_since.pop(one.id, None)
+        if one.next_page_at is None:
+            self.break_(3, f"{name} is open, nobody has acknowledged it, and it has no next page")
+        elif one.next_page_at > self._time.latest + FAR:
+            self.break_(3, f"{name} waits until {one.next_page_at} for its next page")
+
+    def _excused(self, one: Incident) -> bool:
+        """Whether the timeline says that the step reached nobody."""
+        return bool({"nobody_reachable", "step_reached_nobody", "step_failed"} & self._new_kinds.get(one.id, set()))
+
+    # Promises 4 and 6
+
+    def _judge_timelines(self, before: dict[str, Incident]) -> None:
+        """Read what was added; what it counts is what is there."""
+        self._new_kinds: dict[str, set[str]] = {}
+        for one in self.incidents.values():
+            known = before[one.id].entries if one.id in before else 0
+            if one.entries == known:
+                continue
+            rows = self._store.read(
+                "SELECT kind, body FROM incidents_timelineentry WHERE incident_id = ? AND seq > ? ORDER BY seq",
+                one.id, known,
+            )  # fmt: skip
+            if len(rows) != one.entries - known:
+                self.break_(6, f"INC-{one.number} counts {one.entries} entries and has {known + len(rows)}")
+            self._new_kinds[one.id] = {kind for kind, _ in rows}
+            for kind, body in rows:
+                self._hear(one, kind, decoded(body) or {})
+
+    def _hear(self, one: Incident, kind: str, body: dict[str, Any]) -> None:
+        if kind in {"page_sent", "page_failed"}:
+            told = self.facts.told[key(body["page"])]
+            if kind in told:
+                self.break_(4, f"the timeline of INC-{one.number} says {kind} of one page twice")
+            told[kind] = one.id
+        for page in body.get("pages", ()) if kind == "page_cancelled" else ():
+            self.facts.told[key(page["page"])][kind] = one.id
+        if kind == "resolved" and "rule" in body:
+            fires = [row.key[1] for row in self.signals.values() if row.incident == one.id and row.firing]
+            if fires:
+                self.break_(3, f"INC-{one.number} was resolved by a rule while {fires} still fire")
+
+    def _judge_pages(self, before: dict[str, Page], step: int) -> None:
+        """No page vanishes, changes its key, or is called what it is not."""
+        for page in self.pages.values():
+            old = before.get(page.id)
+            if old and (old.key != page.key or (old.bundle and old.bundle != page.bundle)):
+                self.break_(4, f"the key of page {page.id} changed")
+            self._judge_told(page)
+            if page.state == "sent":
+                self.facts.sent_since.setdefault(page.message, step)
+                if page.message not in self._taken:
+                    self.break_(4, f"page {page.id} is called sent, and no provider has taken it")
+            elif old and old.state == "sent":
+                self.break_(4, f"page {page.id} was sent and is {page.state} now")
+            if page.state in WAITS and page.due_at is None:
+                self.break_(4, f"page {page.id} waits and has no time")
+            if page.state in WAITS and not self.incidents[page.incident].awaits:
+                number = self.incidents[page.incident].number
+                self.break_(4, f"INC-{number} is acknowledged or over, and a page of it still waits to be sent")
+        if gone := before.keys() - self.pages.keys():
+            self.break_(4, f"pages vanished: {sorted(gone)}")
+
+    def _judge_told(self, page: Page) -> None:
+        """The timeline says what became of a page, and nothing else."""
+        told = self.facts.told.get(page.id, {})
+        says = {"sent": "page_sent", "failed": "page_failed", "cancelled": "page_cancelled"}.get(page.state)
+        if (says and says not in told) or ("page_sent" in told) != (page.state == "sent"):
+            self.break_(4, f"page {page.id} is {page.state}; its timeline says {sorted(told) or 'nothing'}")
+
+    # After a quiet time
+
+    def after_quiet(self, recent: set[str], now: datetime) -> None:
+        """Everything that was due has been done. `recent`: keys that providers took in the quiet time."""
+        for row in self.signals.values():
+            if row.due:
+                self.break_(3, f"a signal of {row.key[1]} was never routed")
+            severe = row.severity is None or row.severity < (5 if row.system != "nobody-knows" else 4)
+            if row.firing and severe and not row.incident:
+                self.break_(3, f"{row.key[1]} fires, asks for a person, and has no incident")
+        rows = self._rows_by_key()
+        for alert in self._monitors.alerts:
+            known = rows.get((alert.sender.key, alert.fingerprint), [])
+            if not alert.fires and any(row.firing for row in known):
+                self.break_(2, f"{alert.fingerprint} has ended, everything was heard, and a signal of it still fires")
+        paged = {page.incident for page in self.pages.values() if page.message in recent}
+        held = {page.incident for page in self.pages.values() if page.state == "pending"}
+        for one in self.incidents.values():
+            if one.awaits and one.id not in paged and not (one.mild and one.id in held):
+                self.break_(3, f"INC-{one.number} waits for somebody, and nobody was paged for it in a quiet time")
+        for page in self.pages.values():
+            if page.state == "sending" or (page.state == "pending" and page.due_at and page.due_at < now):
+                self.break_(4, f"page {page.id} is still {page.state} after a quiet time")
+
+    def _rows_by_key(self) -> dict[tuple[str, str], list[Signal]]:
+        rows: dict[tuple[str, str], list[Signal]] = defaultdict(list)
+        for row in self.signals.values():
+            rows[row.key].append(row)
+        return rows
+
+
+def _count(pages: dict[str, Page]) -> dict[str, int]:
+    counts: dict[str, int] = defaultdict(int)
+    for page in pages.values():
+        counts[page.incident] += 1
+    return counts

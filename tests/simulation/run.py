@@ -1,0 +1,364 @@
+"""One run: a seed, a scheduler that says whose turn it is, and the judge after every step."""
+
+import hashlib
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.db import connections
+
+from andon.incidents.timeline import verify_all
+from andon.kit import clock
+from andon.paging.message import Message
+from tests.simulation import people
+from tests.simulation.chance import STARTS, Chance, Crash, Time, governed
+from tests.simulation.line import STRUCK
+from tests.simulation.oracle import FAR, Oracle, Violation
+from tests.simulation.processes import Desk, EngineProcess, Process, Server
+from tests.simulation.provider import Attempt, Providers
+from tests.simulation.senders import Monitors
+from tests.simulation.store import Store
+from tests.simulation.world import LONGEST_DELAY_MINUTES, World
+
+STEPS = 500
+SHOWN = 40
+"""Events before a failure that are shown."""
+QUIET = FAR + timedelta(minutes=LONGEST_DELAY_MINUTES + 1)
+"""Virtual time without faults after which everybody who is to be paged has been."""
+FROZEN_SECONDS = 60.0
+LONGEST_TICK = timedelta(seconds=60)
+
+
+@dataclass
+class Outcome:
+    """What became of a run."""
+
+    seed: int
+    steps: int = 0
+    trace: str = ""
+    violation: Violation | None = None
+    at_step: int = 0
+    events: list[str] = field(default_factory=list)
+    figures: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+
+
+class Run:
+    """One seed's life of an installation."""
+
+    def __init__(self, seed: int, store: Store, world: World, *, steps: int = STEPS) -> None:
+        self.seed, self._steps, self._world = seed, steps, world
+        self.chance = Chance(seed)
+        self.rng = self.chance.rng
+        self.time = Time(self.rng.choice(STARTS))
+        self.step = 0
+        self._store = store
+        self._trace = hashlib.sha256()
+        self._events: deque[str] = deque(maxlen=SHOWN)
+        self._counts: Counter[str] = Counter()
+
+    def play(self) -> Outcome:
+        """Play it to its end, or to the first broken promise."""
+        self._store.fresh()
+        with governed(self.chance, self.time):
+            self._build()
+            try:
+                self._play()
+            finally:
+                self.chance.quiet = True
+                for process in self._all:
+                    process.end()
+                connections.close_all()  # of this thread, which verifies at the end
+        found = self.oracle.found
+        self._counts["incidents"] = len(self.oracle.incidents)
+        self._counts["signals"] = len(self.oracle.signals)
+        self._counts["requests taken"] = self.oracle.facts.taken_posts
+        self._counts["pages"] = len(self.oracle.pages)
+        self._counts["pages sent"] = len(self.oracle.facts.sent_since)
+        return Outcome(
+            self.seed, self.step, self._trace.hexdigest(), found, self.step, list(self._events), self._counts,
+            self.chance.struck,
+        )  # fmt: skip
+
+    def _build(self) -> None:
+        rng = self.rng
+        self.monitors = Monitors(rng, self._world.senders, alerts=rng.choice((4, 10, 25)))
+        self.providers = Providers(self.chance, self._attempted)
+        self.oracle = Oracle(self._store, self.monitors, self.providers.taken, self.time)
+        beside = rng.random() < 0.6
+        self.servers = [Server(f"server-{n}", self.chance) for n in range(rng.choice((1, 2)))]
+        self.engines = [
+            EngineProcess(f"engine-{n}", self.chance, self.providers, beside=beside)
+            for n in range(rng.choice((1, 2, 2)))
+        ]
+        self.desks = [Desk(f"desk-{n}", self.chance) for n in range(2)]
+        self._all: list[Process] = [*self.servers, *self.engines, *self.desks]
+        self._last_commit: Counter[str] = Counter()
+        for process in self._all:
+            process.worker.line.on_commit = lambda name=process.name: self._committed(name)  # type: ignore[misc]
+            process.start()
+        self._say("begin", f"{self.time.now().isoformat()} engines={len(self.engines)} beside={beside}")
+
+    def _play(self) -> None:
+        middle = self._steps // 2 if self.rng.random() < 0.3 else 0
+        for _ in range(self._steps):
+            self.step += 1
+            self._one_step()
+            if self.step == middle and not self.oracle.found:
+                self._quiet_time()
+            if self.oracle.found:
+                return
+        self._quiet_time()
+        if not self.oracle.found:
+            self._verify()
+
+    # Whose turn it is
+
+    def _one_step(self) -> None:
+        choices = [(weight, act) for weight, act in self._choices() if weight > 0]
+        acts = [act for _, act in choices]
+        self.rng.choices(acts, [weight for weight, _ in choices])[0]()
+        self.oracle.after_step(self.step)
+
+    def _choices(self) -> list[tuple[float, Callable[[], None]]]:
+        """Everything that can happen now, and how likely it is."""
+        paused = [one for one in self._all if one.alive and one.worker.busy]
+        servers = [one for one in self.servers if one.idle]
+        engines = [one for one in self.engines if one.idle]
+        desks = [one for one in self.desks if one.idle]
+        wires = [one for one in self.engines if one.alive and one.wire.letters]
+        dead = [one for one in self._all if not one.alive]
+        return [
+            (3.0 * len(paused), lambda: self._turn(self.rng.choice(paused))),
+            (1.2, self._speak),
+            (3.0 if servers and self.monitors.on_the_way else 0, lambda: self._post(self.rng.choice(servers))),
+            (
+                (4.0 if self.oracle.due(self.time.now()) else 0.5) * len(engines),
+                lambda: self._round(self.rng.choice(engines)),
+            ),
+            (2.0 * len(wires), lambda: self._arrive(self.rng.choice(wires))),
+            (1.2 if desks else 0, lambda: self._act(desks)),
+            (1.5, self._tick),
+            (0.8 * len(dead), lambda: self._restart(self.rng.choice(dead))),
+            (1.0 if self.chance.strikes("clock_jump") else 0, self._jump),
+            (1.0 if self.chance.strikes("kill") else 0, self._kill),
+        ]
+
+    def _turn(self, process: Process) -> None:
+        """Let a process run until it pauses, ends what it does, or dies."""
+        if isinstance(process, EngineProcess) and self.time.passed - process.round_passed > FROZEN_SECONDS:
+            self.oracle.stalled_at = self.time.passed
+        if not process.worker.turn():
+            return self._say(process.name, f"{process.doing} …")
+        error, outcome = process.worker.error, process.worker.outcome
+        if isinstance(error, Crash):
+            self._say(process.name, f"{process.doing}: dies")
+            return self._dies(process)
+        self._say(process.name, f"{process.doing}: {type(error).__name__ if error else outcome}")
+        if isinstance(process, Server):
+            self._answered(process, error, outcome)
+        elif isinstance(process, EngineProcess):
+            self._judge_health(process)
+        elif error is not None and not _database_trouble(error):
+            raise error
+        return None
+
+    def _dies(self, process: Process) -> None:
+        if isinstance(process, EngineProcess):
+            self.providers.engine_died(process)
+        if isinstance(process, Server) and process.worker.outcome is None:
+            self._answered(process, Crash(), None)
+        process.die()
+
+    def _restart(self, process: Process) -> None:
+        process.start()
+        self._say(process.name, "starts")
+
+    def _kill(self) -> None:
+        """kill -9 of a process, whatever it does just now."""
+        process = self.rng.choice([one for one in self._all if one.alive] or self._all)
+        if not process.alive:
+            return
+        self._say(process.name, f"killed while {process.doing}" if process.worker.busy else "killed")
+        if process.worker.busy:
+            process.worker.line.dead = True
+            while not process.worker.turn():
+                pass
+        self._dies(process)
+
+    # Signals
+
+    def _speak(self) -> None:
+        post = self.monitors.speak(self.time.now())
+        if post is not None:
+            said = ", ".join(f"{one.alert.fingerprint} {one.status}" for one in post.sayings)
+            self._say("monitor", f"post {post.number}: {said}")
+
+    def _post(self, server: Server) -> None:
+        posts = self.monitors.take(most=4)
+        self._underway[server.name] = posts
+        server.begin(f"takes posts {[post.number for post in posts]}", lambda: server.take(posts))
+        self._turn(server)
+
+    @property
+    def _underway(self) -> dict[str, list[object]]:
+        return self.__dict__.setdefault("_posts_underway", {})
+
+    def _answered(self, server: Server, error: BaseException | None, statuses: list[int] | None) -> None:
+        posts = self._underway.pop(server.name, [])
+        if error is not None and not isinstance(error, Crash):
+            raise error
+        for post, status in zip(posts, statuses or [None] * len(posts), strict=True):
+            again = status is not None and self.chance.strikes("duplicate")
+            self.monitors.answered(post, status, again=again)  # type: ignore[arg-type]
+            if status is not None:
+                self.oracle.answered(post.sayings, status)  # type: ignore[attr-defined]
+
+    # Engines
+
+    def _round(self, engine: EngineProcess) -> None:
+        limit = self.rng.choice((2, 10, 100))
+        engine.round_began, engine.owes = self.step, False
+        engine.round_passed, engine.round_jumps = self.time.passed, self.time.jumps
+        engine.begin("goes round", lambda: engine.round(limit))
+        self._turn(engine)
+
+    def _judge_health(self, engine: EngineProcess) -> None:
+        """Modules may fail where the simulation strikes, and nowhere else."""
+        assert engine.engine is not None
+        for module, said in engine.engine.failing.items():
+            if STRUCK not in said["error"]:
+                self.oracle.break_(3, f"the module {module} fails by itself: {said['error']}")
+
+    def _arrive(self, engine: EngineProcess) -> None:
+        engine.wire.arrive(self.rng.randrange(len(engine.wire.letters)))
+        engine.owes = True
+        self._say(engine.name, "hears from a provider")
+
+    def _attempted(self, engine: EngineProcess, message: Message) -> Attempt:
+        attempt = Attempt(
+            message.key, message.link, message.to, engine.name, self.step, self.time.passed, engine.round_passed, engine.round_jumps,
+        )  # fmt: skip
+        self.providers.attempts.append(attempt)
+        self.oracle.attempted(engine, attempt, self.step, self._last_commit[engine.name])
+        return attempt
+
+    def _committed(self, name: str) -> None:
+        self._last_commit[name] = self.step
+        self._counts["commits"] += 1
+        self.oracle.committed()
+
+    # People and time
+
+    def _act(self, desks: list[Desk]) -> None:
+        incidents = [one for one in self.oracle.incidents.values() if one.state != "closed" or self.rng.random() < 0.05]
+        phones = [attempt for attempt in self.providers.attempts if attempt.taken]
+        deed = people.choose(self.rng, self._world.responders, incidents, phones)
+        if deed is None:
+            return
+        for desk in desks[: self.rng.choice((1, 1, 2))]:  # two may do the same at once
+            desk.begin(f"{deed.what} {deed.incident}", deed.run)
+            self._turn(desk)
+
+    def _tick(self) -> None:
+        seconds = self.rng.choice((0.01, 1, 1, 5, 5, 31, 65, 200))
+        self.time.forward(timedelta(seconds=seconds))
+        self._say("time", f"+{seconds} s")
+
+    def _jump(self) -> None:
+        minutes = self.rng.choice((-180, -60, -10, -1, 1, 10, 60))
+        self.time.jump(timedelta(minutes=minutes))
+        self._say("time", f"jumps by {minutes} min")
+
+    # Quiet
+
+    def _quiet_time(self) -> None:
+        """No faults for a while: everything that is due must get done."""
+        self.chance.quiet = True
+        self._say("quiet", "begins")
+        self._finish()
+        for process in self._all:
+            if not process.alive:
+                self._restart(process)
+        self._deliver_all()
+        self._repair_contact_points()
+        began = self.time.passed
+        seen = len(self.providers.attempts)
+        while not self.oracle.found and self.time.passed - began < QUIET.total_seconds():
+            self._settle()
+            self.time.forward(self._to_next_due())
+        self._settle()
+        recent = {attempt.key for attempt in self.providers.attempts[seen:] if attempt.taken}
+        if not self.oracle.found:
+            self.oracle.after_quiet(recent, self.time.now())
+        self._say("quiet", "ends")
+        self.chance.quiet = False
+
+    def _finish(self) -> None:
+        """Let everything that is paused come to its end."""
+        while not self.oracle.found and (paused := [one for one in self._all if one.worker.busy]):
+            self._turn(self.rng.choice(paused))
+            self.oracle.after_step(self.step)
+
+    def _deliver_all(self) -> None:
+        """Monitors try until they are answered with 2xx."""
+        tries = 0
+        while self.monitors.on_the_way and not self.oracle.found:
+            self._post(self.servers[0])
+            self._finish()
+            self.oracle.after_step(self.step)
+            tries += 1
+            if tries > 1000:
+                self.oracle.break_(1, "a server without faults does not take what it is sent")
+
+    def _repair_contact_points(self) -> None:
+        """An administrator sees to it that what providers refused works again."""
+        desk = self.desks[0]
+        desk.begin("repairs contact points", people.repair_contact_points)
+        while not desk.worker.turn():
+            pass
+
+    def _settle(self) -> None:
+        """Engines go round until none has anything to do."""
+        idle = 0
+        for _ in range(200):
+            engine = self.rng.choice(self.engines)
+            self._round(engine)
+            self._finish()
+            while engine.wire.letters:
+                self._arrive(engine)
+            self.oracle.after_step(self.step)
+            # What another engine has under its lease is due and cannot be taken yet.
+            idle = 0 if engine.worker.outcome else idle + 1
+            owed = any(one.owes for one in self.engines)
+            if self.oracle.found or idle > 3 * len(self.engines):
+                return
+            if not owed and not self.oracle.due(self.time.now()):
+                return
+        self.oracle.break_(3, "the engines do not come to rest")
+
+    def _to_next_due(self) -> timedelta:
+        """How long until something is due; the judge's own look at the tables."""
+        now = self.time.now()
+        times = [one.next_page_at for one in self.oracle.incidents.values() if one.next_page_at]
+        times += [page.due_at for page in self.oracle.pages.values() if page.due_at]
+        ahead = [at - now for at in times if at > now]
+        return min([*ahead, LONGEST_TICK])
+
+    def _verify(self) -> None:
+        """The hash chains hold."""
+        for incident, broken in verify_all():
+            if broken:
+                self.oracle.break_(6, f"the timeline of {incident.ref} does not verify: {broken[0].problem}")
+
+    def _say(self, who: str, what: str) -> None:
+        event = f"{self.step:>4} {clock.now():%H:%M:%S.%f} {who}: {what}"
+        self._events.append(event)
+        self._trace.update(event.encode())
+
+
+def _database_trouble(error: BaseException) -> bool:
+    from django.db import Error
+
+    return isinstance(error, Error)

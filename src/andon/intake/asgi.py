@@ -125,7 +125,7 @@ class IntakeApp:
         if not token and adapter.token_in_body:
             body = await self._body(headers, receive, adapter.most_bytes)
             token = adapter.token_in(body)
-        door = await self._admit(adapter.kind, slug, token)
+        door = await self.admit(adapter.kind, slug, token)
         if scope["method"] == "GET":
             return await self._show(adapter, door, below)
         heard = Heard(ids.new(), door.id, b"", headers.get("content-type", ""), [])
@@ -135,16 +135,31 @@ class IntakeApp:
             request = Request(heard.body, headers, named, below, scope["method"], heard.delivery)
             said = await self._understand(adapter, door, request)
         except Refusal as refusal:
-            if refusal.status in {400, 413}:  # the sender's own doing: it will not be sent again as it is
-                heard.error = _in_words(refusal)
-                await self._keep(heard)
-                refusal.problem["delivery"] = str(heard.delivery)
+            await self._keep_refused(heard, refusal)
             raise
         heard.events, heard.changes, heard.notes = said.events, said.changes, said.notes
         await self._keep(heard)
         if said.confirm:
             await self._confirm(said.confirm)
         return adapter.answer(said, heard.delivery)
+
+    async def accept(self, door: Door, body: bytes, *, content_type: str) -> None:
+        """Take what came whole and by another way than HTTP; returns once it is on disk. Raises `Refusal`."""
+        heard = Heard(ids.new(), door.id, body, content_type, [])
+        try:
+            said = await self._understand(adapters()[door.kind], door, Request(body, delivery=heard.delivery))
+        except Refusal as refusal:
+            await self._keep_refused(heard, refusal)
+            raise
+        heard.events, heard.changes, heard.notes = said.events, said.changes, said.notes
+        await self._keep(heard)
+
+    async def _keep_refused(self, heard: Heard, refusal: Refusal) -> None:
+        """Keep what is the sender's own doing, for a person to see: it will not be sent again as it is."""
+        if refusal.status in {400, 413}:
+            heard.error = _in_words(refusal)
+            await self._keep(heard)
+            refusal.problem["delivery"] = str(heard.delivery)
 
     async def _show(self, adapter: Sender, door: Door, below: str) -> tuple[int, object]:
         """What a sender that asks wants to know."""
@@ -192,8 +207,11 @@ class IntakeApp:
         except TimeoutError as error:
             raise _unavailable(f"What is needed to check this took more than {THINK_SECONDS:.0f} s.") from error
 
-    async def _admit(self, kind: str, slug: str, token: str) -> Door:
-        """The integration that is meant, if the token is its own; a wrong token and a wrong name get one answer."""
+    async def admit(self, kind: str, slug: str, token: str) -> Door:
+        """The integration that is meant, if the token is its own; a wrong token and a wrong name get one answer.
+
+        Raises `Refusal`.
+        """
         if self._doors is None:
             raise _unavailable("Andon is starting or stopping.")
         try:

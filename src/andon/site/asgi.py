@@ -4,6 +4,7 @@ Intake and live streams are answered here, asynchronously; everything else goes 
 which serves Django's views several times faster than native ASGI does (docs/adr/0004).
 """
 
+import multiprocessing
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, cast
@@ -14,8 +15,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "andon.site.settings")
 django.setup(set_prefix=False)
 
 from a2wsgi import WSGIMiddleware  # noqa: E402  Django must be set up before its applications are imported
+from django.conf import settings  # noqa: E402
 
 from andon.intake.asgi import IntakeApp  # noqa: E402
+from andon.intake.mail import Listener  # noqa: E402
 from andon.site.wsgi import application as django_wsgi  # noqa: E402
 from andon.web.live import LiveApp  # noqa: E402
 
@@ -32,6 +35,7 @@ class Router:
     def __init__(self) -> None:
         self.intake = IntakeApp()
         self.live = LiveApp()
+        self.mail: Listener | None = None
         # a2wsgi's types and Django's name the same things differently; the protocols are PEP 3333 and ASGI 3.
         self.django: Any = WSGIMiddleware(cast("Any", django_wsgi), workers=WORKERS)
 
@@ -48,14 +52,24 @@ class Router:
         else:
             await self.django(scope, receive, send)
 
+    async def _take_mail(self) -> None:
+        """Listen for mail, if a setting says where; one of several processes shares the port with the others."""
+        if settings.SMTP_LISTEN:
+            among_many = multiprocessing.parent_process() is not None
+            self.mail = Listener(self.intake, settings.SMTP_LISTEN, shared=among_many)
+            await self.mail.start()
+
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 await self.intake.start()
                 await self.live.start()
+                await self._take_mail()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
+                if self.mail is not None:
+                    await self.mail.stop()
                 await self.live.stop()
                 await self.intake.stop()
                 await send({"type": "lifespan.shutdown.complete"})

@@ -55,6 +55,11 @@ SETTINGS = (
         "no mail; pages by e-mail are refused with a clear error",
     ),
     Setting(
+        "ANDON_SMTP_LISTEN",
+        "`host:port` on which signals are taken by mail, such as `127.0.0.1:2525`; a mail server stands in front.",
+        "no mail is taken",
+    ),
+    Setting(
         "ANDON_HEARTBEAT_URL",
         "Pinged every minute, but only while the engine's audit passes; let an outside service tell you when it stops.",
         "none",
@@ -85,6 +90,15 @@ def read(name: str, default: str = "") -> str:
 def flag(name: str) -> bool:
     """Whether a setting is `true`, `yes`, `on` or `1`."""
     return read(name).lower() in {"1", "true", "yes", "on"}
+
+
+def listen_address(name: str) -> str:
+    """A `host:port` to listen on; empty where it is not set."""
+    given = read(name)
+    host, _, port = given.rpartition(":")
+    if given and not (host and port.isascii() and port.isdigit() and 0 < int(port) < 65_536):  # noqa: PLR2004  TCP's ports
+        raise ValueError(f"{name} must look like 127.0.0.1:2525, not {given!r}.")
+    return given
 
 
 def data_dir() -> Path:

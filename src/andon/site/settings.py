@@ -13,6 +13,7 @@ SECRET_KEY = environment.secret_key()
 FIELD_KEYS = environment.field_keys()
 DATA_DIR = environment.data_dir()
 BASE_URL = environment.read("ANDON_BASE_URL", "http://localhost:8321").rstrip("/")
+SMTP_LISTEN = environment.listen_address("ANDON_SMTP_LISTEN")
 HEARTBEAT_URL = environment.read("ANDON_HEARTBEAT_URL")
 ALLOW_PRIVATE_TARGETS = environment.flag("ANDON_ALLOW_PRIVATE_TARGETS")
 

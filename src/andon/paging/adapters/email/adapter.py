@@ -47,7 +47,7 @@ class Adapter:
 def _mail(message: Message, destination: Destination) -> EmailMultiAlternatives:
     """The mail, with the headers that make a double recognisable and a thread of one incident."""
     host = urlsplit(settings.BASE_URL).hostname
-    headers = {"Message-ID": f"<{message.key}@{host}>", "Auto-Submitted": "auto-generated"}
+    headers = {"Message-ID": f"<{message.key}@{host}>", "Auto-Submitted": "auto-generated", "X-Andon": "page"}
     if message.thread:
         headers["References"] = f"<{message.thread}@{host}>"
     if message.about and message.about.severity in {"S1", "S2"}:

@@ -1,0 +1,1 @@
+"""E-mail, for what can send nothing else."""

@@ -71,6 +71,7 @@ WRITERS = (
     "incidents/timeline.py",                     # the one writer of the timeline
     "intake/recording.py", "intake/beside.py",   # the group commit of what was heard
     "paging/sending.py", "paging/outcomes.py",   # the outbox: claimed, settled
+    "paging/following.py", "paging/mirroring.py",  # the same for what other services are told
     "reviews/drafting.py",                       # an action by rule
     "intake/own.py", "rules/clockwork.py",       # what Andon says itself, and what has gone quiet
     "intake/queries.py",                         # the engine's claim of what is due, under a lease

@@ -17,6 +17,7 @@ import structlog
 from django.db import Error as DatabaseTrouble
 
 from andon.engine import beats, lines
+from andon.engine.mirroring import Mirroring
 from andon.engine.modules import Auditor, Delivery, Escalation, Heartbeat, Module, Retention, Routing, Rules
 from andon.kit import clock, ids, wake
 from andon.paging import adapters
@@ -160,6 +161,17 @@ def build(*, find: Find = adapters.find, senders: int | None = None, tick: float
     watcher = Auditor()
     delivery = Delivery(name, find=find) if senders is None else Delivery(name, find=find, senders=senders)
     slack = SlackWork(name) if senders is None else SlackWork(name, workers=min(senders, SLACK_WORKERS))
+    mirrors = Mirroring(name, find=find) if senders is None else Mirroring(name, find=find, tellers=senders)
     heartbeat = Heartbeat(lambda: watcher.last, beside=senders != 0)
-    modules: list[Module] = [Routing(), Escalation(), delivery, Rules(), slack, watcher, heartbeat, Retention()]
+    modules: list[Module] = [
+        Routing(),
+        Escalation(),
+        delivery,
+        Rules(),
+        slack,
+        mirrors,
+        watcher,
+        heartbeat,
+        Retention(),
+    ]
     return Engine(modules, name=name, tick=tick, auditor=watcher)

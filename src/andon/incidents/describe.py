@@ -134,6 +134,8 @@ _VIA = {
     "page": "on the incident page",
     "slack": "in Slack",
     "api": "through the API",
+    "sms": "by text message",
+    "voice": "by phone",
     "cli": "on the command line",
     "containment": "by containing",
     "resolution": "by resolving",
@@ -149,6 +151,14 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
     "page_failed": (
         "warning",
         lambda b, n: f"Page to {names_of(b, n)} by {b['channel']} was not taken{_reason(b)}",
+    ),
+    "page_returned": (
+        "warning",
+        lambda b, n: f"Page to {names_of(b, n)} by {b['channel']} did not arrive and is sent again{_reason(b)}",
+    ),
+    "mirror_failed": (
+        "warning",
+        lambda b, n: f"{b['channel']} was not told for {names_of(b, n)} that it is {b['stands']}{_reason(b)}",
     ),
     "page_cancelled": ("check", lambda b, _: f"{_pages(b)} cancelled: {b['reason']}"),
     "step_reached_nobody": (

@@ -15,6 +15,7 @@ from andon.incidents import timeline
 from andon.incidents.models import Incident
 from andon.kit import clock, wake
 from andon.kit.errors import Conflict, Invalid
+from andon.paging import following
 from andon.paging.models import ChannelPace, Page
 from andon.people.models import ChannelKind, ContactPoint, Person
 from andon.people.policy import Actor
@@ -115,6 +116,8 @@ def _pages(call: Call, points: Mapping[UUID, Sequence[ContactPoint]], now: datet
 def cancel(incident: Incident, reason: str, now: datetime, *, by: Actor | None = None) -> int:
     """Cancel every page of the incident that has not been sent; say so once on its timeline; return how many.
 
+    What keeps an incident of its own is told how this one stands now (see `mirroring`).
+
     The caller holds the incident. A page that is on the wire at this moment cannot be called back: its
     sender finds it cancelled and writes the truth, that it was sent (see `outcomes.settle`).
     """
@@ -132,6 +135,7 @@ def cancel(incident: Incident, reason: str, now: datetime, *, by: Actor | None =
             "pages": [{"page": str(p.pk), "person": str(p.person_id), "channel": p.channel} for p in cancelled],
         }
         timeline.record(incident, "page_cancelled", body, by=by or Actor.engine(), at=now)
+    following.follow(incident, now)
     return len(cancelled)
 
 

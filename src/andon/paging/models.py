@@ -51,6 +51,8 @@ class Page(Row):
     last_error = models.CharField(max_length=500, blank=True)
     refused = models.BooleanField(default=False)  # failed because the contact point will never take it
     provider_ref = models.CharField(max_length=200, blank=True)
+    # What its provider said of an attempt before the attempt itself was written: {"ref", "outcome", "reason", …}.
+    early_report = models.JSONField(null=True, blank=True)
     acknowledged_at = models.DateTimeField(null=True, blank=True)  # its link was used; it works once
 
     class Meta:
@@ -91,6 +93,21 @@ class Page(Row):
     def why_held(self) -> str:
         """Why it waited or waits, in words; empty if it did not."""
         return pacing.Reason(self.held).words if self.held else ""
+
+
+class Mirror(Row):
+    """A service that keeps an incident of its own is to be told how ours stands: at `due_at`, or nothing is due."""
+
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="mirrors")
+    contact_point = models.ForeignKey(ContactPoint, on_delete=models.CASCADE, related_name="mirrors")
+    due_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    leased_by = models.CharField(max_length=80, blank=True)
+    last_error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="mirror_due")]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["incident", "contact_point"], name="mirror_once")]
 
 
 class Provider(Row):

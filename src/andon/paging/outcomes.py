@@ -1,7 +1,7 @@
 """What becomes of a page after an attempt: sent, tried again, or given up, which is said and makes the chain go on."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -9,15 +9,17 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
+from django.db.models import Q
 
 from andon.incidents import timeline
 from andon.incidents.models import Incident
 from andon.kit import db, wake
+from andon.paging import adapters, following
 from andon.paging.channel import Outcome, Receipt
 from andon.paging.models import Page
 from andon.people.models import ContactPoint
 from andon.people.policy import Actor
-from andon.practice.lifecycle import UNRESOLVED
+from andon.practice.lifecycle import UNRESOLVED, State, awaits_person
 
 BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 60, 120, 300))
 """Waits between attempts; after the last one the page is given up, and the timeline says so."""
@@ -67,7 +69,9 @@ def settle(done: Iterable[tuple[Page, Receipt]], now: datetime) -> int:
     # Always in the same order, so that two engines that settle at once never wait for each other in a ring.
     held = {one.pk: one for one in db.lock(Incident.objects.filter(pk__in=wanted).order_by("pk"))}
     rows = db.lock(Page.objects.filter(pk__in={page.pk for page, _ in done}).order_by("pk"))
-    found = {pk: (Page.State(state), lease) for pk, state, lease in rows.values_list("pk", "state", "leased_by")}
+    looked = list(rows.values_list("pk", "state", "leased_by", "early_report"))
+    found = {pk: (Page.State(state), lease) for pk, state, lease, _ in looked}
+    early = {pk: report for pk, _, _, report in looked}
     _prove([page.contact_point for page, receipt in done if receipt.outcome is Outcome.SENT], now)
     fates: list[Fate] = []
     for page, receipt in done:
@@ -80,6 +84,8 @@ def settle(done: Iterable[tuple[Page, Receipt]], now: datetime) -> int:
     for fate in fates:
         if fate.state is Page.State.FAILED:
             _given_up(fate.page, held[fate.page.incident_id], fate.receipt, now)
+        elif fate.state is Page.State.SENT:
+            _heed(fate, held[fate.page.incident_id], early[fate.page.pk], now)
     return len(fates)
 
 
@@ -136,6 +142,73 @@ def _went_out(fate: Fate, held: Mapping[UUID, Incident], now: datetime) -> timel
     """What the timeline says of a page that went out."""
     body = _entry(fate.page) | {"after_cancel": fate.before is Page.State.CANCELLED}
     return timeline.News(held[fate.page.incident_id], "page_sent", body, Actor.engine(), now)
+
+
+def _heed(fate: Fate, incident: Incident, early: dict[str, Any] | None, now: datetime) -> None:
+    """Some channels need more than to be sent: an incident of their own, a report that was faster than we."""
+    if fate.page.channel not in adapters.kinds():
+        return
+    setup = adapters.setup(fate.page.channel)
+    if setup.mirrors and fate.before is Page.State.CANCELLED:
+        following.follow_over(incident, {fate.page.contact_point_id}, now)
+    if setup.reports and early and early["ref"] == fate.receipt.ref:
+        _returned(fate.page, incident, Report(**early), now)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a provider says later of an attempt that it had taken: that the message did not arrive.
+
+    Attributes:
+        ref: The provider's mark of the attempt (`Receipt.ref`).
+        reason: Why, in words.
+        broken: This destination will not take it, ever; else another attempt may arrive.
+        gone: As in `Receipt`.
+        most: Attempts after which the page is given up.
+    """
+
+    ref: str
+    reason: str
+    broken: bool = False
+    gone: bool = False
+    most: int = ATTEMPTS
+
+    @property
+    def receipt(self) -> Receipt:
+        """The same as the outcome of an attempt."""
+        return Receipt.broken(self.reason, gone=self.gone) if self.broken else Receipt.retry(self.reason)
+
+
+@transaction.atomic
+def came_back(key: str, report: Report, now: datetime) -> int:
+    """A message that its provider had taken did not arrive: its pages are sent again, or given up; how many were.
+
+    `key` is the message's. A report about an earlier attempt, or a second one about the same, changes nothing. One
+    that overtakes the writing of its attempt is kept, and heeded as soon as that is written.
+    """
+    rows = Page.objects.filter(Q(key=key) | Q(bundle=key))
+    incidents = Incident.objects.filter(pk__in=rows.values("incident")).order_by("pk")
+    held = {one.pk: one for one in db.lock(incidents)}
+    rows.filter(state=Page.State.SENDING).update(early_report=asdict(report))
+    sent = rows.filter(state=Page.State.SENT, provider_ref=report.ref).select_related("contact_point")
+    return sum(_returned(page, held[page.incident_id], report, now) for page in list(sent))
+
+
+def _returned(page: Page, incident: Incident, report: Report, now: datetime) -> bool:
+    """Settle a page anew. Where somebody has the incident by now, it is not sent again."""
+    decision = decide(report.receipt, page.attempts if page.attempts < report.most else ATTEMPTS)
+    mine = Page.objects.filter(pk=page.pk, state=Page.State.SENT)
+    error = report.reason[:_ERROR_LENGTH]
+    if decision.what is Next.RETRY:
+        if not awaits_person(State(incident.state), acknowledged=incident.acknowledged_at is not None):
+            return False
+        again = now + decision.wait
+        mine.update(state=Page.State.PENDING, due_at=again, sent_at=None, provider_ref="", last_error=error)
+        timeline.record(incident, "page_returned", _entry(page) | {"reason": report.reason}, by=Actor.engine(), at=now)
+        return True
+    mine.update(state=Page.State.FAILED, due_at=None, last_error=error, refused=report.broken)
+    _given_up(page, incident, report.receipt, now)
+    return True
 
 
 def _given_up(page: Page, incident: Incident, receipt: Receipt, now: datetime) -> None:

@@ -113,10 +113,16 @@ def post(letter: Letter) -> Receipt:
 
 def _without_address(reason: str, address: str) -> str:
     """The other side's words without the address they repeat: they go onto the timeline, which outlives a person."""
-    host = urlsplit(address).hostname or ""
-    hidden = [part for part in (address, host) if part]
+    hidden = [part for part in (address, _host(address)) if part]
     pattern = "|".join(re.escape(part) for part in hidden)
     return re.sub(pattern, "[address]", reason, flags=re.IGNORECASE) if pattern else reason
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:  # an address of another form
+        return ""
 
 
 def attempt(page: Page, find: Find = adapters.find) -> None:

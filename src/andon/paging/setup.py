@@ -55,6 +55,8 @@ class Setup:
             `make` must be set up once, even if nobody types anything.
         same_as: The kind whose settings it uses instead of its own.
         missing: For a channel that is set up in the environment: what is missing, in a sentence, or nothing.
+        mirrors: Its service keeps an incident of its own, which is told how ours stands (see `mirroring`).
+        reports: Its provider says later whether a message that it took did arrive (see `outcomes.came_back`).
     """
 
     what: str
@@ -63,6 +65,8 @@ class Setup:
     make: Callable[[Settings], Settings] | None = None
     same_as: str = ""
     missing: Callable[[], str] = str
+    mirrors: bool = False
+    reports: bool = False
 
     @property
     def typed(self) -> tuple[Field, ...]:

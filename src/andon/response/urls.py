@@ -2,12 +2,13 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from andon.response import ack_urls, pages
+from andon.response import ack_urls, pages, phone_urls
 
 _ONE = "incidents/<int:number>"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *ack_urls.urlpatterns,
+    *phone_urls.urlpatterns,
     path("declare", pages.declare, name="declare"),
     path(_ONE, pages.incident, name="incident"),
     path(f"{_ONE}/timeline", pages.timeline, name="incident_timeline"),

@@ -1,7 +1,7 @@
-"""Pages by ntfy: a JSON message to the topic, with a priority by severity and a button that opens the link.
+"""Pages by ntfy: a JSON message to the topic, with a priority by severity.
 
-The page's key goes along as the sequence id: a server from 2.16 on shows the double of a page in place of the first.
-Format: docs.ntfy.sh/publish.
+One button opens the link, another acknowledges without opening it. The page's key goes along as the sequence id: a
+server from 2.16 on shows the double of a page in place of the first. Format: docs.ntfy.sh/publish.
 """
 
 import json
@@ -15,6 +15,7 @@ from andon.paging.message import Message
 _PRIORITY = {"S1": 5, "S2": 5, "S3": 4, "S4": 3, "S5": 2}
 _LONGEST = 3500
 """Bytes of text; a server makes an attachment of more than 4,096."""
+_MOST_BUTTONS = 3
 
 
 class Adapter:
@@ -37,12 +38,23 @@ def _body(message: Message, topic: str) -> dict[str, Any]:
         "priority": _PRIORITY[message.about.severity] if message.about else 3,
         "tags": ["rotating_light", message.about.severity] if message.about else ["white_check_mark"],
         "click": message.link,
-        "actions": [{"action": "view", "label": message.link_label, "url": message.link, "clear": False}],
+        "actions": _buttons(message),
         "sequence_id": message.key,
     }
 
 
+def _buttons(message: Message) -> list[dict[str, Any]]:
+    """One that opens each link, and for a page about one incident one that acknowledges from the lock screen."""
+    buttons: list[dict[str, Any]] = [
+        {"action": "view", "label": label, "url": url} for label, url in message.links[:_MOST_BUTTONS]
+    ]
+    if message.kind == "page" and not message.also:
+        buttons.append({"action": "http", "label": "I have it", "url": message.link, "method": "POST", "clear": True})
+    return buttons
+
+
 def _text(message: Message) -> str:
-    """Why, and what to do first; the title says what, and the button has the link."""
+    """Why, and what to do first; the title says what, and the buttons have the links."""
     steps = [f"{number}. {step}" for number, step in enumerate(message.first, 1)]
-    return "\n".join([message.why, *steps]).encode()[:_LONGEST].decode(errors="ignore")
+    also = [f"{one.headline}\n{one.link}" for one in message.also]
+    return "\n".join([message.why, *steps, *also]).encode()[:_LONGEST].decode(errors="ignore")

@@ -1,0 +1,1 @@
+"""Pages by the many services that Apprise knows."""

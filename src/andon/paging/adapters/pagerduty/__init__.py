@@ -1,0 +1,1 @@
+"""Pages to PagerDuty, for those who are on call there."""

@@ -1,0 +1,1 @@
+"""Pages by text message, through Twilio or whatever speaks as Twilio does."""

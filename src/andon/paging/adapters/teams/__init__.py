@@ -1,0 +1,1 @@
+"""Pages to Microsoft Teams, through a workflow."""

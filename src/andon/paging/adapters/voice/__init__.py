@@ -1,0 +1,1 @@
+"""Pages by phone call, through the account for text messages."""

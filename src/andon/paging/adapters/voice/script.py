@@ -1,0 +1,55 @@
+"""What a call says, in the provider's markup. Formats: twilio.com/docs, TwiML "Say" and "Gather"."""
+
+import xml.etree.ElementTree as ET
+
+from andon.paging.message import Message
+
+_LONGEST = 1200
+"""Characters; a call that reads for minutes is not listened to."""
+_LONGEST_PART = 300
+"""Characters of what people or senders typed, so that what the keys do is always said."""
+_WAIT = "8"
+"""Seconds for a key after the words."""
+_WORDS = {"S1": "severity 1", "S2": "severity 2", "S3": "severity 3", "S4": "severity 4", "S5": "severity 5"}
+
+
+def of_page(message: Message) -> str:
+    """A page as it is read out."""
+    about = message.about
+    what = message.subject
+    if about:
+        drill = "This is a drill. " if about.kind == "drill" else ""
+        number = about.ref.removeprefix("INC-")
+        what = f"{drill}Incident {number}, {_WORDS[about.severity]}. {about.system}. {about.title[:_LONGEST_PART]}"
+    first = f" First: {message.first[0][:_LONGEST_PART]}." if message.first else ""
+    return (
+        f"This is Andon, with a page for {message.to}. {what}.{first} Press 4 to acknowledge. Press 1 to hear it again."
+    )
+
+
+def of_test(name: str) -> str:
+    """A test as it is read out."""
+    return f"This is Andon, with a test for {name}. Press 1 to confirm that it reached you."
+
+
+def asks(words: str) -> ET.Element:
+    """Say it twice, listening for one key all the while; the key goes to the address that this came from."""
+    reply = ET.Element("Response")
+    for _ in range(2):
+        listen = ET.SubElement(reply, "Gather", numDigits="1", timeout=_WAIT)
+        ET.SubElement(listen, "Say").text = speakable(words)
+    ET.SubElement(reply, "Say").text = "No key was pressed. Goodbye."
+    return reply
+
+
+def says(words: str) -> ET.Element:
+    """Say it, and hang up."""
+    reply = ET.Element("Response")
+    ET.SubElement(reply, "Say").text = f"{speakable(words)} Goodbye."
+    ET.SubElement(reply, "Hangup")
+    return reply
+
+
+def speakable(words: str) -> str:
+    """On one line, without what XML cannot carry, and not endless."""
+    return "".join(sign for sign in " ".join(words.split()) if sign.isprintable())[:_LONGEST]

@@ -227,7 +227,7 @@ def test_a_prepared_page_carries_the_settings_so_that_sending_asks_nothing(cast:
     story.engine.modules = story.engine.modules[:2]
     story.run()
     (page,) = claim(story.time.now(), 10, "test")
-    letter = prepare(page)
+    (letter,) = prepare([page])
     assert letter.destination.settings["token"] == SECRET
     assert SECRET not in repr(letter)
 

@@ -93,7 +93,8 @@ def _about_page(token: str, pressed: str) -> ET.Element:
         return script.says("This call is about a page that is not there any more. Please look at Andon.")
     if pressed == ACKNOWLEDGE:
         return script.says(phone.take(page, via="voice"))
-    return script.asks(script.of_page(compose.page(page)))
+    message = compose.page(page, compose.first_steps([page.incident_id]))
+    return script.asks(script.of_page(message))
 
 
 def _about_test(token: str, pressed: str) -> ET.Element:

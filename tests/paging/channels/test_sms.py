@@ -289,7 +289,7 @@ def test_a_report_that_is_faster_than_we_are_is_heeded(night: Provider, cast: Ca
 
     escalate_due(story.time.now(), 10)
     (page,) = sending.claim(story.time.now(), 10, "one")
-    ready = sending.prepare(page, find)
+    (ready,) = sending.prepare([page], find)
     assert isinstance(ready, sending.Letter)
     receipt = sending.post(ready)
     report(night, code="30005")

@@ -32,7 +32,7 @@ def prepare() -> None:
 def pages() -> dict[str, str]:
     """Every generated page: name of the file and its text."""
     prepare()
-    return {"settings.md": settings_page(), "cli.md": cli_page(), "api.md": api_page()}
+    return {"settings.md": settings_page(), "cli.md": cli_page(), "api.md": api_page(), "rules.md": rules_page()}
 
 
 def stale() -> Iterator[str]:
@@ -41,6 +41,52 @@ def stale() -> Iterator[str]:
         file = FOLDER / name
         if not file.exists() or file.read_text(encoding="utf-8") != text:
             yield f"docs/reference/{name} is not what the code says: run make docs"
+
+
+def rules_page() -> str:
+    """The rules about signals: kinds, settings, and what a condition may say."""
+    from andon.kit import expressions
+    from andon.practice.rules import HOLDS, RuleKind
+    from andon.rules.settings import BOUNDS, MEANINGS, names
+    from andon.rules.wording import DOES
+
+    kinds = [f"| `{kind}` | {DOES[kind]} | {', '.join(f'`{name}`' for name in names(kind))} |" for kind in RuleKind]
+    settings = [
+        f"| `{name}` | {_cell(meaning)} | {' to '.join(map(str, BOUNDS[name])) if name in BOUNDS else ''} |"
+        for name, meaning in MEANINGS.items()
+    ]
+    order = ", ".join(f"`{kind}`" for kind in HOLDS)
+
+    def listed(words: Any, prefix: str = "") -> list[str]:
+        return [f"| `{prefix}{name}` | {_cell(meaning)} |" for name, meaning in words.items()]
+
+    return "\n".join(
+        [
+            "# Rules", "", NOTE,
+            "A rule has a name, a condition and the settings of its kind. Leads make rules under *Rules*, or over the",
+            "API at `/api/v1/rules`. What they do to signals stands in [Rules about signals](../explanation/rules.md).",
+            "", "## Kinds", "", "| kind | what it does | settings |", "|---|---|---|", *kinds, "",
+            "What may keep a signal from opening an incident is asked in this order; the first that keeps it decides:",
+            f"{order}.", "",
+            "## Settings", "", "| setting | what it means | from, to |", "|---|---|---|", *settings, "",
+            "## Conditions", "",
+            "A condition is an expression of the [Common Expression Language](https://cel.dev) about one signal. It is",
+            f"met if it is true. It has at most {expressions.LONGEST:,} characters, and at most {expressions.LOOPS} of",
+            "`all`, `exists`, `exists_one`, `map` and `filter`.", "",
+            "| field | what it is |", "|---|---|", *listed(expressions.FIELDS, "signal."), "",
+            "| function | example |", "|---|---|", *listed(expressions.FUNCTIONS), "",
+            "| macro | example |", "|---|---|", *listed(expressions.MACROS), "",
+            "Operators: `==` `!=` `<` `<=` `>` `>=` `in` `&&` `||` `!` `+` `-` `*` `/` `%` `? :`. Lists are written",
+            "`[1, 2]`, text in double or single quotes. Values of different types are not equal; to compare them by",
+            "size, or to add them, is an error.", "",
+            "- A label that is not there meets nothing. Signals without the label as well:",
+            "  `!has(signal.labels.env) || signal.labels.env != 'test'`.",
+            "- A condition that cannot be answered for a signal (text compared with a number by size, say) is not met,",
+            "  and the signal's page says so.",
+            "- Conditions of all kinds but mappings see what the mappings made of a signal: system, type and severity.",
+            "",
+        ]
+    )  # fmt: skip
 
 
 def settings_page() -> str:

@@ -21,7 +21,7 @@ def monitor(cast):
 
 
 @pytest.fixture
-def rule(cast):
+def rule(cast, time):
     """A rule of Omar's: `rule("silence", 'signal.title == "x"', covers_severe=True)`."""
 
     def make(kind, expression="true", *, by=None, name="", system=None, starts_at=None, ends_at=None, **settings):

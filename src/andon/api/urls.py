@@ -12,6 +12,7 @@ from andon.people.api_auth import BrowserSession, PersonalToken
 from andon.registry import api as registry
 from andon.response import api as response
 from andon.reviews import api as reviews
+from andon.rules import api as rules
 
 api = HouseAPI(
     title="Andon",
@@ -40,6 +41,7 @@ for prefix, router in (
     ("/components", registry.components),
     ("/signals", intake.signals),
     ("/integrations", intake.integrations),
+    ("/rules", rules.router),
     ("/contact-points", paging.contact_points),
     ("/channels", providers.channels),
     ("/paces", paging.paces),

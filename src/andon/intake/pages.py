@@ -41,6 +41,7 @@ def signals(request: HttpRequest) -> HttpResponse:
         system=given.get("system", ""),
         integration=given.get("integration", ""),
         unrouted=given.get("unrouted") == "1",
+        quiet=given.get("quiet") == "1",
     )
     found = page(queries.signals(by, wanted), cursor=given.get("cursor"))
     return render(
@@ -63,6 +64,7 @@ def _filters(wanted: SignalFilter) -> list[dict[str, Any]]:
         _filter("system", "System", wanted.system, System.objects.values_list("slug", "name").order_by("name")),
         _filter("integration", "From", wanted.integration, Integration.objects.values_list("slug", "name")),
         _filter("unrouted", "System known", "1" if wanted.unrouted else "", [("1", "No: unrouted")]),
+        _filter("quiet", "Rules", "1" if wanted.quiet else "", [("1", "Kept quiet by one")]),
     ]
 
 
@@ -89,6 +91,7 @@ def signal(request: HttpRequest, pk: UUID) -> HttpResponse:
             "type_hint": IncidentType(row.type_hint).label if row.type_hint else "",
             "why_this": wording.why_this_signal(row),
             "why_there": wording.why_there(row),
+            "by_rules": wording.by_rules(row),
             "earlier": queries.earlier_episodes(by, row),
             "deliveries": deliveries,
         },

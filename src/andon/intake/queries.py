@@ -95,6 +95,7 @@ class SignalFilter:
     system: str = ""
     integration: str = ""
     unrouted: bool = False
+    quiet: bool = False
 
 
 def signals(by: Actor, wanted: SignalFilter) -> QuerySet[Signal]:
@@ -108,6 +109,8 @@ def signals(by: Actor, wanted: SignalFilter) -> QuerySet[Signal]:
         rows = rows.filter(integration__slug=wanted.integration)
     if wanted.unrouted:
         rows = rows.filter(system__isnull=True)
+    if wanted.quiet:
+        rows = rows.filter(held_by__isnull=False)
     return rows
 
 

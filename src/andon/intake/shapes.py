@@ -19,6 +19,20 @@ from andon.practice.words import IncidentType
 from andon.registry.models import System
 
 
+class ByRuleOut(Schema):
+    """What a rule did to a signal."""
+
+    rule: int
+    version: int
+    name: str = Field(description="What the rule was called then.")
+    says: str
+
+    @classmethod
+    def of(cls, did: wording.ByRule) -> "ByRuleOut":
+        """As the API says it."""
+        return cls(rule=did.number, version=did.version, name=did.name, says=did.says)
+
+
 class SignalOut(Schema):
     """Something observed, deduplicated by fingerprint: a repeat is counted on it."""
 
@@ -43,6 +57,8 @@ class SignalOut(Schema):
     reason: str = Field(description="Why it is this signal and not another.")
     incident: int | None = Field(description="Number of its incident.")
     incident_reason: str = Field(description="Why it joined that incident, opened it, or none; empty until decided.")
+    rules: list[ByRuleOut] = Field(description="What rules did to it, in their order.")
+    looked_at_again: datetime | None = Field(description="When it is, if a rule keeps it from opening an incident.")
     page: str = Field(description="The signal's page.")
 
     @classmethod
@@ -70,6 +86,8 @@ class SignalOut(Schema):
             reason=wording.why_this_signal(row),
             incident=row.incident.number if row.incident else None,
             incident_reason=wording.why_there(row),
+            rules=[ByRuleOut.of(did) for did in wording.by_rules(row)],
+            looked_at_again=row.route_at if row.held_by else None,
             page=settings.BASE_URL + reverse("signal", args=[row.pk]),
         )
 
@@ -88,6 +106,7 @@ class SignalQuery(Schema):
     system: str = ""
     integration: str = ""
     unrouted: bool = False
+    quiet: bool = Field(default=False, description="Only what a rule keeps, or kept, from opening an incident.")
     cursor: str | None = None
     limit: int = DEFAULT
 

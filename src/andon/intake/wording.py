@@ -1,7 +1,16 @@
 """Why a signal is as it is, in words for a person."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+
 from andon.intake.models import Signal
-from andon.practice.grouping import DedupReason, RouteDecision, RouteReason
+from andon.practice.grouping import HELD, DedupReason, RouteDecision, RouteReason, SignalStatus
+from andon.practice.severity import Severity
+from andon.practice.words import IncidentType
 
 
 def why_this_signal(signal: Signal) -> str:
@@ -37,3 +46,65 @@ def why_there(signal: Signal) -> str:
         return signal.reason_joined
     reason = RouteReason(signal.reason_joined)
     return _WHAT_IT_DID.get(reason, reason.words)
+
+
+@dataclass(frozen=True)
+class ByRule:
+    """What a rule did to a signal.
+
+    Attributes:
+        ref: The number people say, as RULE-7.
+        name: What the rule was called then.
+        says: What it did, as the rest of a sentence that begins with the rule.
+        until: When the signal is looked at again, if the rule holds it.
+        url: The rule's page, at the version that did it.
+    """
+
+    ref: str
+    number: int
+    version: int
+    name: str
+    says: str
+    until: datetime | None
+    url: str
+
+
+def by_rules(signal: Signal) -> list[ByRule]:
+    """What rules did to a signal when it was last routed, in their order."""
+    return [_by_rule(signal, told) for told in signal.rules or ()]
+
+
+def _by_rule(signal: Signal, told: Mapping[str, Any]) -> ByRule:
+    goes_on = signal.status == SignalStatus.FIRING and signal.route_at is not None
+    return ByRule(
+        ref=f"RULE-{told['rule']}",
+        number=told["rule"],
+        version=told["version"],
+        name=told["name"],
+        says=_what_it_did(told, goes_on=goes_on),
+        until=signal.route_at if told["effect"] == "held" and goes_on else None,
+        url=f"{reverse('rule', args=[told['rule']])}#version-{told['version']}",
+    )
+
+
+def _what_it_did(told: Mapping[str, Any], *, goes_on: bool) -> str:
+    match told["effect"]:
+        case "mapped":
+            return f"lets it count as {_counts_as(told['set'])}"
+        case "let_through":
+            return "would keep it quiet, and lets S1 and S2 through"
+        case "not_read":
+            return f"could not be asked about it: {told['error']}"
+        case _:
+            counted = f" ({told['seen']} of {told['needed']})" if "seen" in told else ""
+            why = RouteReason(told["reason"]).words if told["reason"] in HELD else told["reason"]
+            return f"{'keeps' if goes_on else 'kept'} it from opening an incident: {why}{counted}"
+
+
+def _counts_as(given: Mapping[str, Any]) -> str:
+    words = {
+        "system": lambda value: f"about the system {value}",
+        "type": lambda value: IncidentType(value).words,
+        "severity": lambda value: Severity(value).name,
+    }
+    return " and ".join(words[name](value) for name, value in given.items())

@@ -26,6 +26,7 @@ class Area(StrEnum):
 
     INCIDENTS = "incidents"
     SIGNALS = "signals"
+    RULES = "rules"
     SYSTEMS = "systems"
     ONCALL = "oncall"
     PEOPLE = "people"

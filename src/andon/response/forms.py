@@ -1,30 +1,15 @@
 """The forms of the response."""
 
-from typing import Any
-
 from django import forms
-from django.utils import timezone
 
 from andon.incidents.models import RoleAssignment
+from andon.kit.forms import WhenField
 from andon.people.models import Person
 from andon.practice.severity import Severity
 from andon.practice.words import ContainmentKind, HarmDimension, IncidentType, OrgRole
 from andon.registry.models import System
 
 NOT_ASSESSED = ("", "Not assessed")
-
-
-class WhenField(forms.DateTimeField):
-    """A time in the viewer's zone, given by the browser's own picker."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 1}, format="%Y-%m-%dT%H:%M:%S")
-        formats = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]
-        super().__init__(widget=widget, input_formats=formats, **kwargs)
-
-    def prepare_value(self, value: Any) -> Any:
-        """Show the time in the viewer's zone."""
-        return timezone.localtime(value) if hasattr(value, "tzinfo") and value.tzinfo else value
 
 
 class DeclareForm(forms.Form):

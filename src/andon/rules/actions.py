@@ -11,7 +11,7 @@ from andon.incidents.actions import next_number
 from andon.intake import own
 from andon.intake.models import Signal
 from andon.kit import clock, db, wake
-from andon.kit.errors import Conflict
+from andon.kit.errors import Conflict, Invalid
 from andon.people.policy import Actor
 from andon.practice.rules import Counting, RuleKind
 from andon.rules import clockwork, queries
@@ -29,7 +29,7 @@ def create_rule(facts: RuleFacts, *, by: Actor) -> Rule:
     """A new rule, in force from now on, the last of its kind. Signals that were routed already stay where they are."""
     now = clock.now()
     must_save(by, facts, now)
-    said = checked(facts)
+    said = _ahead(checked(facts), now)
     last = Rule.objects.filter(kind=said.kind).aggregate(Max("position"))["position__max"] or 0
     rule = Rule(number=next_number("rule"), kind=said.kind, position=last + 1, made_by=by.person)
     _say(rule, said)
@@ -54,7 +54,7 @@ def change_rule(rule: Rule, facts: RuleFacts, *, by: Actor, seen_version: int | 
         raise Conflict(f"{held.ref} was ended. Make a new one.")
     if seen_version is not None and seen_version != held.version:
         raise Conflict(f"{held.ref} was changed meanwhile, to version {held.version}. Look at it and decide again.")
-    said = checked(facts)
+    said = _ahead(checked(facts), now)
     if said.kind is not held.what:
         raise Conflict("A rule stays of its kind. End this one and make another.")
     held.version += 1
@@ -95,6 +95,12 @@ def move_rule(rule: Rule, *, earlier: bool, by: Actor) -> Rule:
         Rule.objects.filter(pk=one.pk).update(position=position)
     rule.refresh_from_db()
     return rule
+
+
+def _ahead(said: RuleFacts, now: datetime) -> RuleFacts:
+    if said.ends_at is not None and said.ends_at <= now:
+        raise Invalid("That time has passed: it would be over already.", field="ends_at")
+    return said
 
 
 def _hold(rule: Rule) -> Rule:

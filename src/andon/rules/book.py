@@ -160,6 +160,11 @@ class Book:
         """Whether no rule is in force."""
         return not self._by_kind
 
+    @property
+    def all(self) -> list[Standing]:
+        """All of them."""
+        return [one for standing in self._by_kind.values() for one in standing]
+
     def of(self, kind: RuleKind) -> Sequence[Standing]:
         """The rules of a kind, in their order."""
         return self._by_kind.get(kind, ())

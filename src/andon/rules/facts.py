@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from andon.kit import expressions
@@ -46,8 +46,8 @@ class RuleFacts:
             "expression": self.expression,
             "system": self.system.slug if self.system else "",
             "comment": self.comment,
-            "starts_at": self.starts_at.isoformat() if self.starts_at else None,
-            "ends_at": self.ends_at.isoformat() if self.ends_at else None,
+            "starts_at": self.starts_at.astimezone(UTC).isoformat() if self.starts_at else None,
+            "ends_at": self.ends_at.astimezone(UTC).isoformat() if self.ends_at else None,
             "settings": dict(self.settings),
         }
 

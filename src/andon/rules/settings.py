@@ -127,6 +127,36 @@ _SHAPES: Final[Mapping[RuleKind, type[_Settings]]] = {
 }
 
 
+MEANINGS: Final[Mapping[str, str]] = {
+    "set_system": "short name of the system that the signals are about",
+    "system_from": "an expression that gives that short name, in place of `set_system`",
+    "type": "an incident type, such as `fairness_violation`; of a heartbeat: when it is missing",
+    "severity": "1 (S1, worst) to 5; of a heartbeat: when it is missing",
+    "covers_severe": "whether signals that say S1 or S2 are kept quiet as well",
+    "weekly": (
+        "a window that comes every week: `weekdays` (0 is Monday), `starts`, `ends`, `zone`; without it the rule's own "
+        "`starts_at` and `ends_at` are the window"
+    ),
+    "source": "an expression: what explains the others while it fires",
+    "equal": (
+        "labels that have to be equal on both; `system` and `integration` mean the signal's own; a label that is not "
+        "there counts as empty"
+    ),
+    "count": "how many it takes",
+    "minutes": "within how many minutes; of holding open: how many minutes to wait",
+    "counting": "`signals`: different ones of one system; `events`: how often one signal is heard",
+    "every_minutes": "how often it comes",
+    "grace_minutes": "how late it may be",
+    "hours": "after how many hours without a word a signal counts as ended",
+}
+"""What each setting means."""
+
+
+def names(kind: RuleKind) -> tuple[str, ...]:
+    """The settings of a kind."""
+    return tuple(field.name for field in msgspec.structs.fields(_SHAPES[kind]))
+
+
 def shaped(kind: RuleKind, settings: Mapping[str, Any]) -> Any:
     """The settings in the shape of their kind. Raises `Invalid`, naming the field, for what does not fit."""
     try:

@@ -19,6 +19,7 @@ from andon.practice.words import IncidentKind, OrgRole
 from andon.registry import queries as registry
 from andon.response.clocks import DUE_SOON, Clock, running
 from andon.reviews import queries as reviews
+from andon.rules import queries as rules
 
 CLOCKS_LOOKED_AT: Final = 1000
 """In a storm of more incidents than this whose clocks run, those that opened first are counted."""
@@ -53,6 +54,7 @@ class Lamps:
     clocks: ClockLamp
     uncovered: int
     overdue: int
+    quiet: int = 0  # silences and maintenance windows that are on
 
 
 def lamps(by: Actor) -> Lamps:
@@ -94,6 +96,7 @@ def _count(by: Actor) -> Lamps:
         clocks=count_clocks(running(_waiting(by)), clock.now()),
         uncovered=_uncovered.get("systems", _count_uncovered) if by.may(OrgRole.VIEWER) else 0,
         overdue=reviews.overdue(by).count(),
+        quiet=len(rules.quiet_now(clock.now())) if by.may(OrgRole.VIEWER) else 0,
     )
 
 

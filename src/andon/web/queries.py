@@ -23,6 +23,7 @@ from andon.registry.queries import Uncovered
 from andon.response.clocks import running
 from andon.reviews import queries as reviews
 from andon.reviews.models import Action
+from andon.rules import queries as rules
 from andon.web import lamps
 
 SHOWN: Final = 12
@@ -57,6 +58,7 @@ def home(by: Actor, zone: tzinfo) -> dict[str, Any]:
         ],
         "on_call": on_call(by, now) if by.may(OrgRole.VIEWER) else [],
         "nothing_runs": _nothing_runs(by),
+        "silences": _silences(now) if by.may(OrgRole.VIEWER) else [],
         "uncovered": [_gap(found, by) for found in uncovered[:SHOWN]],
         "overdue": _overdue(by),
         "live_url": "/live/",
@@ -171,6 +173,19 @@ def _gap(found: Uncovered, by: Actor) -> dict[str, Any]:
         "act_label": "Cover it",
         "act_url": url if by.may(OrgRole.LEAD) else "",
     }
+
+
+def _silences(now: datetime) -> list[dict[str, Any]]:
+    """What keeps signals quiet at present, and until when."""
+    return [
+        {
+            "name": quiet.rule.name,
+            "url": reverse("rule", args=[quiet.rule.number]),
+            "system": quiet.rule.system.name if quiet.rule.system else "",
+            "until": quiet.ends,
+        }
+        for quiet in rules.quiet_now(now)[:SHOWN]
+    ]
 
 
 def _overdue(by: Actor) -> list[dict[str, Any]]:

@@ -29,7 +29,11 @@ NAVIGATION: Final = (
         ("teams", "/teams", "Teams"),
     ),
     (("reviews", "/reviews", "Reviews"), ("actions", "/actions", "Actions")),
-    (("integrations", "/integrations", "Integrations"), ("channels", "/settings/channels", "Channels")),
+    (
+        ("integrations", "/integrations", "Integrations"),
+        ("rules", "/rules", "Rules"),
+        ("channels", "/settings/channels", "Channels"),
+    ),
 )
 FOR_ADMINISTRATORS: Final = frozenset({"channels"})
 

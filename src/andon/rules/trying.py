@@ -1,0 +1,308 @@
+"""A draft of a rule, tried on the newest signals: what it would have done, had it been in force all along.
+
+Nothing is written. What is shown is as near as one can tell afterwards: the signals, their times and the incidents that
+they opened are what was, the other rules are those of today.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from andon.incidents.models import Incident
+from andon.intake.models import Signal
+from andon.kit.spans import span
+from andon.people.policy import Actor
+from andon.practice import rules as practice
+from andon.practice.grouping import RouteAction, RouteReason, route
+from andon.practice.rules import Counting, RuleKind
+from andon.practice.severity import Severity
+from andon.practice.windows import current
+from andon.practice.words import IncidentType, OrgRole
+from andon.rules import queries
+from andon.rules.book import Book, Read, Standing, key_of
+from andon.rules.facts import RuleFacts, checked
+from andon.rules.models import Rule
+
+SHOWN: Final = 200
+"""Lines of a trial that are given; the counts are of all."""
+_OPENED: Final = {RouteReason.NO_INCIDENT_YET.value, RouteReason.UNROUTED.value}
+Holds = Callable[[Read], bool]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What would have become of one signal; `error` where the rule could not say anything about it."""
+
+    signal: Signal
+    says: str
+    error: bool = False
+
+
+@dataclass
+class Trial:
+    """What a draft would have done.
+
+    Attributes:
+        looked_at: How many signals it was tried on.
+        since: When the oldest of them was first heard; None without any.
+        about: How many of them it is about.
+        changed: For how many something would have been otherwise.
+        not_opened: Incidents that would not have opened.
+        opened: How many signals without an incident would have opened one.
+        lines: The signals that it would have changed or could not read, newest first, the first few.
+        notes: Findings that are about no single signal.
+    """
+
+    looked_at: int
+    since: datetime | None
+    about: int = 0
+    changed: int = 0
+    errors: int = 0
+    opened: int = 0
+    not_opened: list[Incident] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, signal: Signal, says: str) -> None:
+        """Something would have been otherwise."""
+        self.changed += 1
+        self.lines.append(Line(signal, says))
+
+    def wrong(self, signal: Signal, says: str) -> None:
+        """The rule could not say anything about a signal."""
+        self.errors += 1
+        self.lines.append(Line(signal, says, error=True))
+
+
+def try_rule(facts: RuleFacts, now: datetime, *, by: Actor, instead_of: Rule | None = None) -> Trial:
+    """Try a draft on the newest signals that the actor may see; `instead_of` is the rule that it would change.
+
+    Raises:
+        Invalid: The draft cannot be a rule.
+    """
+    by.must_be(OrgRole.RESPONDER, "try rules")
+    signals = queries.recent_signals(by)
+    trial = Trial(len(signals), signals[0].first_at if signals else None)
+    draft = Standing.of(_unsaved(checked(facts), instead_of))
+    others = [one for one in Book.at(now).all if instead_of is None or one.rule.number != instead_of.number]
+    without = Book(others)
+    if draft.rule.what is RuleKind.MAPPING:
+        standing = sorted([*others, draft], key=lambda one: (one.rule.position, one.rule.number))
+        _try_mapping(trial, without.read(signals), Book(standing).read(signals), draft)
+    else:
+        _try_condition(trial, draft, without.read(signals), now)
+    trial.lines = trial.lines[::-1][:SHOWN]
+    return trial
+
+
+def _unsaved(facts: RuleFacts, instead_of: Rule | None) -> Rule:
+    last = 1 << 30  # a new rule comes after all others
+    return Rule(
+        number=instead_of.number if instead_of else last,
+        position=instead_of.position if instead_of else last,
+        version=instead_of.version + 1 if instead_of else 1,
+        kind=facts.kind,
+        name=facts.name,
+        expression=facts.expression,
+        system=facts.system,
+        settings=dict(facts.settings),
+        starts_at=facts.starts_at,
+        ends_at=facts.ends_at,
+    )
+
+
+def _try_condition(trial: Trial, draft: Standing, reads: Sequence[Read], now: datetime) -> None:
+    """The kinds that have a condition and do something to the signals that meet it."""
+    met: list[Read] = []
+    for read in reads:
+        outcome = draft.ask(read.seen)
+        if outcome.error and not outcome.absent:
+            trial.wrong(read.signal, outcome.error)
+        elif outcome.holds:
+            met.append(read)
+    trial.about = len(met)
+    match draft.rule.what:
+        case RuleKind.HOLD_OPEN:
+            _try_hold_open(trial, draft, met)
+        case RuleKind.AUTO_CLOSE:
+            _try_auto_close(trial, draft, met, now)
+        case RuleKind.HEARTBEAT:
+            _try_holds(trial, reads, met, lambda _read: True)
+            _try_gaps(trial, draft, met, now)
+        case _:
+            _try_holds(trial, reads, met, _holds(draft, reads, met, now))
+
+
+def _try_mapping(trial: Trial, before: Sequence[Read], after: Sequence[Read], draft: Standing) -> None:
+    for old, new in zip(before, after, strict=True):
+        outcome = draft.ask(old.seen)
+        trial.about += outcome.holds
+        told = [each for each in new.told if each["rule"] == draft.rule.number]
+        problems = [each["error"] for each in told if "error" in each]
+        if problems:
+            trial.wrong(new.signal, problems[0])
+            continue
+        changes = list(_changes(old, new))
+        if not changes:
+            continue
+        was, would = (
+            route(read.severity, read.system is not None, None, resolved=not read.signal.count).action
+            for read in (old, new)
+        )
+        if was is not would and new.signal.incident_id is None and would is RouteAction.OPEN:
+            trial.opened += 1
+            changes.append("would have opened an incident")
+        elif was is not would and would is RouteAction.RECORD:
+            changes.append("would not have opened an incident by itself")
+        trial.add(new.signal, "; ".join(changes))
+
+
+def _changes(old: Read, new: Read) -> Iterator[str]:
+    if old.system != new.system:
+        yield f"system: {old.system or 'none'} → {new.system or 'none'}"
+    if old.type != new.type:
+        yield f"type: {IncidentType(old.type).words} → {IncidentType(new.type).words}"
+    if old.severity != new.severity:
+        yield f"severity: {_level(old.severity)} → {_level(new.severity)}"
+
+
+def _level(severity: Severity | None) -> str:
+    return severity.name if severity else "not said"
+
+
+def _try_holds(trial: Trial, reads: Sequence[Read], met: Sequence[Read], holds: Holds) -> None:
+    """Signals that would have waited. An incident opens with the first of its signals that does not wait, if any."""
+    about = {read.signal.pk for read in met}
+    groups: dict[object, list[Read]] = defaultdict(list)
+    for read in reads:
+        if read.signal.incident_id is not None and read.signal.count:
+            groups[read.signal.incident_id].append(read)
+    for group in groups.values():
+        _try_incident(trial, group, lambda read: read.signal.pk in about and holds(read))
+
+
+def _try_incident(trial: Trial, group: Sequence[Read], holds: Holds) -> None:
+    """The signals of one incident, oldest first."""
+    incident = group[0].signal.incident
+    if incident is None or group[0].signal.reason_joined not in _OPENED:
+        return  # people opened it, or it is older than the signals looked at
+    waiting = []
+    for read in group:
+        if not holds(read):
+            break
+        waiting.append(read)
+    opens = group[len(waiting)].signal if len(waiting) < len(group) else None
+    if waiting and opens is None:
+        trial.not_opened.append(incident)
+    for read in waiting:
+        what = (
+            f"{incident.ref} would not have opened"
+            if opens is None
+            else f"{incident.ref} would have opened later, by “{opens.title}”"
+        )
+        trial.add(read.signal, f"would have waited; {what}")
+
+
+def _holds(draft: Standing, reads: Sequence[Read], met: Sequence[Read], now: datetime) -> Holds:
+    """Whether the draft would have kept a signal that it is about waiting, when it was first heard."""
+    settings = draft.settings
+    match draft.rule.what:
+        case RuleKind.INHIBITION:
+            return _explained(draft, reads, now)
+        case RuleKind.THRESHOLD:
+            return _below(draft, met)
+        case RuleKind.MAINTENANCE if settings.weekly is not None:
+            week = settings.weekly.window
+
+            def inside(read: Read) -> bool:
+                open_ = current(week, read.signal.first_at) is not None
+                return open_ and not practice.goes_through(read.severity, covers_severe=settings.covers_severe)
+
+            return inside
+        case _:
+            return lambda read: not practice.goes_through(read.severity, covers_severe=settings.covers_severe)
+
+
+def _explained(draft: Standing, reads: Sequence[Read], now: datetime) -> Holds:
+    other = draft.other
+    sources: dict[str, list[Signal]] = defaultdict(list)
+    for read in reads:
+        if other is not None and other.ask(read.seen).holds:
+            sources[key_of(draft, read)].append(read.signal)
+    own = {signal.pk for found in sources.values() for signal in found}
+
+    def explained(read: Read) -> bool:
+        at = read.signal.first_at
+        return read.signal.pk not in own and any(
+            source.first_at <= at < (source.resolved_at or now + timedelta(seconds=1))
+            for source in sources[key_of(draft, read)]
+        )
+
+    return explained
+
+
+def _below(draft: Standing, met: Sequence[Read]) -> Holds:
+    settings = draft.settings
+    if settings.counting == Counting.EVENTS:
+        return lambda read: read.signal.count < settings.count
+    heard: dict[str, list[Signal]] = defaultdict(list)
+    for read in met:
+        heard[key_of(draft, read)].append(read.signal)
+
+    def below(read: Read) -> bool:
+        at = read.signal.first_at
+        near = [s for s in heard[key_of(draft, read)] if at - settings.within < s.first_at <= at]
+        needed: int = settings.count
+        return len({(s.integration_id, s.fingerprint) for s in near}) < needed
+
+    return below
+
+
+def _try_hold_open(trial: Trial, draft: Standing, met: Sequence[Read]) -> None:
+    """Incidents that would have gone on in the one before."""
+    ended = {read.signal.incident_id for read in met if read.signal.incident_id}
+    known = {read.signal.incident_id: read.signal for read in reversed(met) if read.signal.incident_id}
+    last: dict[str, Incident] = {}
+    for signal in sorted(known.values(), key=lambda s: s.incident.number if s.incident else 0):
+        incident = signal.incident
+        if incident is None:
+            continue
+        before = last.get(incident.group_key)
+        if before and before.pk in ended and _comes_again(before, incident, draft.settings.waits):
+            trial.not_opened.append(incident)
+            trial.add(signal, f"would have joined {before.ref}, held open; {incident.ref} would not have opened")
+        last[incident.group_key] = incident
+
+
+def _comes_again(before: Incident, incident: Incident, waits: timedelta) -> bool:
+    if before.resolved_at is None or before.declared_by_id:
+        return False
+    return timedelta(0) <= incident.detected_at - before.resolved_at <= waits
+
+
+def _try_auto_close(trial: Trial, draft: Standing, met: Sequence[Read], now: datetime) -> None:
+    for read in met:
+        if read.fires and practice.quiet_since(now, read.signal.last_at, draft.settings.after) is None:
+            trial.add(read.signal, f"would count as ended: nothing was heard for {span(now - read.signal.last_at)}")
+
+
+def _try_gaps(trial: Trial, draft: Standing, met: Sequence[Read], now: datetime) -> None:
+    """When the heartbeat would have been missing: between what was heard, as far as is known."""
+    if not met:
+        trial.notes.append("None of these signals is this heartbeat: it would be missing from the start.")
+        return
+    times = sorted({at for read in met for at in (read.signal.first_at, read.signal.last_at)})
+    # Of a signal that fires on, each repeat moved the last time: between its first and last nothing can be told.
+    whole = [(read.signal.first_at, read.signal.last_at) for read in met]
+    gaps = [
+        later - earlier
+        for earlier, later in zip(times, [*times[1:], now], strict=True)
+        if later - earlier > draft.settings.waits and not any(a <= earlier and later <= b for a, b in whole)
+    ]
+    trial.notes.append(
+        f"It would have been missing {len(gaps)} times, at most for {span(max(gaps))}."
+        if gaps
+        else "It came in time throughout."
+    )

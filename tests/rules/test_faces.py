@@ -1,0 +1,302 @@
+"""Rules on the screen and over the API: who may see, try, make and end them, and that silence is never silent."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+
+from andon.incidents.models import Incident
+from andon.intake.models import Signal
+from andon.people.policy import Actor
+from andon.practice.words import OrgRole
+from andon.registry.models import System
+from andon.response import routing
+from andon.rules import actions
+from andon.rules.models import Rule
+from tests.response.test_routing import hear
+from tests.rules.test_routing_by_rules import labelled, signal
+from tests.support import scenes
+
+pytestmark = pytest.mark.django_db
+HOUR = timedelta(hours=1)
+
+
+def route(time):
+    while routing.route_due(time.now(), 100):
+        pass
+
+
+def filled(time, **more):
+    """A silence of the credit scorer, as a browser sends it."""
+    answers = {
+        "name": "Known noise", "system": "credit-scorer", "expression": "", "comment": "Tested until noon.",
+        "ends_at": f"{time.now() + 3 * HOUR:%Y-%m-%dT%H:%M}",
+    }  # fmt: skip
+    return answers | more
+
+
+PAGES = {"rules": [], "rule": [1], "rule_choose": [], "rule_create": ["silence"], "rule_change": [1]}
+MAY = {
+    "nadia": set(PAGES), "omar": set(PAGES), "lena": set(PAGES), "tomas": set(PAGES),
+    "sam": {"rules", "rule"}, "vera": {"rules", "rule"}, "rui": set(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("who", MAY)
+@pytest.mark.parametrize("page", PAGES)
+def test_who_sees_which_page(cast, rule, signed_in, who, page):
+    rule("silence", "", system=cast.credit_scorer)
+    answer = signed_in(getattr(cast, who)).get(reverse(page, args=PAGES[page]))
+    assert answer.status_code == (200 if page in MAY[who] else 403)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nobody_sees_anything_without_signing_in(cast, rule, client, page):
+    rule("silence", "", system=cast.credit_scorer)
+    assert client.get(reverse(page, args=PAGES[page])).status_code == 302
+
+
+def test_a_responder_silences_a_system_of_theirs_for_a_day_and_nothing_else(cast, signed_in, time):
+    lena = signed_in(cast.lena)
+    System.objects.create(slug="other", name="Other")
+    new = reverse("rule_create", args=["silence"])
+    assert lena.post(new, filled(time)).status_code == 302
+    made = Rule.objects.get()
+    assert (made.made_by, made.system, made.comment) == (cast.lena, cast.credit_scorer, "Tested until noon.")
+    for wrong in (
+        {"ends_at": f"{time.now() + 27 * HOUR:%Y-%m-%dT%H:%M}"},
+        {"system": "other"},
+        {"system": "", "expression": "true"},
+        {"comment": " "},
+        {"ends_at": ""},
+        {"ends_at": f"{time.now() - HOUR:%Y-%m-%dT%H:%M}", "starts_at": f"{time.now():%Y-%m-%dT%H:%M}"},
+    ):
+        assert lena.post(new, filled(time, **wrong)).status_code == 422, wrong
+    for kind in ("mapping", "maintenance", "inhibition", "threshold", "heartbeat", "hold_open", "auto_close"):
+        assert lena.get(reverse("rule_create", args=[kind])).status_code == 403
+    assert Rule.objects.count() == 1
+    assert lena.post(reverse("rule_end", args=[made.number])).status_code == 302
+    made.refresh_from_db()
+    assert made.ended_by == cast.lena
+
+
+def test_what_leads_made_a_responder_cannot_end_unless_it_silences_their_system(cast, rule, signed_in):
+    mapping = rule("mapping", severity=1)
+    silence = rule("silence", "true")
+    lena, vera = signed_in(cast.lena), signed_in(cast.vera)
+    for one in (mapping, silence):
+        assert lena.post(reverse("rule_end", args=[one.number])).status_code == 403
+        assert vera.post(reverse("rule_end", args=[one.number])).status_code == 403
+        assert lena.post(reverse("rule_move", args=[one.number]), {"to": "earlier"}).status_code == 403
+    assert not Rule.objects.filter(ended_at__isnull=False).exists()
+
+
+FILLED = {
+    "mapping": {"expression": "true", "set_system": "credit-scorer", "severity": "2"},
+    "silence": {"expression": "true", "ends_at": "2030-01-01T00:00", "comment": "why"},
+    "maintenance": {
+        "system": "credit-scorer",
+        "weekdays": ["0", "5"],
+        "window_starts": "22:00",
+        "window_ends": "02:00",
+        "zone": "Europe/Berlin",
+    },
+    "inhibition": {"expression": "true", "source": 'signal.title == "x"', "equal": "cluster, region"},
+    "threshold": {"expression": "true", "count": "3", "minutes": "10", "counting": "events"},
+    "heartbeat": {"expression": "true", "system": "credit-scorer", "every_minutes": "5", "grace_minutes": "0"},
+    "hold_open": {"expression": "true", "minutes": "10"},
+    "auto_close": {"expression": "true", "hours": "10"},
+}
+
+
+@pytest.mark.parametrize("kind", FILLED)
+def test_each_kind_is_made_shown_changed_and_ended(cast, signed_in, kind, time):
+    omar = signed_in(cast.omar)
+    answer = omar.post(reverse("rule_create", args=[kind]), FILLED[kind] | {"name": "First"}, follow=True)
+    assert answer.status_code == 200
+    made = Rule.objects.get(kind=kind)
+    assert "First" in answer.content.decode()
+    shown = omar.get(reverse("rule_change", args=[made.number])).content.decode()
+    assert 'value="First"' in shown
+    before = dict(made.settings)
+    answer = omar.post(
+        reverse("rule_change", args=[made.number]), FILLED[kind] | {"name": "Second", "seen_version": "1"}, follow=True
+    )
+    made.refresh_from_db()
+    assert (made.name, made.version, made.settings) == ("Second", 2, before)
+    assert "Version 1: First" in answer.content.decode()
+    assert (
+        omar.post(
+            reverse("rule_change", args=[made.number]), FILLED[kind] | {"name": "Third", "seen_version": "1"}
+        ).status_code
+        == 422
+    )
+    assert omar.post(reverse("rule_end", args=[made.number]), follow=True).status_code == 200
+    assert "Second" not in omar.get(reverse("rules")).content.decode()
+    assert "Second" in omar.get(reverse("rules") + "?ended=1").content.decode()
+    assert omar.post(reverse("rule_end", args=[made.number])).status_code == 409
+
+
+@pytest.mark.parametrize("kind", FILLED)
+def test_a_draft_is_tried_and_nothing_is_kept(cast, monitor, signed_in, kind, time):
+    hear(monitor, labelled("a", title="x", system=""), labelled("b", title="y"))
+    route(time)
+    omar = signed_in(cast.omar)
+    answer = omar.post(reverse("rule_create", args=[kind]), FILLED[kind] | {"name": "Draft", "also": "1"})
+    assert answer.status_code == 200
+    assert "Nothing is kept yet." in answer.content.decode()
+    assert "Draft" in answer.content.decode()
+    assert not Rule.objects.exists()
+
+
+def test_a_wrong_expression_is_said_at_its_field(cast, signed_in, time):
+    omar = signed_in(cast.omar)
+    answer = omar.post(
+        reverse("rule_create", args=["mapping"]), {"name": "x", "expression": "signal.titel == 1", "severity": "1"}
+    )
+    assert answer.status_code == 422
+    assert "A signal has no titel" in answer.content.decode()
+
+
+def test_silence_is_shown_at_home_in_the_lamps_on_the_system_and_in_the_list(cast, monitor, rule, signed_in, time):
+    silence = rule("silence", "", name="Deployment", system=cast.credit_scorer)
+    hear(monitor, labelled("a", title="Loud"))
+    route(time)
+    vera = signed_in(cast.vera)
+    home = vera.get(reverse("home")).content.decode()
+    assert "Kept quiet now" in home
+    assert "Deployment" in home
+    assert '<b>1</b> <span class="what">silence</span>' in home
+    assert "Deployment" in vera.get(reverse("system", args=["credit-scorer"])).content.decode()
+    quiet = vera.get(reverse("signals") + "?quiet=1").content.decode()
+    assert "Loud" in quiet
+    page = vera.get(reverse("signal", args=[signal("a").pk])).content.decode()
+    assert f"{reverse('rule', args=[silence.number])}#version-1" in page
+    assert "keeps it from opening an incident: a silence" in page
+    assert "Loud" in vera.get(reverse("rule", args=[silence.number])).content.decode()
+    time.forward(2 * HOUR)
+    route(time)
+    assert "Kept quiet now" not in vera.get(reverse("home")).content.decode()
+
+
+def test_what_a_rule_holds_of_a_restricted_incident_is_shown_to_nobody_else(cast, monitor, rule, signed_in, time):
+    hear(monitor, labelled("a", title="Secret harm"))
+    route(time)
+    Incident.objects.update(restricted=True)
+    sam = signed_in(cast.sam)
+    answer = signed_in(cast.lena).post(
+        reverse("rule_create", args=["silence"]), filled(time, also="1", expression="true")
+    )
+    assert answer.status_code == 200
+    assert "Secret harm" not in answer.content.decode()
+    cast.sam.role = OrgRole.LEAD
+    cast.sam.save()
+    answer = sam.post(
+        reverse("rule_create", args=["mapping"]), {"name": "x", "expression": "true", "severity": "1", "also": "1"}
+    )
+    assert "Secret harm" not in answer.content.decode()
+    assert (
+        "Secret harm"
+        in signed_in(cast.nadia)
+        .post(
+            reverse("rule_create", args=["mapping"]), {"name": "x", "expression": "true", "severity": "1", "also": "1"}
+        )
+        .content.decode()
+    )
+
+
+def send(client, person, method, path, body=None, scope="rules:write"):
+    token = scenes.token(person, scope)
+    return getattr(client, method)(f"/api/v1/rules{path}", body, content_type="application/json", headers=token)
+
+
+def test_a_rule_over_the_api(cast, client, monitor, time):
+    draft = {
+        "kind": "mapping",
+        "name": "By service",
+        "expression": "has(signal.labels.service)",
+        "settings": {"system_from": "signal.labels.service"},
+    }
+    hear(monitor, labelled("a", system="", service="credit-scorer"), labelled("b", system="", service="nothing"))
+    route(time)
+    tried = send(client, cast.omar, "post", "/try", draft, "rules:read").json()
+    assert (tried["looked_at"], tried["about"], tried["changed"], tried["errors"]) == (2, 2, 1, 1)
+    assert {line["says"] for line in tried["lines"]} == {
+        "system: none → Credit scorer",
+        "There is no system 'nothing' in the register.",
+    }
+    made = send(client, cast.omar, "post", "", draft)
+    assert made.status_code == 201
+    number = made.json()["number"]
+    assert made.json()["says"] == "count as about the system that signal.labels.service gives"
+    changed = send(client, cast.omar, "patch", f"/{number}", {"name": "Renamed", "version": 1})
+    assert (changed.status_code, changed.json()["version"]) == (200, 2)
+    assert send(client, cast.omar, "patch", f"/{number}", {"name": "Again", "version": 1}).status_code == 409
+    versions = send(client, cast.vera, "get", f"/{number}/versions", scope="rules:read").json()
+    assert [one["facts"]["name"] for one in versions] == ["Renamed", "By service"]
+    assert [one["ref"] for one in send(client, cast.vera, "get", "", scope="rules:read").json()] == [f"RULE-{number}"]
+    assert send(client, cast.omar, "post", f"/{number}/end").status_code == 200
+    assert send(client, cast.omar, "post", f"/{number}/end").status_code == 409
+    assert send(client, cast.vera, "get", "", scope="rules:read").json() == []
+
+
+@pytest.mark.parametrize(
+    ("who", "makes", "tries", "reads"),
+    [
+        ("nadia", 201, 200, 200),
+        ("omar", 201, 200, 200),
+        ("lena", 403, 200, 200),
+        ("sam", 403, 200, 200),
+        ("vera", 403, 403, 200),
+        ("rui", 403, 403, 403),
+    ],
+)
+def test_who_may_what_over_the_api(cast, client, time, who, makes, tries, reads):
+    draft = {"kind": "hold_open", "name": "x", "expression": "true", "settings": {"minutes": 5}}
+    person = getattr(cast, who)
+    assert send(client, person, "post", "", draft).status_code == makes
+    assert send(client, person, "post", "/try", draft, "rules:read").status_code == tries
+    assert send(client, person, "get", "", scope="rules:read").status_code == reads
+    assert send(client, person, "get", "", scope="signals:read").status_code == 403
+    assert client.get("/api/v1/rules").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"expression": "("}, "expression"),
+        ({"settings": {"minutes": 0}}, "minutes"),
+        ({"settings": {"minutes": "x"}}, "minutes"),
+        ({"settings": {}}, "settings"),
+        ({"settings": {"minutes": 5, "hours": 3}}, "settings"),
+        ({"name": " "}, "name"),
+        ({"system": "nothing"}, "system"),
+        ({"expression": ""}, "expression"),
+        ({"starts_at": "2026-01-02T00:00:00Z", "ends_at": "2026-01-01T00:00:00Z"}, "ends_at"),
+    ],
+)
+def test_what_cannot_be_a_rule_is_refused_by_field(cast, client, time, wrong, field):
+    draft = {"kind": "hold_open", "name": "x", "expression": "true", "settings": {"minutes": 5}} | wrong
+    answer = send(client, cast.omar, "post", "", draft)
+    assert answer.status_code == 422
+    assert answer.json()["field"] == field
+
+
+def test_rules_are_asked_in_an_order_that_can_be_changed(cast, rule, signed_in, time):
+    one, two = rule("mapping", severity=1), rule("mapping", severity=2)
+    signed_in(cast.omar).post(reverse("rule_move", args=[two.number]), {"to": "earlier"})
+    assert list(Rule.objects.order_by("position").values_list("number", flat=True)) == [two.number, one.number]
+    actions.move_rule(two, earlier=True, by=Actor.of(cast.omar))  # it is the first already
+    assert Rule.objects.order_by("position").first() == two
+
+
+def test_a_signal_says_over_the_api_what_rules_did(cast, client, monitor, rule, time):
+    rule("silence", "true")
+    hear(monitor, labelled("a"))
+    route(time)
+    found = client.get(
+        f"/api/v1/signals/{Signal.objects.get().pk}", headers=scenes.token(cast.vera, "signals:read")
+    ).json()
+    assert found["rules"][0]["says"] == "keeps it from opening an incident: a silence keeps it from opening an incident"
+    assert found["looked_at_again"] is not None
+    assert found["incident_reason"] == "a silence keeps it from opening an incident"

@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-peers: $(STAMP) ## set up the other sides that tests talk to for real (MLflow, moto, Evidently, NannyML), each by itself
+peers: $(STAMP) ## set up the other sides that tests talk to for real (MLflow, moto, Evidently, …), each by itself
 	$(BIN)/python -m tools.peers
 
 demo: $(STAMP) ## one incident from signal to review, on a database of its own; then leaves the server running

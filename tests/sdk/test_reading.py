@@ -118,6 +118,34 @@ def test_a_checkpoint_has_several_validations_bare_or_wrapped():
     )
 
 
+def test_an_expectation_is_known_again_by_what_it_expects_not_by_its_id():
+    validation = json.loads((SAMPLES / "great-expectations.json").read_text())
+    (one, _) = read(validation)
+    config = validation["results"][0]["expectation_config"]
+    config["id"], config["kwargs"]["batch_id"] = "another", "another"
+    (again, _) = read(validation)
+    config["kwargs"]["mostly"] = 0.9
+    (other, _) = read(validation)
+    assert one.key == again.key != other.key
+
+
+def test_a_scan_that_broke_is_a_finding_of_its_own():
+    broken = {
+        "scanStartTimestamp": "2026-03-02T02:00:00+00:00",
+        "definitionName": "nightly",
+        "hasErrors": True,
+        "checks": [],
+    }
+    (finding,) = read(broken)
+    assert (finding.title, finding.failing) == ("Soda scan nightly ended in an error", True)
+    (fine,) = read({**broken, "hasErrors": False})
+    assert (fine.key, fine.failing) == (finding.key, False)
+
+
+def test_a_run_of_dbt_in_which_nothing_ran():
+    assert read({"metadata": {"dbt_schema_version": "v6"}, "results": []}) == []
+
+
 def test_values_of_people_are_never_read():
     validation = json.loads((SAMPLES / "great-expectations.json").read_text())
     validation["results"][0]["result"] |= {"partial_unexpected_list": ["Jane Roe"], "observed_value": ["Jane Roe"]}

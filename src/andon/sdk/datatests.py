@@ -3,20 +3,26 @@
 Only names and figures are read. Rows that failed stay where they are: they may be about people.
 """
 
+import json
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import Any
 
 from andon.sdk.findings import Finding, instant
 
 _DBT_FAILS = {"fail", "error", "runtime error", "warn"}
 _DBT_PASSES = {"pass", "success"}
+_DBT_VERBS = {"fail": "fails", "warn": "warns", "pass": "passes", "success": "succeeds"}
 _SODA_FAILS = {"fail", "warn"}
 
 
 def is_dbt(document: Mapping[str, Any]) -> bool:
-    """Whether it is dbt's `run_results.json`."""
+    """Whether it is dbt's `run_results.json`, which may hold that nothing ran."""
     results = document.get("results")
-    return isinstance(results, list) and bool(results) and all(_has(result, "unique_id") for result in results)
+    if not isinstance(results, list):
+        return False
+    says_so = _has(document.get("metadata"), "dbt_schema_version")
+    return (says_so or bool(results)) and all(_has(result, "unique_id") for result in results)
 
 
 def from_dbt(document: Mapping[str, Any]) -> Iterator[Finding]:
@@ -28,14 +34,12 @@ def from_dbt(document: Mapping[str, Any]) -> Iterator[Finding]:
             continue
         name = str(result["unique_id"])
         kind, _, rest = name.partition(".")
-        failures = result.get("failures")
-        counted = f"{failures} rows. " if isinstance(failures, int) and failures else ""
         yield Finding(
             key=f"dbt/{name}",
-            title=f"dbt {kind} {_short(rest)} {'passes' if status in _DBT_PASSES else _verb(status)}",
+            title=f"dbt {kind} {_short(rest)} {_DBT_VERBS.get(status, 'ended in an error')}",
             failing=status in _DBT_FAILS,
-            description=f"{counted}{result.get('message') or ''}".strip(),
-            labels={"tool": "dbt", "test": name, "status": status, "failures": failures},
+            description=str(result.get("message") or ""),
+            labels={"tool": "dbt", "test": name, "status": status, "failures": result.get("failures")},
             minor=status == "warn",
             at=at,
         )
@@ -44,10 +48,6 @@ def from_dbt(document: Mapping[str, Any]) -> Iterator[Finding]:
 def _short(rest: str) -> str:
     """`bank.not_null_income.5a1b` without project and hash."""
     return rest.split(".")[1] if "." in rest else rest
-
-
-def _verb(status: str) -> str:
-    return {"fail": "fails", "warn": "warns"}.get(status, "ended in an error")
 
 
 def is_great_expectations(document: Mapping[str, Any]) -> bool:
@@ -60,7 +60,10 @@ def is_great_expectations(document: Mapping[str, Any]) -> bool:
 
 
 def from_great_expectations(document: Mapping[str, Any]) -> Iterator[Finding]:
-    """One finding an expectation, with counts and shares but none of the values that were found."""
+    """One finding an expectation, with counts and shares but none of the values that were found.
+
+    It is known again by what it expects: its id is a new one with every run of a context that is not kept.
+    """
     runs = document.get("run_results")
     if isinstance(runs, Mapping):
         for run in runs.values():
@@ -78,9 +81,10 @@ def from_great_expectations(document: Mapping[str, Any]) -> Iterator[Finding]:
         about = ", ".join(
             columns or [str(column) for column in given.get("column_list") or given.get("column_set") or []]
         )
+        own = sha256(json.dumps({**given, "batch_id": None}, sort_keys=True, default=str).encode()).hexdigest()[:8]
         passes = bool(result.get("success"))
         yield Finding(
-            key="/".join(part for part in ("gx", suite, asset, str(config.get("id") or ""), kind, about) if part),
+            key="/".join(part for part in ("gx", suite, asset, kind, about, own) if part),
             title=" ".join([
                 kind, *([f"of {about}"] if about else []), "holds" if passes else "does not hold",
                 *([f"in {asset}"] if asset else []),
@@ -106,7 +110,8 @@ def _gx_figures(result: Mapping[str, Any]) -> str:
     found = _object(result.get("result"))
     names = ("observed_value", "element_count", "unexpected_count", "unexpected_percent", "missing_count")
     figures = [f"{name} {found[name]}" for name in names if isinstance(found.get(name), int | float)]
-    if _object(result.get("exception_info")).get("raised_exception"):
+    raised = _object(result.get("exception_info"))
+    if any(_object(one).get("raised_exception") for one in (raised, *raised.values())):  # bare, or one for each metric
         figures.append("the check itself ended in an error")
     return ", ".join(figures)
 
@@ -114,12 +119,23 @@ def _gx_figures(result: Mapping[str, Any]) -> str:
 def is_soda(document: Mapping[str, Any]) -> bool:
     """Whether it is the result of a Soda scan."""
     checks = document.get("checks")
-    return isinstance(checks, list) and bool(checks) and all(_has(check, "outcome") for check in checks)
+    if not isinstance(checks, list):
+        return False
+    return (bool(checks) or "scanStartTimestamp" in document) and all(_has(check, "outcome") for check in checks)
 
 
 def from_soda(document: Mapping[str, Any]) -> Iterator[Finding]:
-    """One finding a check; one that could not be evaluated says nothing."""
+    """One finding a check, and one for the scan: an error in it may be why a check says nothing."""
     at = instant(document.get("scanEndTimestamp") or document.get("dataTimestamp"))
+    scan = str(document.get("definitionName") or document.get("defaultDataSource") or "scan")
+    broken = bool(document.get("hasErrors"))
+    yield Finding(
+        key=f"soda/{scan}",
+        title=f"Soda scan {scan} {'ended in an error' if broken else 'ran'}",
+        failing=broken,
+        labels={"tool": "soda", "scan": scan},
+        at=at,
+    )
     for check in document["checks"]:
         outcome = str(check.get("outcome") or "").lower()
         if outcome not in _SODA_FAILS | {"pass"}:

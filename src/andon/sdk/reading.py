@@ -48,6 +48,8 @@ def _document(source: Any) -> Mapping[str, Any]:
         return _parsed(_text(Path(source)))
     if isinstance(source, Mapping):
         return source
+    if isinstance(runs := getattr(source, "run_results", None), Mapping):  # a checkpoint of Great Expectations
+        return {"run_results": {str(name): _document(run) for name, run in runs.items()}}
     for name in ("to_json_dict", "json"):  # Great Expectations; Evidently
         if callable(make := getattr(source, name, None)):
             return _parsed(make())

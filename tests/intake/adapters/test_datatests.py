@@ -21,7 +21,7 @@ def test_dbt():
     failed, warned, passed = parse(sample("dbt.json"), system="credit-scorer", url="https://ci.example.org/7")
     assert (failed.status, failed.severity_hint, failed.system_hint) == ("firing", 3, "credit-scorer")
     assert failed.title == "dbt test not_null_applications_income fails"
-    assert failed.description == "42 rows. Got 42 results, configured to fail if != 0"
+    assert failed.description == "Got 42 results, configured to fail if != 0"
     assert failed.fingerprint == "credit-scorer/dbt/test.bank.not_null_applications_income.8f8f8a3b1c"
     assert failed.url == "https://ci.example.org/7"
     assert (warned.status, warned.severity_hint) == ("firing", 4)
@@ -37,7 +37,8 @@ def test_great_expectations_without_the_values_it_found():
 
 
 def test_soda():
-    failed, passed = parse(sample("soda.json"), {"severity": "s2"})
+    ran, failed, passed = parse(sample("soda.json"), {"severity": "s2"})
+    assert (ran.title, ran.passing) == ("Soda scan nightly ran", True)
     assert (failed.title, failed.description) == (
         "missing_count(income) = 0 (applications.income) fails",
         "Measured: 42.0",

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from andon.intake.adapters import adapters, help_text, samples
@@ -94,3 +94,56 @@ def test_a_setting_that_cannot_be_meant_is_refused_when_it_is_written(kind, opti
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_settings_there_is_nothing_to_complain_of(kind):
     adapters()[kind].check({field.name: "" for field in adapters()[kind].fields})
+
+
+def places(value, path=()):
+    """Every place in a JSON value, as the path to it."""
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, below in inner:
+        yield from places(below, (*path, key))
+
+
+def put(value, path, new):
+    """The value with another in that place; `...` takes it out."""
+    if not path:
+        return None if new is ... else new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    if new is ... and len(path) == 1:
+        del copy[path[0]]
+    else:
+        copy[path[0]] = put(copy[path[0]], path[1:], new)
+    return copy
+
+
+ODD = st.sampled_from([
+    ..., None, "", " ", 0, -1, 1.5, 1e308, 2**70, True, [], {}, [None], {"": None}, "\x00", "\ud7ff", "9" * 400, "x" * 5_000, "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00", "andon_system: \x00", "javascript:alert(1)", "https://[", [[]], {"a": {"b": []}},
+])  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data())
+@settings(max_examples=150)
+def test_a_sample_with_one_part_replaced_is_understood_or_refused_in_words(kind, data):
+    """Bodies that are nearly right reach further into an adapter than random ones."""
+    request = data.draw(st.sampled_from(list(samples(kind).values())))
+    try:
+        body = msgspec.json.decode(request.body)
+    except msgspec.DecodeError:
+        return  # a sender that does not speak JSON
+    for _ in range(data.draw(st.integers(1, 2))):
+        body = put(body, data.draw(st.sampled_from(list(places(body)))), data.draw(ODD | json_values))
+    said = None
+    with suppress(Malformed, Unsigned):
+        said = adapters()[kind].parse(Request(msgspec.json.encode(body), request.headers), {})
+    for event in said.events if said else ():
+        assert 0 < len(event.fingerprint) <= 255
+        texts = [text for text in msgspec.structs.astuple(event) if isinstance(text, str)]
+        assert not any("\x00" in text for text in (*texts, *event.labels, *event.labels.values()))
+        assert event.severity_hint in {None, 1, 2, 3, 4, 5}
+        assert event.title
+        assert not event.url or event.url.startswith(("http://", "https://"))
+    for change in said.changes if said else ():
+        assert change.title
+        assert len(change.key) <= 255

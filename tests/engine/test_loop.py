@@ -127,7 +127,7 @@ def test_its_beat_is_seen_while_it_runs_and_taken_away_when_it_stops(running: tu
 
 @pytest.mark.django_db
 def test_an_engine_that_died_is_not_taken_for_one_that_runs(time: FixedClock):
-    beats.beat("dead", started_at=time.now(), audit=None, failing={})
+    beats.beat("dead", started_at=time.now(), audit=None, modules={})
     assert beats.status(time.now()).healthy
     status = beats.status(time.forward(timedelta(seconds=21)))
     assert not status.healthy
@@ -136,7 +136,7 @@ def test_an_engine_that_died_is_not_taken_for_one_that_runs(time: FixedClock):
 
 @pytest.mark.django_db
 def test_a_failing_module_shows(time: FixedClock):
-    beats.beat("one", started_at=time.now(), audit=None, failing={"delivery": {"failures": 3, "error": "boom"}})
+    beats.beat("one", started_at=time.now(), audit=None, modules={"delivery": {"failures": 3, "error": "boom"}})
     status = beats.status(time.now())
     assert not status.healthy
     assert status.failing == {"delivery": "boom"}

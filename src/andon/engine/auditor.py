@@ -15,7 +15,7 @@ from django.db.models import Q
 from andon.incidents.models import Incident
 from andon.incidents.timeline import hold, record
 from andon.intake.models import Signal
-from andon.kit import wake
+from andon.kit import fence, wake
 from andon.paging import sending
 from andon.paging.models import Page
 from andon.people.policy import Actor
@@ -112,6 +112,7 @@ def _silent_incidents(now: datetime) -> Finding | None:
 @transaction.atomic
 def _give_next_page(pk: Any, now: datetime) -> bool:
     """Make an incident's next page due now, unless somebody has acknowledged or repaired it meanwhile."""
+    fence.hold()
     incident = hold(pk)
     waits = awaits_person(State(incident.state), acknowledged=incident.acknowledged_at is not None)
     if not waits or incident.next_page_at is not None:

@@ -25,6 +25,8 @@ class EngineStatus:
         passed: Whether it passed; None before the first.
         findings: What it found: dicts with check, says, count, repaired.
         failing: Modules that fail at present, name to what they said.
+        left: Modules that some engine leaves to a newer one, because it is older than the rules of the database.
+        undone: Those of them that no engine does.
     """
 
     running: int
@@ -33,21 +35,33 @@ class EngineStatus:
     passed: bool | None
     findings: tuple[dict[str, Any], ...]
     failing: Mapping[str, str]
+    left: tuple[str, ...] = ()
+    undone: tuple[str, ...] = ()
 
     @property
     def healthy(self) -> bool:
-        """Whether pages can be relied on: an engine runs, its audit does not fail, no module does."""
-        return self.running > 0 and self.passed is not False and not self.failing
+        """Whether pages can be relied on: an engine runs, its audit does not fail, no module does or is left undone."""
+        return self.running > 0 and self.passed is not False and not self.failing and not self.undone
 
     @property
     def sentence(self) -> str:
         """What to say above every page while something is wrong; empty while nothing is."""
         if self.running == 0:
             return "The engine is not running: nobody is paged. Start it with andon engine, or restart andon serve."
+        if self.undone:
+            return (
+                f"Nobody does this part of the engine: {', '.join(self.undone)}. A newer version of Andon has worked "
+                "on this database, and only an older one runs now. Start the newer version."
+            )
         if self.failing:
             return f"Part of the engine fails: {', '.join(self.failing)}. Pages may be late; the log says why."
         if self.passed is False:
             return " ".join(finding["says"] for finding in self.findings)
+        if self.left:
+            return (
+                f"An engine of an older version still runs and leaves to the newer one: {', '.join(self.left)}. "
+                "Update it or stop it."
+            )
         return ""
 
 
@@ -57,18 +71,24 @@ def status(now: datetime) -> EngineStatus:
     alive = [row for row in rows if abs(now - row.beat_at) <= ALIVE]  # a clock set back leaves beats of the future
     audits = sorted((row.audited_at, row.name) for row in alive if row.audited_at)
     audited = next((row for row in alive if audits and row.name == audits[-1][1]), None)
+    left = [{name for name, said in row.modules.items() if "newer" in said} for row in alive]
     return EngineStatus(
         running=len(alive),
         last_beat=rows[0].beat_at if rows else None,
         audited_at=audited.audited_at if audited else None,
         passed=audited.audit_passed if audited else None,
         findings=tuple(audited.findings) if audited else (),
-        failing={name: said["error"] for row in alive for name, said in row.modules.items()},
+        failing={name: said["error"] for row in alive for name, said in row.modules.items() if "error" in said},
+        left=tuple(sorted(set().union(*left))),
+        undone=tuple(sorted(set.intersection(*left))) if left else (),
     )
 
 
-def beat(name: str, *, started_at: datetime, audit: Audit | None, failing: Mapping[str, Any]) -> None:
-    """Write that the engine `name` runs; rows of engines that died a day ago go."""
+def beat(name: str, *, started_at: datetime, audit: Audit | None, modules: Mapping[str, Any]) -> None:
+    """Write that the engine `name` runs, and of which modules there is something to say.
+
+    Rows of engines that died a day ago go.
+    """
     now = clock.now()
     EngineBeat.objects.update_or_create(
         name=name,
@@ -78,7 +98,7 @@ def beat(name: str, *, started_at: datetime, audit: Audit | None, failing: Mappi
             "audited_at": audit.at if audit else None,
             "audit_passed": audit.passed if audit else None,
             "findings": audit.rows() if audit else [],
-            "modules": dict(failing),
+            "modules": dict(modules),
         },
     )
     EngineBeat.objects.filter(beat_at__lt=now - _FORGOTTEN).delete()

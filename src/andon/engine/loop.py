@@ -8,18 +8,19 @@ what was due is still due when it comes back.
 import os
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
 from django.db import Error as DatabaseTrouble
 
-from andon.engine import beats, lines
+from andon.engine import beats, lines, locks
 from andon.engine.mirroring import Mirroring
 from andon.engine.modules import Auditor, Delivery, Escalation, Heartbeat, Module, Retention, Routing, Rules
-from andon.kit import clock, ids, wake
+from andon.kit import clock, fence, ids, wake
 from andon.paging import adapters
 from andon.paging.sending import Find
 from andon.slack.working import WORKERS as SLACK_WORKERS
@@ -47,7 +48,13 @@ class Engine:
     """One engine of one process; any number may run beside each other on one database."""
 
     def __init__(
-        self, modules: Sequence[Module], *, name: str, tick: float = TICK, auditor: Auditor | None = None
+        self,
+        modules: Sequence[Module],
+        *,
+        name: str,
+        tick: float = TICK,
+        auditor: Auditor | None = None,
+        rules: Mapping[str, int] = locks.RULES,
     ) -> None:
         self.name = name
         self.modules = modules
@@ -57,6 +64,8 @@ class Engine:
         self._health = {module.name: _Health() for module in modules}
         self._started_at = clock.now()
         self._beat_due = 0.0
+        self._rules = {module.name: rules[module.name] for module in modules if module.name in rules}
+        self._newer: dict[str, int] = {}
 
     def run(self) -> None:
         """Go round until `stop`; then let work on the wire end."""
@@ -64,13 +73,18 @@ class Engine:
         try:
             while not self._stopping.is_set():
                 wake.engine.clear()  # before the look: what is written during it wakes the next round
+                beats_now = clock.monotonic() >= self._beat_due
+                if beats_now:
+                    self._beat_due = clock.monotonic() + BEAT_EVERY
+                    self._stand()
                 worked = self.run_once()
-                self._beat()
+                if beats_now:
+                    self._beat()
                 if not worked and not self._stopping.is_set():
                     wake.engine.wait(self._tick)
         finally:
             for module in self.modules:
-                module.stop()
+                self._stop(module)
             self._forget()
             lines.drop()
             _log.info("the engine has stopped", engine=self.name)
@@ -106,14 +120,23 @@ class Engine:
             if health.failures
         }
 
+    @property
+    def left(self) -> dict[str, dict[str, Any]]:
+        """The modules that a newer engine has taken over, with both versions."""
+        return {name: {"version": self._rules[name], "newer": newer} for name, newer in self._newer.items()}
+
     def _run(self, module: Module, now: datetime, limit: int) -> int:
-        """One module, its failure contained."""
+        """One module, its failure contained; nothing of one that a newer engine has taken over."""
         health = self._health[module.name]
-        if clock.monotonic() < health.rests_until:
+        if clock.monotonic() < health.rests_until or module.name in self._newer:
             return 0
         try:
             lines.freshen()
-            done = module.run_once(now, limit)
+            with fence.around(partial(self._may, module)):
+                done = module.run_once(now, limit)
+        except fence.Closed:
+            self._leave()
+            return 0
         except Exception as error:  # noqa: BLE001  one module's failure, whatever it is, must not stop the others
             self._failed(module, health, error)
             return 0
@@ -131,21 +154,50 @@ class Engine:
         if isinstance(error, DatabaseTrouble):
             lines.drop()
 
+    def _may(self, module: Module) -> None:
+        """What each transaction of a module begins with."""
+        if module.name in self._rules:
+            locks.check(module.name, self._rules[module.name])
+
+    def _stand(self) -> None:
+        """See which modules are this engine's to do."""
+        try:
+            self._leave()
+        except DatabaseTrouble:
+            _log.warning("the modules' locks could not be looked at", exc_info=True)
+            lines.drop()
+
     def _beat(self) -> None:
-        """Say every few seconds, where every process can read it, that this engine goes round."""
-        if clock.monotonic() < self._beat_due:
-            return
-        self._beat_due = clock.monotonic() + BEAT_EVERY
+        """Say where every process can read it that this engine goes round."""
         try:
             beats.beat(
                 self.name,
                 started_at=self._started_at,
                 audit=self._auditor.last if self._auditor else None,
-                failing=self.failing,
+                modules=self.failing | self.left,
             )
         except DatabaseTrouble:
             _log.warning("the engine's beat could not be written", exc_info=True)
             lines.drop()
+
+    def _leave(self) -> None:
+        """Take over what is older than this engine, and leave alone what is newer."""
+        before, self._newer = self._newer, locks.take(self._rules, self.name)
+        for module in self._newer.keys() - before.keys():
+            _log.error(
+                "a newer version of Andon has taken this module over; this engine leaves it alone",
+                module=module,
+                ours=self._rules[module],
+                newer=self._newer[module],
+            )
+
+    def _stop(self, module: Module) -> None:
+        """Let a module's work on the wire end; what became of it is not ours to write if a newer engine has it."""
+        try:
+            with fence.around(partial(self._may, module)):
+                module.stop()
+        except fence.Closed:
+            _log.warning("a newer engine has taken over; what is on the wire is settled by it", module=module.name)
 
     def _forget(self) -> None:
         """An engine that stops in order leaves no row behind that would look like a dead one."""
@@ -155,7 +207,13 @@ class Engine:
             _log.warning("the engine's beat could not be removed", exc_info=True)
 
 
-def build(*, find: Find = adapters.find, senders: int | None = None, tick: float = TICK) -> Engine:
+def build(
+    *,
+    find: Find = adapters.find,
+    senders: int | None = None,
+    tick: float = TICK,
+    rules: Mapping[str, int] = locks.RULES,
+) -> Engine:
     """The engine with all its modules. `senders=0` sends in the loop's own thread (tests, simulations)."""
     name = f"{socket.gethostname()[:30]}:{os.getpid()}:{ids.new().hex[-6:]}"
     watcher = Auditor()
@@ -174,4 +232,4 @@ def build(*, find: Find = adapters.find, senders: int | None = None, tick: float
         heartbeat,
         Retention(),
     ]
-    return Engine(modules, name=name, tick=tick, auditor=watcher)
+    return Engine(modules, name=name, tick=tick, auditor=watcher, rules=rules)

@@ -14,10 +14,24 @@ class EngineBeat(models.Model):
     audited_at = models.DateTimeField(null=True, blank=True)
     audit_passed = models.BooleanField(null=True)
     findings = models.JSONField(default=list)  # [{"check", "says", "count", "repaired"}]
-    modules = models.JSONField(default=dict)  # name -> {"failures", "error"} of the modules that fail at present
+    modules = models.JSONField(
+        default=dict
+    )  # name -> {"failures", "error"}, or {"version", "newer"}: left to a newer engine
 
     class Meta:
         ordering: ClassVar = ["-beat_at"]
 
     def __str__(self) -> str:
         return self.name
+
+
+class ModuleLock(models.Model):
+    """By which version of a module's rules the rows of this database are to be read and written."""
+
+    module = models.CharField(max_length=40, primary_key=True)
+    version = models.PositiveIntegerField()
+    taken_at = models.DateTimeField()
+    taken_by = models.CharField(max_length=80)  # the engine that brought this version
+
+    def __str__(self) -> str:
+        return f"{self.module} {self.version}"

@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError
 from andon.engine import auditor
 from andon.engine.auditor import Audit
 from andon.intake.actions import prune_deliveries
-from andon.kit import clock, outbound, wake
+from andon.kit import clock, fence, outbound, wake
 from andon.kit.errors import Refused
 from andon.paging import adapters, outcomes, sending
 from andon.paging.channel import Receipt
@@ -165,6 +165,9 @@ class Delivery:
             outcomes.settle(self._to_settle, clock.now())
         except (OperationalError, InterfaceError):
             raise  # the database is away: they stay here, and are written when it is back
+        except fence.Closed:
+            self._to_settle = []  # a newer engine claims these pages when their lease ends, and sends them again
+            raise
         except Exception:  # noqa: BLE001  whatever is wrong with one outcome must not hold up the others
             _log.exception("outcomes of pages could not be written together; each is written by itself")
             self._settle_each()

@@ -35,6 +35,23 @@ def lock_for_writers(rows: models.QuerySet[M]) -> models.QuerySet[M]:
     return rows.select_for_update(no_key=True, of=("self",)) if not is_sqlite() else rows
 
 
+_LOCKS_OF_ANDON = 0x616E646F
+"""PostgreSQL's advisory locks are one space for all that use a database; ours are numbered under this."""
+
+
+def hold_name(name: str, *, alone: bool) -> None:
+    """Hold a name until the transaction ends: beside others who hold it so, or alone.
+
+    Who waits to hold it alone comes before those who ask after them, so that it does not wait for ever. On SQLite the
+    transaction already holds the whole database.
+    """
+    if is_sqlite():
+        return
+    hold = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {hold}(%s, hashtext(%s))", [_LOCKS_OF_ANDON, name])
+
+
 def rows_of_json(columns: Mapping[str, str]) -> str:
     """SQL that reads one parameter, a JSON list of lists, as rows: names of columns with their types.
 

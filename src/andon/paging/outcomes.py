@@ -13,7 +13,7 @@ from django.db.models import Q
 
 from andon.incidents import timeline
 from andon.incidents.models import Incident
-from andon.kit import db, wake
+from andon.kit import db, fence, wake
 from andon.paging import adapters, following
 from andon.paging.channel import Outcome, Receipt
 from andon.paging.models import Page
@@ -64,6 +64,7 @@ def settle(done: Iterable[tuple[Page, Receipt]], now: datetime) -> int:
     A page that was cancelled while on the wire and did go out is written as sent, because it was. The pages that
     travel in one message have one fate.
     """
+    fence.hold()
     done = [(one, receipt) for page, receipt in done for one in (page, *page.others)]
     wanted = {page.incident_id for page, _ in done}
     # Always in the same order, so that two engines that settle at once never wait for each other in a ring.

@@ -20,7 +20,7 @@ from django.db import Error as DatabaseTrouble
 from django.db import transaction
 
 from andon.incidents.models import Incident
-from andon.kit import clock, db
+from andon.kit import clock, db, fence
 from andon.paging import adapters, compose, outcomes
 from andon.paging.channel import Channel, Destination, Receipt
 from andon.paging.message import Message
@@ -145,6 +145,7 @@ def _hold(found: Look, now: datetime) -> None:
     The incidents are held first, as wherever pages are written: who raises the severity of one either comes before,
     and is seen here, or finds its pages held, and releases them (`actions.release`).
     """
+    fence.hold()
     held = {one.page: one for one in found.plan.held}
     pages = Page.objects.filter(pk__in=held)
     rows = Incident.objects.filter(pk__in=pages.values("incident")).order_by("pk")
@@ -159,6 +160,7 @@ def _hold(found: Look, now: datetime) -> None:
 @transaction.atomic
 def _take(going: Sequence[Going], now: datetime, name: str) -> list[Page]:
     """Lease those of the pages that are still due and that no other replica is taking at this moment."""
+    fence.hold()
     lease = f"{name[:40]}/{uuid.uuid4().hex}"  # of this claim alone: an older attempt of ours must not settle it
     keys = [pk for message in going for pk in message.pages]
     rows = db.lock_free(Page.objects.filter(due(now), pk__in=keys))

@@ -18,7 +18,7 @@ from django.db.models import Exists, OuterRef
 
 from andon.incidents.models import Incident
 from andon.incidents.timeline import News, hold, record, record_all
-from andon.kit import db
+from andon.kit import db, fence
 from andon.kit.together import together
 from andon.oncall import queries as oncall
 from andon.oncall.queries import Reached
@@ -43,6 +43,7 @@ def escalate_due(now: datetime, limit: int) -> int:
     due as before if they leave them so.
     """
     with transaction.atomic():
+        fence.hold()
         due = db.lock_free(Incident.objects.filter(next_page_at__lte=now).order_by("next_page_at"))
         keys = list(due.values_list("pk", flat=True)[:limit])
         return together(keys, partial(take_steps, now=now), partial(_take_step_whatever_happens, now=now))

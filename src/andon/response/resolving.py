@@ -10,7 +10,7 @@ from andon.incidents.models import Incident
 from andon.incidents.policy import must_respond
 from andon.incidents.timeline import hold, record
 from andon.intake.models import Integration, Signal
-from andon.kit import clock
+from andon.kit import clock, fence
 from andon.kit.errors import Conflict, Invalid
 from andon.paging import actions as paging
 from andon.people.policy import Actor
@@ -98,6 +98,7 @@ def resolve_due(now: datetime, limit: int) -> int:
 
 @transaction.atomic
 def _resolve_held_open(key: UUID, now: datetime) -> None:
+    fence.hold()
     held = hold(key)
     if held.resolve_at is None or held.resolve_at > now:
         return  # another engine was quicker, or it fired and ended once more

@@ -21,7 +21,7 @@ from andon.intake import actions as intake
 from andon.intake import queries as heard
 from andon.intake.actions import Routed
 from andon.intake.models import Integration, Signal
-from andon.kit import db
+from andon.kit import db, fence
 from andon.kit.together import together
 from andon.people.policy import Actor
 from andon.practice.grouping import RouteAction, RouteDecision, group_key, route
@@ -66,6 +66,7 @@ def route_due(now: datetime, limit: int) -> int:
     """
     failures: list[Exception] = []
     with transaction.atomic():
+        fence.hold()
         taken = _take_up(now, limit)
         if not taken:
             return 0

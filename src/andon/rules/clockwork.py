@@ -13,7 +13,7 @@ from django.db.models import Q
 from andon.intake import own
 from andon.intake.events import Event, event
 from andon.intake.models import Signal
-from andon.kit import db
+from andon.kit import db, fence
 from andon.kit.spans import span
 from andon.practice import rules as practice
 from andon.practice.grouping import SignalStatus
@@ -44,6 +44,7 @@ def heartbeats_due(now: datetime, limit: int) -> int:
 @transaction.atomic
 def _look(key: UUID, now: datetime) -> int:
     """Decide about one heartbeat, and write the decision with its consequence."""
+    fence.hold()
     row = db.lock(Heartbeat.objects.filter(pk=key).select_related("rule__system")).first()
     if row is None or row.rule.ended_at is not None:
         return 0

@@ -71,6 +71,7 @@ WRITERS = (
     "incidents/timeline.py",                     # the one writer of the timeline
     "intake/recording.py", "intake/beside.py",   # the group commit of what was heard
     "paging/sending.py", "paging/outcomes.py",   # the outbox: claimed, settled
+    "paging/telling.py",                         # the same for news of a broken contact point
     "paging/following.py", "paging/mirroring.py",  # the same for what other services are told
     "reviews/drafting.py",                       # an action by rule
     "intake/own.py", "rules/clockwork.py",       # what Andon says itself, and what has gone quiet

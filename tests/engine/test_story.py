@@ -127,7 +127,12 @@ def test_retries_end_and_are_given_up_within_minutes(story: Story, cast: Cast):
 def test_a_contact_point_that_says_it_is_gone_is_broken_at_once(story: Story, cast: Cast):
     story.answers(Receipt.broken("410", gone=True))
     open_incident(cast.credit_scorer, cast.vera)
-    assert [message.to for message in story.run()] == ["Lena", "Tomas"]
+    said = [(message.to, message.kind) for message in story.run()]
+    assert sorted(said) == [
+        ("Lena", "page"),
+        ("Nadia", "broken"),
+        ("Tomas", "page"),
+    ]  # and an administrator hears of it
     point = cast.lena.contact_points.get()
     assert not point.works
     assert point.broken_reason == "410"

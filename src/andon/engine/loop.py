@@ -20,6 +20,7 @@ from django.db import Error as DatabaseTrouble
 from andon.engine import beats, lines, locks
 from andon.engine.mirroring import Mirroring
 from andon.engine.modules import Auditor, Delivery, Escalation, Heartbeat, Module, Retention, Routing, Rules
+from andon.engine.telling import Telling
 from andon.kit import clock, fence, ids, wake
 from andon.paging import adapters
 from andon.paging.sending import Find
@@ -221,6 +222,7 @@ def build(
     slack = SlackWork(name) if senders is None else SlackWork(name, workers=min(senders, SLACK_WORKERS))
     mirrors = Mirroring(name, find=find) if senders is None else Mirroring(name, find=find, tellers=senders)
     heartbeat = Heartbeat(lambda: watcher.last, beside=senders != 0)
+    telling = Telling(name, find=find, beside=senders != 0)
     modules: list[Module] = [
         Routing(),
         Escalation(),
@@ -228,6 +230,7 @@ def build(
         Rules(),
         slack,
         mirrors,
+        telling,
         watcher,
         heartbeat,
         Retention(),

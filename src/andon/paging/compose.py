@@ -63,6 +63,28 @@ def test(point: ContactPoint, link: str) -> Message:
     )
 
 
+def broken(point: ContactPoint, other: ContactPoint) -> Message:
+    """What a person is told by `other` when `point` broke: their own, or somebody's whom they administer."""
+    own, name = point.person_id == other.person_id, point.person.name
+    whom = "you" if own else name
+    does = "Send a test from your account page and confirm it, or remove the contact point."
+    if not own:
+        does = f"{name} sends a test from their account page and confirms it, or removes the contact point."
+    at = point.broken_at or clock.now()
+    path = reverse("account") + "#contact-points" if own else reverse("person", args=[point.person_id])
+    return Message(
+        key=ids.digest(f"broken/{point.pk}/{at.isoformat()}/{other.pk}")[:32],
+        kind="broken",
+        at=at,
+        to=other.person.name,
+        headline=f"Andon can no longer reach {whom} by {point.get_kind_display()}",
+        why=f"{(point.broken_reason or 'It took no message').rstrip('.')}. Pages do not go there any more, and the "
+        f"systems that rely on {whom} are not ready. {does}",
+        link=settings.BASE_URL + path,
+        link_label="Look at your contact points" if own else f"Look at {name}",
+    )
+
+
 def incident_url(incident: Incident) -> str:
     """The incident's page, where one signs in."""
     return settings.BASE_URL + reverse("incident", args=[incident.number])

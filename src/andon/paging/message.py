@@ -44,7 +44,7 @@ class Message:
 
     Attributes:
         key: The idempotency key, the same for every attempt.
-        kind: "page" or "test".
+        kind: "page", "test", or "broken": one of somebody's contact points broke.
         at: When it was put into the outbox.
         to: The name of the person it is for.
         headline: The one line that a lock screen shows.

@@ -106,6 +106,14 @@ def own_contact_points(who: Person) -> QuerySet[ContactPoint]:
     return who.contact_points.filter(removed_at=None)
 
 
+def broken_contact_points(by: Actor) -> QuerySet[ContactPoint]:
+    """Contact points of active people that broke: the actor's own, and for an administrator everybody's."""
+    rows = ContactPoint.objects.filter(broken_at__isnull=False, removed_at=None, person__is_active=True)
+    if not by.may(OrgRole.ADMIN):
+        rows = rows.filter(person=by.person) if by.person else rows.none()
+    return rows.select_related("person").order_by("-broken_at")
+
+
 def manages(by: Actor, which: Team) -> bool:
     """Whether the actor may change a team: leads and up, and its managers."""
     if by.may(OrgRole.LEAD):

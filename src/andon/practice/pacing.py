@@ -37,7 +37,7 @@ LONGEST_QUIET: Final = timedelta(hours=14)
 """How long quiet hours may be on the wall."""
 LONGEST_HELD: Final = timedelta(hours=24)
 """Nothing is held longer than this after it was due, whatever speaks for it."""
-MOST_INCIDENTS: Final = 10
+MOST_INCIDENTS: Final = 5
 """Incidents that one message names: more would not be read, and not fit into a text message."""
 
 

@@ -14,6 +14,7 @@ from andon.incidents.policy import visible
 from andon.kit import clock
 from andon.oncall import queries as oncall
 from andon.oncall.queries import NowAndNext
+from andon.people import queries as people
 from andon.people.policy import Actor
 from andon.practice.lifecycle import UNRESOLVED, State
 from andon.practice.severity import Severity
@@ -61,6 +62,7 @@ def home(by: Actor, zone: tzinfo) -> dict[str, Any]:
         "silences": _silences(now) if by.may(OrgRole.VIEWER) else [],
         "uncovered": [_gap(found, by) for found in uncovered[:SHOWN]],
         "overdue": _overdue(by),
+        "broken": _broken(by),
         "live_url": "/live/",
     }
 
@@ -185,6 +187,20 @@ def _silences(now: datetime) -> list[dict[str, Any]]:
             "until": quiet.ends,
         }
         for quiet in rules.quiet_now(now)[:SHOWN]
+    ]
+
+
+def _broken(by: Actor) -> list[dict[str, str]]:
+    """Contact points that broke: the viewer's own, and for administrators everybody's."""
+    return [
+        {
+            "text": f"{'Your' if own else f'{point.person}’s'} contact point {point.get_kind_display()} broke",
+            "reason": point.broken_reason,
+            "url": reverse("account") + "#contact-points" if own else reverse("person", args=[point.person_id]),
+            "label": "Repair it" if own else "Look",
+        }
+        for point in people.broken_contact_points(by)[:SHOWN]
+        for own in [by.person is not None and point.person_id == by.person.pk]
     ]
 
 

@@ -68,7 +68,9 @@ def change_contact_point(contact_point: ContactPoint, *, label: str, delay_minut
 def remove_contact_point(contact_point: ContactPoint, *, by: Actor) -> None:
     """Stop using it. The row stays, because pages point at it."""
     _must_be_theirs(contact_point.person, by)
-    removed = ContactPoint.objects.filter(pk=contact_point.pk, removed_at=None).update(removed_at=clock.now())
+    removed = ContactPoint.objects.filter(pk=contact_point.pk, removed_at=None).update(
+        removed_at=clock.now(), tell_at=None
+    )
     if removed != 1:
         raise Conflict("This contact point was removed in the meantime.")
 
@@ -96,7 +98,7 @@ def verify_contact_point(token: str) -> ContactPoint:
     found = contact_point_of(token)
     now = clock.now()
     verified = ContactPoint.objects.filter(pk=found.pk, removed_at=None).update(
-        verified_at=found.verified_at or now, broken_at=None, broken_reason=""
+        verified_at=found.verified_at or now, proved_at=now, broken_at=None, broken_reason="", tell_at=None
     )
     if verified != 1:
         raise _no_such_link()

@@ -17,7 +17,7 @@ class Adapter:
     def send(self, message: Message, destination: Destination) -> Receipt:  # noqa: ARG002  the log is the destination
         """Write one line."""
         _log.info(
-            "page" if message.kind == "page" else "test message",
+            "page" if message.kind == "page" else f"{message.kind} message",
             to=message.to,
             headline=message.subject,
             why=message.why,

@@ -31,6 +31,7 @@ _TOKEN_LASTS = timedelta(hours=12)  # the most that RFC 8292, 2 allows is 24 h
 def text(message: Message, largest: int = LARGEST) -> bytes:
     """The JSON that the service worker shows; words are cut, body before title, until it fits `largest` bytes."""
     lines = [f"{n}. {step}" for n, step in enumerate(message.first, 1)]
+    lines += [f"{one.headline}\n{one.link}" for one in message.also]
     facts: dict[str, Any] = {
         "key": message.key,
         "kind": message.kind,
@@ -38,7 +39,7 @@ def text(message: Message, largest: int = LARGEST) -> bytes:
         "title": message.subject,
         "body": "\n".join([message.why, *lines]),
         "link": _path(message.link),
-        "act": "Acknowledge" if message.kind == "page" else message.link_label,
+        "act": "Acknowledge" if message.kind == "page" and not message.also else message.link_label,
         "tag": topic(message),
     }
     for name in ("body", "title"):

@@ -41,10 +41,13 @@ def _arguments(message: Message, member: str) -> dict[str, Any]:
 
 def _draw(message: Message) -> Drawn:
     why = blocks.escape(message.why)
-    if message.about is None:
+    if message.kind == "test":
         token = message.link.rstrip("/").rpartition("/")[2]
         lines = [f"{blocks.escape(message.to)}: {why}"]
         return blocks.message(message.subject, lines, blocks.confirm(message.link_label, token))
+    if message.about is None:
+        row = blocks.buttons([], "", link=message.link, link_label=message.link_label)
+        return blocks.message(message.subject, [why], row)
     first = blocks.message(message.subject, [why, _steps(message.first)], _row(message.about, message.link))
     others = [blocks.message(one.headline, [blocks.escape(one.why)], _row(one.about, one.link)) for one in message.also]
     return Drawn(first.text, tuple(block for drawn in (first, *others) for block in drawn.blocks)[:MOST_BLOCKS])

@@ -21,10 +21,11 @@ def of_page(message: Message) -> str:
         drill = "This is a drill. " if about.kind == "drill" else ""
         number = about.ref.removeprefix("INC-")
         what = f"{drill}Incident {number}, {_WORDS[about.severity]}. {about.system}. {about.title[:_LONGEST_PART]}"
+    others = " and ".join(one.about.ref.removeprefix("INC-") for one in message.also)
+    also = f" There is a page for incident {others} too: open your messages for that." if others else ""
     first = f" First: {message.first[0][:_LONGEST_PART]}." if message.first else ""
-    return (
-        f"This is Andon, with a page for {message.to}. {what}.{first} Press 4 to acknowledge. Press 1 to hear it again."
-    )
+    words = f"This is Andon, with a page for {message.to}. {what}.{first}{also}"
+    return f"{words} Press 4 to acknowledge. Press 1 to hear it again."
 
 
 def of_test(name: str) -> str:

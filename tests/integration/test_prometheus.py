@@ -4,14 +4,23 @@ Real processes throughout; a webhook on loopback plays the pager.
 """
 
 import json
+import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+import httpx
 import pytest
 
 from tests.support.listener import listening
 from tests.support.processes import RunningAndon, running_andon
-from tests.support.prometheus import missing, running_prometheus
+from tests.support.prometheus import (
+    alertmanager_config,
+    free_port,
+    missing,
+    running_alertmanager,
+    running_prometheus,
+)
 
 pytestmark = [
     pytest.mark.heavy,
@@ -37,10 +46,20 @@ System.objects.create(slug="credit-scorer", name="Credit scorer", stage="product
 
 
 def test_a_rule_that_fires_opens_an_incident_and_pages_and_its_end_resolves_it(tmp_path, database_url):
+    through("alertmanager", tmp_path, database_url, severity=2)
+
+
+@pytest.mark.parametrize(("kind", "severity"), [("pagerduty", 2), ("opsgenie", 3)])
+def test_the_same_through_what_alertmanager_sends_to_other_pagers(tmp_path, kind, severity):
+    through(kind, tmp_path, None, severity=severity)
+
+
+def through(kind, tmp_path, database_url, *, severity):
+    """The story of one rule, Alertmanager being set up as the integration's own help says."""
     with listening() as pager, running_andon(tmp_path, database_url) as andon:
         andon.python(ORGANISATION, address=f"{pager.url}/pager")
-        sender = andon.integration("alertmanager", "prometheus", resolves_incidents=True)
-        with running_prometheus(tmp_path, url=sender.url, token=sender.token) as gauge:
+        sender = andon.integration(kind, "prometheus", resolves_incidents=True)
+        with running_prometheus(tmp_path, url=sender.url, token=sender.token, kind=kind) as gauge:
             gauge.value = 0.2
             until(lambda: pager.heard, andon)
             fired = signal(andon)
@@ -49,8 +68,8 @@ def test_a_rule_that_fires_opens_an_incident_and_pages_and_its_end_resolves_it(t
             until(lambda: incident(andon)[0] == "resolved", andon)
             ended = signal(andon)
 
-        status, title, system, type_, severity, count, _ = fired
-        assert (status, system, type_, severity) == ("firing", "credit-scorer", "performance_degradation", 2)
+        status, title, system, type_, said, count, _ = fired
+        assert (status, system, type_, said) == ("firing", "credit-scorer", "performance_degradation", severity)
         assert title == "20% of credit decisions fail"
         assert count >= 1
         assert ended[0] == "resolved"
@@ -63,6 +82,52 @@ def test_a_rule_that_fires_opens_an_incident_and_pages_and_its_end_resolves_it(t
         assert kinds[0] == "opened"
         assert {"page_sent", "signals_ended", "resolved"} <= set(kinds)
         assert andon.sql("SELECT count(*) FROM incidents_incident") == [(1,)]
+
+
+ALERTS = 40
+
+
+def test_overload_is_503_to_a_real_alertmanager_which_tries_again_until_nothing_is_missing(tmp_path):
+    alertmanager = free_port()
+    with running_andon(tmp_path, engine=False) as andon:
+        sender = andon.integration("alertmanager", "prometheus")
+        config = alertmanager_config("alertmanager", url=sender.url, token=sender.token)
+        with running_alertmanager(tmp_path, config, port=alertmanager):
+            with another_writer(andon):
+                fire(alertmanager)
+                until(lambda: failed(alertmanager) > 0, andon)
+                assert andon.sql("SELECT count(*) FROM intake_signal") == [(0,)]
+            until(lambda: andon.sql("SELECT count(*) FROM intake_signal") == [(ALERTS,)], andon, 90)
+            heard = andon.sql("SELECT DISTINCT outcome FROM intake_delivery")
+    assert heard == [("accepted",)]
+
+
+@contextmanager
+def another_writer(andon: RunningAndon) -> Iterator[None]:
+    """Somebody else holds the database for writing, as a long maintenance would: nothing can be written meanwhile."""
+    connection = sqlite3.connect(andon.database_url.removeprefix("sqlite:///"), isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+        connection.close()
+
+
+def fire(alertmanager: int) -> None:
+    """Give Alertmanager alerts, as Prometheus does."""
+    alerts = [
+        {"labels": {"alertname": f"Alert{n}", "severity": "info"}, "startsAt": "2026-03-02T03:00:00Z"}
+        for n in range(ALERTS)
+    ]
+    httpx.post(f"http://127.0.0.1:{alertmanager}/api/v2/alerts", json=alerts, timeout=10).raise_for_status()
+
+
+def failed(alertmanager: int) -> float:
+    """How many of its requests Alertmanager saw fail."""
+    text = httpx.get(f"http://127.0.0.1:{alertmanager}/metrics", timeout=10).text
+    name = 'alertmanager_notification_requests_failed_total{integration="webhook"}'
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
 
 
 def signal(andon: RunningAndon) -> tuple:

@@ -12,6 +12,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import yaml
+
+from andon.intake.adapters import help_text
+
 BINARIES = ("prometheus", "prometheus-alertmanager")
 
 RULES = """
@@ -40,15 +44,14 @@ scrape_configs:
     static_configs: [{{targets: ["127.0.0.1:{gauge}"]}}]
 """
 
-ALERTMANAGER = """
-route: {{receiver: andon, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}
-receivers:
-  - name: andon
-    webhook_configs:
-      - url: {url}
-        send_resolved: true
-        http_config: {{authorization: {{type: Bearer, credentials: {token}}}}}
-"""
+ROUTE = {"receiver": "andon", "group_by": ["..."], "group_wait": "0s", "group_interval": "1s", "repeat_interval": "1h"}
+
+
+def alertmanager_config(kind: str, *, url: str, token: str) -> str:
+    """Alertmanager's configuration with the receiver that an integration's own help says to paste."""
+    _, _, rest = help_text(kind, address=url, token=token).partition("```yaml\n")
+    pasted = yaml.safe_load(rest.partition("```")[0])
+    return yaml.safe_dump({"route": ROUTE, "receivers": pasted["receivers"]})
 
 
 def missing() -> list[str]:
@@ -94,12 +97,12 @@ class Gauge:
 
 
 @contextmanager
-def running_prometheus(folder: Path, *, url: str, token: str) -> Iterator[Gauge]:
-    """Prometheus watching a gauge, Alertmanager sending what fires to `url` with a bearer token."""
+def running_prometheus(folder: Path, *, url: str, token: str, kind: str = "alertmanager") -> Iterator[Gauge]:
+    """Prometheus watching a gauge, Alertmanager sending what fires to `url` as that kind of integration takes it."""
     gauge = Gauge()
     alertmanager, cluster_off = free_port(), "--cluster.listen-address="
     (folder / "rules.yml").write_text(RULES)
-    (folder / "alertmanager.yml").write_text(ALERTMANAGER.format(url=url, token=token))
+    (folder / "alertmanager.yml").write_text(alertmanager_config(kind, url=url, token=token))
     (folder / "prometheus.yml").write_text(
         PROMETHEUS.format(rules=folder / "rules.yml", alertmanager=alertmanager, gauge=gauge.port)
     )

@@ -1,0 +1,125 @@
+"""A real OpenSMTPD (Debian's package) on loopback between monitors, Andon and people's mailboxes, which a test reads.
+
+There is one OpenSMTPD a machine: its queue and its control socket have fixed places, and it starts as root alone.
+"""
+
+import asyncio
+import os
+import shutil
+import smtplib
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import Message
+from pathlib import Path
+
+from aiosmtpd.smtp import SMTP, Envelope
+
+from tests.support.prometheus import free_port
+
+SMTPD, SMTPCTL = "/usr/sbin/smtpd", shutil.which("smtpctl") or "/usr/sbin/smtpctl"
+CONFIG = """
+listen on 127.0.0.1 port {port} hostname mail.example.org
+queue ttl 5m
+action "andon" relay host smtp://127.0.0.1:{andon}
+action "people" relay host smtp://127.0.0.1:{people}
+match from any for domain "andon.example.org" action "andon"
+match from any for domain "example.org" action "people"
+"""
+
+
+def missing() -> str:
+    """Why there is no OpenSMTPD to talk to; empty where there is."""
+    if not Path(SMTPD).exists():
+        return "OpenSMTPD is not installed (Debian: apt install opensmtpd)"
+    if os.geteuid() != 0:
+        return "OpenSMTPD starts as root alone"
+    if subprocess.run([SMTPCTL, "show", "status"], capture_output=True, check=False).returncode == 0:
+        return "this machine's own OpenSMTPD runs, and there is one a machine"
+    return ""
+
+
+@dataclass
+class Mailboxes:
+    """Where people's mail ends up."""
+
+    port: int
+    received: list[tuple[list[str], Message]] = field(default_factory=list)
+
+    async def handle_DATA(  # noqa: N802  the library's name
+        self, _server: SMTP, _session: object, envelope: Envelope
+    ) -> str:
+        self.received.append((list(envelope.rcpt_tos), message_from_bytes(envelope.original_content or b"")))
+        return "250 OK"
+
+
+@dataclass
+class MailServer:
+    """A running OpenSMTPD."""
+
+    port: int
+    mailboxes: Mailboxes
+    log: Path
+
+    def send(self, letter: str, *, to: str, sender: str = "monitor@example.org") -> None:
+        """Hand a mail to it, as a monitor does."""
+        with smtplib.SMTP("127.0.0.1", self.port, timeout=20) as client:
+            client.sendmail(sender, [to], letter.replace("\n", "\r\n").encode())
+
+    def try_again_now(self) -> None:
+        """Let it try at once what it could not pass on, rather than when its patience says."""
+        subprocess.run([SMTPCTL, "schedule", "all"], capture_output=True, check=False)
+
+
+@contextmanager
+def running_mailserver(folder: Path, *, andon: int) -> Iterator[MailServer]:
+    """OpenSMTPD that passes mail for andon.example.org on to a port, and mail for example.org to mailboxes."""
+    port = free_port()
+    with ExitStack() as running:
+        mailboxes = running.enter_context(_mailboxes())
+        config, log = folder / "smtpd.conf", folder / "smtpd.log"
+        config.write_text(CONFIG.format(port=port, andon=andon, people=mailboxes.port))
+        config.chmod(0o600)
+        output = running.enter_context(log.open("wb"))
+        process = subprocess.Popen([SMTPD, "-d", "-v", "-f", str(config)], stdout=output, stderr=output)
+        running.callback(process.wait, 15)
+        running.callback(process.terminate)
+        running.callback(subprocess.run, [SMTPCTL, "remove", "all"], capture_output=True, check=False)
+        _answers(port, log)
+        yield MailServer(port, mailboxes, log)
+
+
+@contextmanager
+def _mailboxes() -> Iterator[Mailboxes]:
+    """A mail server that keeps what it is given, in a thread of its own."""
+    boxes = Mailboxes(free_port())
+    loop = asyncio.new_event_loop()
+
+    async def listen() -> asyncio.Server:
+        return await loop.create_server(lambda: SMTP(boxes, hostname="mailboxes"), "127.0.0.1", boxes.port)
+
+    server = loop.run_until_complete(listen())
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield boxes
+    finally:
+        loop.call_soon_threadsafe(server.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.close()
+
+
+def _answers(port: int, log: Path, within: float = 20) -> None:
+    deadline = time.monotonic() + within
+    while True:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        if time.monotonic() > deadline:
+            raise AssertionError(f"OpenSMTPD does not answer:\n{log.read_text(errors='replace')}")
+        time.sleep(0.1)

@@ -1,6 +1,6 @@
-"""Writes the pages of docs/reference that come from the code: settings, commands, API. `make docs` runs this.
+"""Writes the pages of docs that come from the code: settings, commands, API, rules, senders. `make docs` runs this.
 
-A test and `make check` hold that the committed pages are current, so none of the three can be undocumented.
+A test and `make check` hold that the committed pages are current, so none of these can be undocumented.
 """
 
 import os
@@ -12,6 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
+SENDERS = "../how-to/senders"
 NOTE = "<!-- Written by `make docs` from the code; edit the code, then run it again. -->\n"
 
 
@@ -32,7 +33,8 @@ def prepare() -> None:
 def pages() -> dict[str, str]:
     """Every generated page: name of the file and its text."""
     prepare()
-    return {"settings.md": settings_page(), "cli.md": cli_page(), "api.md": api_page(), "rules.md": rules_page()}
+    written = {"settings.md": settings_page(), "cli.md": cli_page(), "api.md": api_page(), "rules.md": rules_page()}
+    return written | {f"{SENDERS}/{name}": text for name, text in sender_pages().items()}
 
 
 def stale() -> Iterator[str]:
@@ -40,7 +42,44 @@ def stale() -> Iterator[str]:
     for name, text in pages().items():
         file = FOLDER / name
         if not file.exists() or file.read_text(encoding="utf-8") != text:
-            yield f"docs/reference/{name} is not what the code says: run make docs"
+            yield f"{_shown(file)} is not what the code says: run make docs"
+
+
+def sender_pages() -> dict[str, str]:
+    """A page for each kind of sender, from the help that its integration shows; and the list of them."""
+    from andon.intake.adapters import adapters
+
+    groups: dict[str, list[str]] = {}
+    for kind, sender in adapters().items():
+        groups.setdefault(sender.group, []).append(f"| [{sender.title}]({kind}.md) | {_cell(sender.line)} |")
+    head = "| sender | what Andon takes |\n|---|---|\n"
+    listed = "\n\n".join(f"## {group}\n\n{head}" + "\n".join(rows) for group, rows in sorted(groups.items()))
+    found = {f"{kind}.md": _sender_page(kind, sender) for kind, sender in adapters().items()}
+    return {"README.md": f"# Senders of signals\n\n{NOTE}\n{listed}\n"} | found
+
+
+def _sender_page(kind: str, sender: Any) -> str:
+    from andon.intake.adapters import help_text
+    from andon.kit.spans import span
+
+    token = "0123456789abcdef0123456789abcdef" if sender.short_token else "andon_in_…"
+    text = help_text(kind, address=f"https://andon.example.org/intake/{kind}/production", token=token)
+    own = [f"| {field.label} | {_cell(field.help)} |" for field in sender.fields]
+    if sender.signed_by:
+        meaning = "What the sender signs with. Once it is set, every request must be signed, and needs no token."
+        own.append(f"| {sender.signed_by} | {meaning} |")
+    asked = ["", "| it asks for | meaning |", "|---|---|", *own] if own else []
+    after = span(sender.auto_close) if sender.auto_close else ""
+    closes = ["", f"A signal that is not heard of again within {after} counts as ended."] if after else []
+    return "\n".join(
+        [
+            f"# Connect {sender.title}", "", NOTE, sender.line, "",
+            f"Under *Integrations*, choose *Connect a sender*, then *{sender.title}*. You need the role lead. The page",
+            "that follows shows what stands here with your own address and token. A test signal from there says what",
+            "Andon makes of a body, and leaves nothing behind.",
+            *asked, *closes, "", "## On the sender's side", "", text.strip(), "",
+        ]
+    )  # fmt: skip
 
 
 def rules_page() -> str:
@@ -172,10 +211,15 @@ def _sentence(text: str | None) -> str:
 
 def main() -> None:
     """Write the pages."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
-        print(f"docs/reference/{name}")
+        file = FOLDER / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        print(_shown(file))
+
+
+def _shown(file: Path) -> str:
+    return file.resolve().relative_to(ROOT).as_posix()
 
 
 if __name__ == "__main__":

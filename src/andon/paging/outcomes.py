@@ -163,21 +163,21 @@ class Report:
     Attributes:
         ref: The provider's mark of the attempt (`Receipt.ref`).
         reason: Why, in words.
-        broken: This destination will not take it, ever; else another attempt may arrive.
+        outcome: As in `Receipt`; by default another attempt may arrive.
         gone: As in `Receipt`.
         most: Attempts after which the page is given up.
     """
 
     ref: str
     reason: str
-    broken: bool = False
+    outcome: Outcome = Outcome.RETRY
     gone: bool = False
     most: int = ATTEMPTS
 
     @property
     def receipt(self) -> Receipt:
         """The same as the outcome of an attempt."""
-        return Receipt.broken(self.reason, gone=self.gone) if self.broken else Receipt.retry(self.reason)
+        return Receipt(Outcome(self.outcome), reason=self.reason, gone=self.gone)
 
 
 @transaction.atomic
@@ -207,7 +207,7 @@ def _returned(page: Page, incident: Incident, report: Report, now: datetime) -> 
         mine.update(state=Page.State.PENDING, due_at=again, sent_at=None, provider_ref="", last_error=error)
         timeline.record(incident, "page_returned", _entry(page) | {"reason": report.reason}, by=Actor.engine(), at=now)
         return True
-    mine.update(state=Page.State.FAILED, due_at=None, last_error=error, refused=report.broken)
+    mine.update(state=Page.State.FAILED, due_at=None, last_error=error, refused=report.receipt.outcome is Outcome.BROKEN)
     _given_up(page, incident, report.receipt, now)
     return True
 

@@ -21,7 +21,6 @@ from andon.paging import compose, links, outcomes
 from andon.paging import queries as outbox
 from andon.paging.adapters.sms import twilio
 from andon.paging.adapters.voice import script
-from andon.paging.channel import Outcome
 from andon.paging.outcomes import Report
 from andon.paging.providers.queries import settings_of
 from andon.people.actions.contacts import contact_point_of, verify_contact_point
@@ -122,7 +121,7 @@ def _undelivered(ref: str, code: str) -> Report:
     known = twilio.of_code(int(code))
     if known is None:
         return Report(ref, f"The message did not arrive; the phone provider says {code}.")
-    return Report(ref, known.reason, broken=known.outcome is Outcome.BROKEN, gone=known.gone)
+    return Report(ref, known.reason, known.outcome, gone=known.gone)
 
 
 def _xml(reply: ET.Element) -> HttpResponse:

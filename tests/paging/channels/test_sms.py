@@ -263,6 +263,28 @@ def test_a_number_that_is_dead_brings_the_chain_forward_and_breaks_when_it_happe
     assert page_of(second, cast).refused
 
 
+def test_what_no_attempt_can_change_brings_the_chain_forward_at_once_and_blames_nobody(
+    night: Provider, incident: Incident, cast: Cast, story: Story
+):
+    for _ in range(2):
+        report(night, code="30034", sid=page_of(incident, cast).provider_ref)
+        assert page_of(incident, cast).state == "failed"
+    assert not page_of(incident, cast).refused
+    story.paged(cast.tomas)
+
+
+def test_pages_that_travelled_in_one_message_come_back_together(
+    night: Provider, incident: Incident, cast: Cast, story: Story
+):
+    other = open_incident(cast.credit_scorer, cast.vera, "Another one")
+    story.run()
+    lead, second = page_of(incident, cast), page_of(other, cast)
+    Page.objects.filter(pk__in=[lead.pk, second.pk]).update(bundle=lead.key, provider_ref="SM9")
+    url = f"http://testserver/phone/status/sms/{lead.key}"
+    assert night.calls(url, MessageSid="SM9", MessageStatus="failed", ErrorCode="30003").status_code == 204
+    assert [page_of(one, cast).state for one in (incident, other)] == ["pending", "pending"]
+
+
 def test_after_so_many_attempts_the_chain_goes_on_and_the_number_is_not_blamed(
     night: Provider, incident: Incident, cast: Cast, story: Story
 ):

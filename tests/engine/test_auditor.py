@@ -11,7 +11,7 @@ from andon.incidents.models import Incident
 from andon.intake.models import Integration, Signal
 from andon.kit.clock import FixedClock
 from andon.paging import sending
-from andon.paging.models import Page
+from andon.paging.models import Mirror, Page
 from andon.people.policy import Actor
 from andon.response.acknowledging import acknowledge
 from tests.support.cast import Cast
@@ -47,6 +47,22 @@ def test_a_silent_incident_is_paged_and_its_timeline_says_so(story: Story, incid
     assert [(f.check, f.count, f.repaired) for f in found.findings] == [("silent_incidents", 1, 1)]
     assert "escalation_repaired" in kinds(incident)
     story.paged(cast.tomas)
+    assert audit(story.time.now()).passed
+
+
+def test_a_service_that_nobody_tells_is_found_and_one_under_another_clock_is_told(
+    story: Story, incident: Incident, cast: Cast
+):
+    story.run()
+    mirror = Mirror.objects.create(
+        incident=incident, contact_point=cast.lena.contact_points.get(), due_at=story.time.now() - timedelta(minutes=3)
+    )
+    assert checks(story.time) == ["late_mirrors"]
+    Mirror.objects.update(due_at=story.time.now() + timedelta(hours=3))
+    assert checks(story.time) == ["clock_set_back"]
+    story.run()
+    mirror.refresh_from_db()
+    assert mirror.due_at is None
     assert audit(story.time.now()).passed
 
 
@@ -189,7 +205,7 @@ def test_each_check_is_answered_by_an_index(story: Story):
     ) as asked:
         audit(story.time.now())
     reads = [query["sql"] for query in asked.captured_queries if query["sql"].startswith("SELECT")]
-    assert len(reads) == 8
+    assert len(reads) == 9
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL scans small tables whatever the index; the plan is judged on SQLite")
     with connection.cursor() as cursor:

@@ -16,8 +16,8 @@ from andon.incidents.models import Incident
 from andon.incidents.timeline import hold, record
 from andon.intake.models import Signal
 from andon.kit import fence, wake
-from andon.paging import sending
-from andon.paging.models import Page
+from andon.paging import mirroring, sending
+from andon.paging.models import Mirror, Page
 from andon.people.policy import Actor
 from andon.practice.lifecycle import UNRESOLVED, State, awaits_person
 from andon.response import routing
@@ -70,6 +70,7 @@ def audit(now: datetime) -> Audit:
         _abandoned_pages(now),
         _unrouted_signals(now),
         _late_pages(now),
+        _late_mirrors(now),
         _signals_held_for_ever(now),
         _late_by_rule(now),
     )
@@ -93,6 +94,8 @@ def _times_of_another_clock(now: datetime) -> Finding | None:
     due = Signal.objects.filter(route_at__isnull=False)
     early += due.filter(leased_until__gt=now + routing.REST + SKEW).update(leased_until=None)
     early += due.filter(route_at__gt=now + SKEW, held_by=None).update(route_at=now)
+    longest = max(*mirroring.WAITS, sending.LEASE)
+    early += Mirror.objects.filter(due_at__gt=now + longest + SKEW).update(due_at=now)
     count = incidents + early
     says = "The clock was set back: pages, steps or signals waited for times that lay too far ahead. They are due now."
     return Finding("clock_set_back", says, count, count) if count else None
@@ -149,6 +152,13 @@ def _late_pages(now: datetime) -> Finding | None:
     count = Page.objects.filter(state=Page.State.PENDING, due_at__lt=now - PAGE_PATIENCE).count()
     says = "Pages have been due for more than two minutes and were not sent: people are paged late."
     return Finding("late_pages", says, count) if count else None
+
+
+def _late_mirrors(now: datetime) -> Finding | None:
+    """Services that keep an incident of their own are told when it is due."""
+    count = Mirror.objects.filter(due_at__lt=now - PAGE_PATIENCE).count()
+    says = "Services such as PagerDuty were not told for more than two minutes that incidents are taken or over."
+    return Finding("late_mirrors", says, count) if count else None
 
 
 def _signals_held_for_ever(now: datetime) -> Finding | None:

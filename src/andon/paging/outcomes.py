@@ -207,7 +207,9 @@ def _returned(page: Page, incident: Incident, report: Report, now: datetime) -> 
         mine.update(state=Page.State.PENDING, due_at=again, sent_at=None, provider_ref="", last_error=error)
         timeline.record(incident, "page_returned", _entry(page) | {"reason": report.reason}, by=Actor.engine(), at=now)
         return True
-    mine.update(state=Page.State.FAILED, due_at=None, last_error=error, refused=report.receipt.outcome is Outcome.BROKEN)
+    mine.update(
+        state=Page.State.FAILED, due_at=None, last_error=error, refused=report.receipt.outcome is Outcome.BROKEN
+    )
     _given_up(page, incident, report.receipt, now)
     return True
 

@@ -204,6 +204,13 @@ def test_a_channel_that_is_switched_off_takes_nothing(night: Provider, incident:
     assert who_has(incident) is None
 
 
+def test_what_no_text_holds_is_refused_before_a_database_sees_it(night: Provider, incident: Incident):
+    given = {"From": LENAS, "Body": f"resolve {incident.number} \0"}
+    assert night.calls("http://testserver/phone/sms", **given).status_code == 400
+    url = night.forms[-1]["StatusCallback"]
+    assert night.calls(url, MessageSid="\0", MessageStatus="failed").status_code == 400
+
+
 # By phone call.
 
 
@@ -255,7 +262,7 @@ def test_any_other_key_reads_it_again(night: Provider, call: dict[str, str], inc
 
 
 def test_what_people_typed_stays_text(night: Provider, cast: Cast, story: Story):
-    opened(cast, story, "</Say><Dial>+19005550100</Dial> & \x00 <x")
+    opened(cast, story, "</Say><Dial>+19005550100</Dial> & \x07 <x")
     story.forward(minutes=5)
     (form,) = [one for one in night.forms if "Url" in one]
     reply = fetch(night, form)

@@ -58,6 +58,8 @@ def from_provider(view: View) -> View:
         signature = request.headers.get("X-Twilio-Signature", "")
         if not twilio.is_genuine(url, request.POST.dict(), signature, account):
             return HttpResponse("The signature does not fit.", status=403, content_type="text/plain")
+        if any("\0" in value for value in request.POST.values()):
+            return HttpResponse("No text has a NUL in it.", status=400, content_type="text/plain")
         return view(request, **named)
 
     return checked

@@ -7,15 +7,15 @@ compare-and-set, as pages are.
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 from django.db import Error as DatabaseTrouble
 from django.db import transaction
-from django.db.models import F
 
 from andon.incidents import timeline
 from andon.incidents.models import Incident
-from andon.kit import db
+from andon.kit import db, fence
 from andon.paging import adapters, compose
 from andon.paging.channel import Destination, Outcome, Receipt
 from andon.paging.mirrored import Mirrors, Stands, stands
@@ -29,13 +29,17 @@ WAITS = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800))
 _log = structlog.get_logger(__name__)
 
 
-@transaction.atomic
 def claim(now: datetime, limit: int, name: str) -> list[Mirror]:
     """Take up to `limit` due rows for `name`, on disk; nobody else tells them until the lease ends."""
     due = Mirror.objects.filter(due_at__lte=now).order_by("due_at")
     keys = list(due.values_list("pk", flat=True)[:limit])
-    if not keys:
-        return []
+    return _take(keys, now, name) if keys else []
+
+
+@transaction.atomic
+def _take(keys: list[UUID], now: datetime, name: str) -> list[Mirror]:
+    """Lease those of the rows that are still due and that no other replica is taking at this moment."""
+    fence.hold()
     rows = db.lock_free(Mirror.objects.filter(pk__in=keys, due_at__lte=now))
     taken = list(rows.select_related("incident", "contact_point__person"))
     lease = f"{name[:40]}/{uuid.uuid4().hex}"
@@ -82,8 +86,10 @@ def tell(telling: Telling) -> Receipt:
         return _fault(telling.row, error)
 
 
+@transaction.atomic
 def settle(row: Mirror, receipt: Receipt | None, now: datetime) -> bool:
     """Write what became of a telling; False when the row is no longer this claim's, and so is told again."""
+    fence.hold()
     mine = Mirror.objects.filter(pk=row.pk, leased_by=row.leased_by)
     if receipt is None or receipt.outcome is Outcome.SENT:
         return bool(mine.update(due_at=None, attempts=0, last_error=""))
@@ -93,11 +99,10 @@ def settle(row: Mirror, receipt: Receipt | None, now: datetime) -> bool:
     return _given_up(row, receipt, now)
 
 
-@transaction.atomic
 def _given_up(row: Mirror, receipt: Receipt, now: datetime) -> bool:
     incident = timeline.hold(row.incident_id)
     mine = Mirror.objects.filter(pk=row.pk, leased_by=row.leased_by)
-    if not mine.update(due_at=None, attempts=F("attempts"), last_error=receipt.reason[:500]):
+    if not mine.update(due_at=None, last_error=receipt.reason[:500]):
         return False
     body = {
         "person": str(row.contact_point.person_id),

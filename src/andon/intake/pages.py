@@ -92,6 +92,7 @@ def signal(request: HttpRequest, pk: UUID) -> HttpResponse:
             "why_this": wording.why_this_signal(row),
             "why_there": wording.why_there(row),
             "by_rules": wording.by_rules(row),
+            "silence_url": wording.silencing(row) if by.may(OrgRole.RESPONDER) else "",
             "earlier": queries.earlier_episodes(by, row),
             "deliveries": deliveries,
         },

@@ -1,16 +1,20 @@
 """Why a signal is as it is, in words for a person."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.urls import reverse
 
 from andon.intake.models import Signal
-from andon.practice.grouping import HELD, DedupReason, RouteDecision, RouteReason, SignalStatus
+from andon.practice.grouping import DedupReason, RouteDecision, RouteReason, SignalStatus
 from andon.practice.severity import Severity
 from andon.practice.words import IncidentType
+
+_NAME: Final = 120  # characters of a rule's name
 
 
 def why_this_signal(signal: Signal) -> str:
@@ -58,6 +62,7 @@ class ByRule:
         says: What it did, as the rest of a sentence that begins with the rule.
         until: When the signal is looked at again, if the rule holds it.
         url: The rule's page, at the version that did it.
+        source: The page of the signal that explains it; empty where nothing does.
     """
 
     ref: str
@@ -67,6 +72,7 @@ class ByRule:
     says: str
     until: datetime | None
     url: str
+    source: str
 
 
 def by_rules(signal: Signal) -> list[ByRule]:
@@ -84,6 +90,7 @@ def _by_rule(signal: Signal, told: Mapping[str, Any]) -> ByRule:
         says=_what_it_did(told, goes_on=goes_on),
         until=signal.route_at if told["effect"] == "held" and goes_on else None,
         url=f"{reverse('rule', args=[told['rule']])}#version-{told['version']}",
+        source=reverse("signal", args=[told["source"]]) if "source" in told else "",
     )
 
 
@@ -96,9 +103,20 @@ def _what_it_did(told: Mapping[str, Any], *, goes_on: bool) -> str:
         case "not_read":
             return f"could not be asked about it: {told['error']}"
         case _:
-            counted = f" ({told['seen']} of {told['needed']})" if "seen" in told else ""
-            why = RouteReason(told["reason"]).words if told["reason"] in HELD else told["reason"]
-            return f"{'keeps' if goes_on else 'kept'} it from opening an incident: {why}{counted}"
+            return f"{'keeps' if goes_on else 'kept'} it from opening an incident{_because(told)}"
+
+
+def _because(told: Mapping[str, Any]) -> str:
+    """What the kind of rule does not say already."""
+    match told["reason"]:
+        case RouteReason.INHIBITED:
+            return ": something else fires that explains it"
+        case RouteReason.TOO_FEW:
+            return f", for it takes {told['needed']} of them and there are {told['seen']}"
+        case RouteReason.SIGN_OF_LIFE:
+            return ": it is a heartbeat, and says that all is well"
+        case _:
+            return ""
 
 
 def _counts_as(given: Mapping[str, Any]) -> str:
@@ -108,3 +126,14 @@ def _counts_as(given: Mapping[str, Any]) -> str:
         "severity": lambda value: Severity(value).name,
     }
     return " and ".join(words[name](value) for name, value in given.items())
+
+
+def silencing(signal: Signal) -> str:
+    """The page on which a silence of signals like this one is made, filled in as far as it can be."""
+    given = {
+        "name": signal.title[:_NAME],
+        "expression": f"signal.title == {json.dumps(signal.title, ensure_ascii=False)}",
+    }
+    if signal.system:
+        given["system"] = signal.system.slug
+    return f"{reverse('rule_create', args=['silence'])}?{urlencode(given)}"

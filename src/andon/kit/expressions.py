@@ -59,6 +59,7 @@ MACROS: Final[Mapping[str, str]] = {
 _TEXTS = re.compile(r"""[rR]?(?:\"\"\".*?\"\"\"|'''.*?'''|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""", re.DOTALL)
 _LOOP = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(\s*(\w+)\s*,")
 _FIELD = re.compile(r"\bsignal\s*\.\s*(\w+)")
+_ADVICE = "Check function arguments and their types."
 _WORD = re.compile(r"[A-Za-z]\w*")
 _FIRST_LINE = re.compile(r"ERROR: <input>:\d+:(\d+): (.+)")
 
@@ -154,5 +155,5 @@ def _where(said: str) -> str:
 
 
 def _short(text: str) -> str:
-    line = text.split("\n", 1)[0].split(" expecting {", 1)[0].strip()
+    line = text.split("\n", 1)[0].split(" expecting {", 1)[0].removesuffix(_ADVICE).strip()
     return line[:200] or "It has no result."

@@ -1,5 +1,6 @@
 """Pages of rules: what is in force, one rule with its versions, and a draft that is tried before it is kept."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -138,7 +139,7 @@ def _kept_or_tried(request: HttpRequest, by: Actor, form: RuleForm, row: Rule | 
         "does": wording.DOES[form.kind],
         "row": row,
         "trial": trial,
-        "vocabulary": expressions.FIELDS.items(),
+        "vocabulary": [(name, meaning.replace("`", "")) for name, meaning in expressions.FIELDS.items()],
         "tried_on": queries.TRIED_ON,
     }
     return render(request, "rules/form.html", context, status=UNPROCESSABLE if form.errors else 200)
@@ -162,7 +163,12 @@ def rule(request: HttpRequest, number: int) -> HttpResponse:
     row = policy.access_rule(by, number)
     quiet = next((one for one in queries.quiet_now(now) if one.rule.pk == row.pk), None)
     versions = [
-        {"row": one, "says": wording.summary(row.what, one.facts["settings"]), "facts": one.facts}
+        {
+            "row": one,
+            "says": wording.summary(row.what, one.facts["settings"]),
+            "facts": one.facts,
+            "ends_at": datetime.fromisoformat(one.facts["ends_at"]) if one.facts["ends_at"] else None,
+        }
         for one in row.versions.select_related("by")
     ]
     return render(

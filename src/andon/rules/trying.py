@@ -157,6 +157,12 @@ def _try_mapping(trial: Trial, before: Sequence[Read], after: Sequence[Read], dr
         elif was is not would and would is RouteAction.RECORD:
             changes.append("would not have opened an incident by itself")
         trial.add(new.signal, "; ".join(changes))
+    _unchanged(trial)
+
+
+def _unchanged(trial: Trial) -> None:
+    if trial.about and not trial.changed and not trial.errors:
+        trial.notes.append("They count as that already, by their sender or by a mapping that is asked earlier.")
 
 
 def _changes(old: Read, new: Read) -> Iterator[str]:
@@ -301,8 +307,6 @@ def _try_gaps(trial: Trial, draft: Standing, met: Sequence[Read], now: datetime)
         for earlier, later in zip(times, [*times[1:], now], strict=True)
         if later - earlier > draft.settings.waits and not any(a <= earlier and later <= b for a, b in whole)
     ]
-    trial.notes.append(
-        f"It would have been missing {len(gaps)} times, at most for {span(max(gaps))}."
-        if gaps
-        else "It came in time throughout."
-    )
+    often = "once" if len(gaps) == 1 else f"{len(gaps)} times"
+    missing = f"It would have been missing {often}, for {span(max(gaps))} at most." if gaps else ""
+    trial.notes.append(missing or "It came in time throughout.")

@@ -1,0 +1,183 @@
+"""A draft tried on what was heard says what it would have done, and writes nothing."""
+
+from datetime import timedelta
+
+import pytest
+
+from andon.incidents.models import Incident
+from andon.intake.models import Signal
+from andon.kit.errors import Forbidden, Invalid
+from andon.people.policy import Actor
+from andon.practice.rules import RuleKind
+from andon.registry.models import System
+from andon.rules.facts import RuleFacts
+from andon.rules.models import Match, Rule, RuleVersion
+from andon.rules.trying import try_rule
+from tests.rules.test_routing_by_rules import MINUTE, hear, labelled, route, signal
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def draft(cast, time):
+    """Try a draft as Omar, and see that nothing is written."""
+
+    def make(kind, expression="true", *, by=None, system=None, instead_of=None, ends_at=None, **settings):
+        kind = RuleKind(kind)
+        if kind is RuleKind.SILENCE:
+            ends_at = time.now() + timedelta(hours=1)
+        facts = RuleFacts(kind, "Draft", expression, system, "why", None, ends_at, settings)
+        before = [model.objects.count() for model in (Rule, RuleVersion, Match, Incident)]
+        signals = list(Signal.objects.order_by("pk").values())
+        trial = try_rule(facts, time.now(), by=Actor.of(by or cast.omar), instead_of=instead_of)
+        assert [model.objects.count() for model in (Rule, RuleVersion, Match, Incident)] == before
+        assert list(Signal.objects.order_by("pk").values()) == signals
+        return trial
+
+    return make
+
+
+def says(trial):
+    return {line.signal.fingerprint: line.says for line in trial.lines}
+
+
+def test_without_signals_there_is_nothing_to_try_it_on(draft):
+    trial = draft("mapping", severity=1)
+    assert (trial.looked_at, trial.since, trial.changed, trial.lines) == (0, None, 0, [])
+
+
+def test_a_mapping_shows_before_and_after_and_what_would_have_opened(monitor, draft, time):
+    hear(monitor, labelled("a", system="", severity=5, app="credit-scorer"), labelled("b", severity=3))
+    route(time)
+    trial = draft("mapping", "true", system_from="signal.labels.app", severity=2)
+    assert says(trial) == {
+        "a": "system: none → Credit scorer; severity: S5 → S2; would have opened an incident",
+        "b": "severity: S3 → S2",
+    }
+    assert (trial.about, trial.changed, trial.opened, trial.errors) == (2, 2, 1, 0)
+
+
+def test_a_mapping_is_tried_behind_those_that_stand_and_a_change_in_its_own_place(monitor, rule, draft, time):
+    first, _ = rule("mapping", severity=1), rule("mapping", severity=2)
+    hear(monitor, labelled("a", severity=4))
+    route(time)
+    trial = draft("mapping", severity=3)
+    assert trial.changed == 0
+    assert "asked earlier" in trial.notes[0]
+    assert says(draft("mapping", severity=3, instead_of=first)) == {"a": "severity: S2 → S3"}
+
+
+def test_what_a_mapping_would_keep_from_opening(monitor, draft, time):
+    hear(monitor, labelled("a", severity=3))
+    route(time)
+    trial = draft("mapping", severity=5)
+    assert says(trial) == {"a": "severity: S3 → S5; would not have opened an incident by itself"}
+
+
+def test_a_silence_shows_which_incidents_would_not_have_opened(monitor, draft, time):
+    System.objects.create(slug="other", name="Other")
+    hear(monitor, labelled("a", env="test"), labelled("b", env="test"))
+    hear(monitor, labelled("c", system="other", env="test"), labelled("d", system="other", env="prod", title="Real"))
+    hear(monitor, labelled("e", env="test", severity=1, system=""))
+    route(time)
+    trial = draft("silence", 'signal.labels.env == "test"')
+    one, two = signal("a").incident, signal("c").incident
+    assert says(trial) == {
+        "a": f"would have waited; {one.ref} would not have opened",
+        "b": f"would have waited; {one.ref} would not have opened",
+        "c": f"would have waited; {two.ref} would have opened later, by “Real”",
+    }
+    assert trial.not_opened == [one]
+    assert trial.about == 4
+    assert says(draft("silence", 'signal.labels.env == "test"', covers_severe=True)).keys() == {"a", "b", "c", "e"}
+
+
+def test_a_window_is_tried_at_the_time_of_each_signal(monitor, draft, time):
+    hear(monitor, labelled("a"))
+    route(time)
+    week = {"weekdays": [0], "starts": "03:00", "ends": "03:30", "zone": "UTC"}
+    assert draft("maintenance", weekly=week).changed == 1
+    assert draft("maintenance", weekly=week | {"ends": "03:10"}).changed == 0
+
+
+def test_an_inhibition_is_tried_by_what_fired_at_the_time(monitor, draft, time):
+    System.objects.create(slug="other", name="Other")
+    hear(monitor, labelled("a", title="down", system="other", cluster="eu"))
+    route(time)
+    time.forward(MINUTE)
+    hear(monitor, labelled("b", title="slow", cluster="eu"), labelled("c", title="slow", cluster="us", system=""))
+    route(time)
+    trial = draft("inhibition", 'signal.title == "slow"', source='signal.title == "down"', equal=["cluster"])
+    assert says(trial).keys() == {"b"}
+    time.forward(MINUTE)
+    hear(monitor, labelled("a", title="down", system="other", cluster="eu", status="resolved"))
+    time.forward(MINUTE)
+    hear(monitor, labelled("d", title="slow", cluster="eu", system="nobody"))
+    route(time)
+    trial = draft("inhibition", 'signal.title == "slow"', source='signal.title == "down"', equal=["cluster"])
+    assert says(trial).keys() == {"b"}
+
+
+def test_thresholds_are_tried_by_what_came_together(monitor, draft, time):
+    hear(monitor, labelled("a"))
+    route(time)
+    time.forward(5 * MINUTE)
+    hear(monitor, labelled("b", title="Second"))
+    route(time)
+    trial = draft("threshold", count=2, minutes=10)
+    assert says(trial) == {"a": f"would have waited; {signal('a').incident.ref} would have opened later, by “Second”"}
+    assert draft("threshold", count=2, minutes=4).changed == 2
+    assert draft("threshold", count=2, minutes=10, counting="events").changed == 2
+
+
+def test_holding_open_shows_what_would_have_been_one_incident(monitor, draft, time):
+    monitor.resolves_incidents = True
+    monitor.save()
+    for _ in range(3):
+        hear(monitor, labelled("a"))
+        route(time)
+        hear(monitor, labelled("a", status="resolved"))
+        route(time)
+        time.forward(5 * MINUTE)
+    trial = draft("hold_open", minutes=10)
+    assert [incident.number for incident in trial.not_opened] == [2, 3]
+    assert draft("hold_open", minutes=4).not_opened == []
+
+
+def test_auto_close_shows_what_would_count_as_ended(monitor, draft, time):
+    hear(monitor, labelled("a"))
+    route(time)
+    time.forward(timedelta(hours=3))
+    hear(monitor, labelled("b"))
+    route(time)
+    assert says(draft("auto_close", hours=2)) == {"a": "would count as ended: nothing was heard for 3 h"}
+
+
+def test_a_heartbeat_shows_what_it_would_keep_quiet_and_when_it_would_have_been_missing(monitor, cast, draft, time):
+    settings = {"every_minutes": 5, "system": cast.credit_scorer}
+    hear(monitor, labelled("x", title="other", system=""))
+    route(time)
+    assert "missing from the start" in draft("heartbeat", 'signal.title == "alive"', **settings).notes[0]
+    for pause in (5, 30, 5):
+        hear(monitor, labelled(f"r{pause}{time.now()}", title="alive"))
+        hear(monitor, labelled(f"r{pause}{time.now()}", title="alive", status="resolved"))
+        route(time)
+        time.forward(pause * MINUTE)
+    trial = draft("heartbeat", 'signal.title == "alive"', **settings)
+    assert trial.notes == ["It would have been missing once, for 30 min at most."]
+    assert trial.about == 3
+
+
+def test_what_a_draft_cannot_be_asked_is_told_for_each_signal(monitor, draft, time):
+    hear(monitor, labelled("a"), labelled("b", title="4"))
+    route(time)
+    trial = draft("silence", "int(signal.title) > 3")
+    assert (trial.errors, trial.about) == (1, 1)
+    assert [line.signal.fingerprint for line in trial.lines if line.error] == ["a"]
+
+
+def test_who_may_not_or_says_nothing_possible(cast, draft):
+    with pytest.raises(Forbidden):
+        draft("silence", by=cast.vera)
+    with pytest.raises(Invalid):
+        draft("silence", "signal.nothing")

@@ -272,7 +272,38 @@ def test_who_may_what_over_the_api(cast, client, time, who, makes, tries, reads)
         ({"name": " "}, "name"),
         ({"system": "nothing"}, "system"),
         ({"expression": ""}, "expression"),
-        ({"starts_at": "2026-01-02T00:00:00Z", "ends_at": "2026-01-01T00:00:00Z"}, "ends_at"),
+        ({"ends_at": "2030-01-01T00:00:00Z"}, "ends_at"),
+        ({"kind": "silence", "settings": {}, "ends_at": "2026-01-01T00:00:00Z", "comment": "x"}, "ends_at"),
+        ({"kind": "silence", "settings": {}, "ends_at": "2030-01-01T00:00:00Z"}, "comment"),
+        ({"kind": "maintenance", "settings": {}}, "starts_at"),
+        (
+            {
+                "kind": "maintenance",
+                "settings": {"weekly": {"weekdays": [7], "starts": "1:00", "ends": "2:00", "zone": "UTC"}},
+            },
+            "weekdays",
+        ),
+        (
+            {
+                "kind": "maintenance",
+                "settings": {"weekly": {"weekdays": [1], "starts": "25:00", "ends": "02:00", "zone": "UTC"}},
+            },
+            "window_starts",
+        ),
+        (
+            {
+                "kind": "maintenance",
+                "settings": {"weekly": {"weekdays": [1], "starts": "01:00", "ends": "02:00", "zone": "Mars"}},
+            },
+            "zone",
+        ),
+        ({"kind": "mapping", "settings": {}}, "set_system"),
+        ({"kind": "mapping", "settings": {"set_system": "nothing"}}, "set_system"),
+        ({"kind": "mapping", "settings": {"severity": 6}}, "severity"),
+        ({"kind": "mapping", "settings": {"type": "odd"}}, "type"),
+        ({"kind": "inhibition", "settings": {"source": "("}}, "source"),
+        ({"kind": "heartbeat", "settings": {"every_minutes": 5}}, "system"),
+        ({"kind": "threshold", "settings": {"count": 1, "minutes": 5}}, "count"),
     ],
 )
 def test_what_cannot_be_a_rule_is_refused_by_field(cast, client, time, wrong, field):

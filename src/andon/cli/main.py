@@ -1,6 +1,6 @@
 """The `andon` command: everything the machine's operator does, each command in the module of its kind."""
 
-from andon.cli import incident, keeping, looking, serving, user
+from andon.cli import incident, keeping, looking, rule, serving, user
 from andon.cli.changed import changed
 from andon.cli.demo.command import demo
 from andon.cli.group import commands
@@ -15,6 +15,7 @@ app.command()(demo)
 app.command()(looking.check)
 app.command()(looking.oncall)
 app.add_typer(incident.app, name="incident")
+app.add_typer(rule.app, name="rule")
 app.command()(changed)
 app.command()(looking.verify)
 app.add_typer(user.app, name="user")

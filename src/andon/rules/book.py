@@ -5,7 +5,7 @@ more than that.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final, Self
@@ -328,10 +328,6 @@ def _tell_error(one: Standing, outcome: Outcome, told: list[Told]) -> None:
 
 
 def _holding(one: Standing, hold: Hold, key: str = "", **more: Any) -> Holding:
-    """Held, until its rule ends at the latest."""
-    last = one.rule.ends_at
-    if last is not None and last < hold.again_at:
-        hold = replace(hold, again_at=last)
     told = one.told(Effect.HELD, reason=hold.reason.value, until=hold.again_at.isoformat(), **more)
     return Holding(hold, waits_for(one.rule, key), told)
 

@@ -23,6 +23,8 @@ from andon.rules.settings import (
 
 NAME_LIMIT: Final = 120
 COMMENT_LIMIT: Final = 2000
+TIMED: Final = frozenset({RuleKind.SILENCE, RuleKind.MAINTENANCE})
+"""The kinds that begin and end by themselves."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ def checked(facts: RuleFacts) -> RuleFacts:
         expressions.read(expression)
     elif facts.system is None or facts.kind in {RuleKind.MAPPING, RuleKind.HEARTBEAT}:
         raise Invalid("Say which signals it is about; true stands for all of them.", field="expression")
+    if facts.kind not in TIMED and (facts.starts_at or facts.ends_at):
+        raise Invalid("Only silences and maintenance windows have times; end this one by hand.", field="ends_at")
     if facts.starts_at and facts.ends_at and facts.starts_at >= facts.ends_at:
         raise Invalid("It would end before it begins.", field="ends_at")
     if (said := getattr(settings, "type", "")) and said not in set(IncidentType):

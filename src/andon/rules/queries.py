@@ -11,15 +11,16 @@ from django.db.models import Count, Q, QuerySet
 from andon.intake.models import Signal
 from andon.intake.policy import visible_signals
 from andon.people.policy import Actor
-from andon.practice.rules import RuleKind
 from andon.registry.models import System
 from andon.rules.book import Book, Standing
+from andon.rules.facts import TIMED
 from andon.rules.models import Heartbeat, Match, Rule
 from andon.rules.policy import must_view
 
 TRIED_ON: Final = 1000
-"""Signals that a draft is tried on, and that a new rule is made known to: the newest."""
-QUIETENING: Final = (RuleKind.SILENCE, RuleKind.MAINTENANCE)
+"""Signals that a draft is tried on: the newest."""
+MADE_KNOWN: Final = 20_000
+"""Firing signals that a new rule is made known to: the newest."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def quiet_now(now: datetime, system: System | None = None) -> list[Quiet]:
     book = Book.at(now)
     found = [
         Quiet(one.rule, ends)
-        for kind in QUIETENING
+        for kind in TIMED
         for one in book.of(kind)
         if (ends := one.ends(now)) is not None and (system is None or one.rule.system_id == system.pk)
     ]
@@ -115,4 +116,4 @@ def recent_signals(by: Actor) -> list[Signal]:
 def firing_signals() -> list[Signal]:
     """The newest firing signals, as many as a new rule is made known to."""
     rows = Signal.objects.filter(status=Signal.Status.FIRING).select_related("integration__system", "system")
-    return list(rows.order_by("-pk")[:TRIED_ON])
+    return list(rows.order_by("-pk")[:MADE_KNOWN])

@@ -8,7 +8,9 @@ from andon.intake.actions import create_integration
 from andon.intake.adapters import adapters
 from andon.intake.adapters.sns.envelope import Certificates
 from andon.intake.models import Delivery, Signal
+from andon.intake.trying import try_signal
 from andon.kit import outbound
+from andon.kit.errors import Invalid
 from andon.people.policy import Actor
 from tests.intake.test_asgi import ask, post
 from tests.support import sns
@@ -78,3 +80,40 @@ def test_while_the_certificate_cannot_be_had_sns_is_asked_to_come_again(deliver,
     host.listener.answer = lambda handler: host.listener.say(handler, 200, host.pem)
     assert deliver(message).status == 200
     assert Signal.objects.get().title == "Disk"
+
+
+def test_a_body_tried_out_on_the_page_says_why_it_is_not_taken(host):
+    integration, _ = create_integration(slug="aws", name="AWS", kind="sns", by=Actor.operator())
+
+    def tried(message):
+        return try_signal(integration, by=Actor.operator(), body=json.dumps(message))
+
+    message = sns.signed(sns.notification("Disk is full", Subject="Disk"))
+    host.listener.always(500)
+    assert "answered 500" in tried(message).problem
+    host.listener.answer = lambda handler: host.listener.say(handler, 200, host.pem)
+    assert "does not fit" in tried({**message, "Message": "Disk is fine"}).problem
+    assert [would.signal.title for would in tried(message).signals] == ["Disk"]
+    assert not Signal.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "field"),
+    [
+        ("sns", {"no_data": "yes"}, "no_data"),
+        ("sns", {"topic": "andon"}, "topic"),
+        ("datatests", {"severity": "high"}, "severity"),
+        ("otel", {"limits": "relevance is low"}, "limits"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused_by_the_action(kind, options, field):
+    with pytest.raises(Invalid) as refused:
+        create_integration(slug="x", name="X", kind=kind, by=Actor.operator(), options=options)
+    assert refused.value.field == field
+
+
+def test_settings_that_can_be_meant_are_kept():
+    kept, _ = create_integration(
+        slug="x", name="X", kind="sns", by=Actor.operator(), options={"topic": sns.TOPIC, "no_data": "fires"}
+    )
+    assert kept.settings == {"topic": sns.TOPIC, "no_data": "fires"}

@@ -239,6 +239,8 @@ def _options(kind: str, options: Mapping[str, str]) -> dict[str, str]:
     for name, value in given.items():
         if fields[name].required and not value:
             raise Invalid("This kind of sender cannot do without it.", field=name)
+        if fields[name].choices and value not in dict(fields[name].choices):
+            raise Invalid(f"Give one of {', '.join(key or '(empty)' for key, _ in fields[name].choices)}.", field=name)
         if len(value) > LONGEST_OPTION:
             raise Invalid(f"It has at most {LONGEST_OPTION} characters.", field=name)
     if adapter:

@@ -2,13 +2,16 @@
 
 import re
 from functools import cache
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
 from andon.intake.events import Malformed
 
 T = TypeVar("T")
+
+Key: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
+"""What tells one thing from another: an empty one would make all of them the same."""
 
 _AT = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]+)`")

@@ -124,12 +124,17 @@ class Unsigned(Exception):  # noqa: N818  as above
 
 
 class Field(msgspec.Struct, frozen=True):
-    """A setting of one kind of sender that its form asks for, kept under `name` in the integration's settings."""
+    """A setting of one kind of sender that its form asks for, kept under `name` in the integration's settings.
+
+    Attributes:
+        choices: Pairs of value and reading if it is chosen, not written; one with an empty value stands for "as usual".
+    """
 
     name: str
     label: str
     help: str = ""
     required: bool = False
+    choices: tuple[tuple[str, str], ...] = ()
 
 
 Group = Literal["Alerts", "AI platforms", "Clouds", "Anything else"]

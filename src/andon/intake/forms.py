@@ -40,8 +40,11 @@ class ChangeForm(forms.Form):
         self.sender = adapters().get(kind)
         own: dict[str, forms.Field] = {}
         for field in self.sender.fields if self.sender else ():
-            own[field.name] = forms.CharField(
-                label=field.label, help_text=field.help, required=field.required, max_length=500
+            common: dict[str, Any] = {"label": field.label, "help_text": field.help, "required": field.required}
+            own[field.name] = (
+                forms.ChoiceField(choices=field.choices, **common)
+                if field.choices
+                else forms.CharField(max_length=500, **common)
             )
         if self.sender and self.sender.signed_by:
             own["secret"] = forms.CharField(

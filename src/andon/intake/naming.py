@@ -69,9 +69,10 @@ def instant(text: str, field: str) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def from_epoch(seconds: float, field: str) -> datetime:
-    """A Unix time in seconds as an instant. Raises `Malformed`."""
+def from_epoch(count: float | str, field: str, *, per_second: int = 1) -> datetime:
+    """A Unix time in seconds, or in parts of them, as an instant. Raises `Malformed`, whatever stands there."""
     try:
-        return datetime.fromtimestamp(seconds, tz=UTC)
+        return datetime.fromtimestamp((int(count) if isinstance(count, str) else count) / per_second, tz=UTC)
     except (OverflowError, ValueError, OSError) as error:
-        raise Malformed("Expected a Unix time in seconds.", field=field) from error
+        unit = {1: "seconds", 1_000: "milliseconds"}.get(per_second, "nanoseconds")
+        raise Malformed(f"Expected a Unix time in {unit}.", field=field) from error

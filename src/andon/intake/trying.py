@@ -20,6 +20,7 @@ from andon.intake.queries import find_system
 from andon.intake.recording import Heard
 from andon.kit import ids
 from andon.kit.errors import Invalid
+from andon.kit.outbound import Unreachable
 from andon.people.policy import Actor
 from andon.practice import grouping
 from andon.practice.lifecycle import UNRESOLVED
@@ -94,7 +95,7 @@ def try_signal(integration: Integration, *, by: Actor, body: str = "") -> Trial:
         said = sender.parse(request, integration.settings)
     except Malformed as error:
         return Trial(text, error.what, error.field)
-    except Unsigned as error:
+    except (Unsigned, Unreachable) as error:
         return Trial(text, str(error))
     return _written(integration, said, text, delivery, by)
 

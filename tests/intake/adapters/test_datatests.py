@@ -37,7 +37,7 @@ def test_great_expectations_without_the_values_it_found():
 
 
 def test_soda():
-    ran, failed, passed = parse(sample("soda.json"), {"severity": "s2"})
+    ran, failed, passed = parse(sample("soda.json"), {"severity": "S2"})
     assert (ran.title, ran.passing) == ("Soda scan nightly ran", True)
     assert (failed.title, failed.description) == (
         "missing_count(income) = 0 (applications.income) fails",
@@ -54,7 +54,6 @@ def test_soda():
         ({"results": [{"id": 1}]}, {}, "no result of"),
         (b"[]", {}, "Expected `object`"),
         (b"{", {}, "not JSON"),
-        ({"results": [{"unique_id": "a"}]}, {"severity": "bad"}, "S1 to S5"),
     ],
 )
 def test_anything_else_is_refused_in_words(body, settings, words):

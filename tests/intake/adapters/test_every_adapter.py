@@ -77,12 +77,10 @@ def test_any_body_is_understood_or_refused_in_words(kind, body):
     ("kind", "options", "field"),
     [
         ("otel", {"limits": "relevance is low"}, "limits"),
-        ("datatests", {"severity": "high"}, "severity"),
         ("mlflow", {"systems": "credit-model"}, "systems"),
         ("mlflow", {"systems": "a = b, = c"}, "systems"),
         ("mlflow", {"pages": "mlflow.example.org"}, "pages"),
         ("sns", {"topic": "andon"}, "topic"),
-        ("sns", {"no_data": "yes"}, "no_data"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_refused_when_it_is_written(kind, options, field):
@@ -94,6 +92,22 @@ def test_a_setting_that_cannot_be_meant_is_refused_when_it_is_written(kind, opti
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_settings_there_is_nothing_to_complain_of(kind):
     adapters()[kind].check({field.name: "" for field in adapters()[kind].fields})
+
+
+IDENTITIES = {
+    "azure": ("data", "essentials", "alertId"), "gcp": ("incident", "incident_id"), "langsmith": ("alert_rule_id",),
+    "langfuse": ("payload", "monitorId"), "sns": ("AlarmName",), "datadog": ("cycle_key",),
+    "sentry": ("data", "event", "issue_id"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", IDENTITIES)
+def test_an_empty_identity_is_refused_for_it_would_be_the_same_as_any_other(kind):
+    request = next(iter(samples(kind).values()))
+    body = put(msgspec.json.decode(request.body), IDENTITIES[kind], "")
+    with pytest.raises(Malformed) as refused:
+        adapters()[kind].parse(Request(msgspec.json.encode(body), request.headers), {})
+    assert refused.value.field.endswith(IDENTITIES[kind][-1])
 
 
 def places(value, path=()):

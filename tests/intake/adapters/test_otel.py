@@ -129,3 +129,8 @@ def test_what_is_wrong_is_named(body, settings, field):
     with pytest.raises(Malformed) as refused:
         parse(body, settings)
     assert refused.value.field == field
+
+
+def test_nanoseconds_keep_their_microseconds():
+    (event,) = parse(export(record(label="fail", timeUnixNano="1772417100123456789")))
+    assert event.starts_at.isoformat() == "2026-03-02T02:05:00.123457+00:00"

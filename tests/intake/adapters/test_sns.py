@@ -166,6 +166,13 @@ def test_a_pinned_topic_takes_nothing_else(parse):
         Adapter().parse(Request(json.dumps(ALARM).encode(), RAW), settings)
 
 
+def test_what_is_signed_is_judged_by_its_signature_whatever_a_header_says(host):
+    adapter, message = Adapter(Certificates(host.fetch)), sns.signed(sns.notification(ALARM))
+    assert adapter.parse(Request(json.dumps(message).encode(), RAW), {}).events
+    with pytest.raises(Unsigned):
+        adapter.parse(Request(json.dumps({**message, "Message": "x"}).encode(), RAW), {})
+
+
 def alarm(**changes):
     return Adapter().parse(Request(json.dumps({**ALARM, **changes}).encode(), RAW), changes.pop("settings", {})).events
 
@@ -180,7 +187,7 @@ def test_states_in_raw_delivery():
 
 def test_no_data_fires_if_the_setting_says_so():
     body = json.dumps({**ALARM, "NewStateValue": "INSUFFICIENT_DATA"}).encode()
-    (event,) = Adapter().parse(Request(body, RAW), {"no_data": "Fires"}).events
+    (event,) = Adapter().parse(Request(body, RAW), {"no_data": "fires"}).events
     assert (event.status, event.severity_hint) == ("firing", 4)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from andon.intake.decoding import decode
+from andon.intake.decoding import Key, decode
 from andon.intake.events import Request, Said, Sender, event
 from andon.intake.naming import instant, labels_of, plain, severity_in, system_in, type_in
 from andon.practice.grouping import SignalStatus
@@ -21,7 +21,7 @@ Severity = Literal["Sev0", "Sev1", "Sev2", "Sev3", "Sev4"]
 class Essentials(msgspec.Struct, rename="camel"):
     """What every alert of the common schema has."""
 
-    alert_id: str
+    alert_id: Key
     monitor_condition: Literal["Fired", "Resolved"]
     alert_rule: str = ""
     severity: Severity | None = None

@@ -100,6 +100,4 @@ def _at(milliseconds: str | int) -> Any:
     text = _filled(str(milliseconds))
     if not text:
         return None
-    if not (text.isascii() and text.isdigit()):
-        raise Malformed("Expected a Unix time in milliseconds, which $DATE gives.", field="at")
-    return from_epoch(int(text) / 1000, "at")
+    return from_epoch(text, "at", per_second=1_000)

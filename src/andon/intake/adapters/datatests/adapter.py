@@ -25,15 +25,18 @@ class Adapter(Sender):
     kind = "datatests"
     title = "Data tests"
     line = "Result files of dbt, Great Expectations, Soda and Evidently, sent as they are."
-    fields = (Field("severity", "Severity", "S1 to S5 for a test that fails; S3 if empty. A warning is at most S4."),)
-
-    def check(self, options: Mapping[str, str]) -> None:
-        """The severity must be one."""
-        _severity(options)
+    fields = (
+        Field(
+            "severity",
+            "Severity",
+            "How bad it is when a test fails. What the tool itself calls a warning is at most S4.",
+            choices=(("", "S3, as usual"), *((level, level) for level in SEVERITIES)),
+        ),
+    )
 
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:
         """One event a test that ran."""
-        severity = _severity(settings)
+        severity = settings.get("severity") or "S3"
         try:
             found = read(decode(_decoder, request.body))
         except NotRecognised as error:
@@ -41,10 +44,3 @@ class Adapter(Sender):
         system = request.query.get("system", "")
         said = signals(found, system=system, severity=severity, link=request.query.get("url", ""))
         return Said([event_of(signal, f"[{position}]") for position, signal in enumerate(said)])
-
-
-def _severity(settings: Mapping[str, Any]) -> str:
-    severity = settings.get("severity", "").strip().upper() or "S3"
-    if severity not in SEVERITIES:
-        raise Malformed("The severity of what fails must be S1 to S5.", field="severity")
-    return severity

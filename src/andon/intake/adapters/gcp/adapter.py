@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from andon.intake.decoding import decode
+from andon.intake.decoding import Key, decode
 from andon.intake.events import Event, Request, Said, Sender, event
 from andon.intake.naming import from_epoch, labels_of, plain, severity_in, system_in, type_in
 from andon.practice.grouping import SignalStatus
@@ -36,7 +36,7 @@ class Thing(msgspec.Struct):
 class Incident(msgspec.Struct):
     """One incident in Cloud Monitoring's sense: a condition that is met."""
 
-    incident_id: str
+    incident_id: Key
     state: Literal["open", "closed", "acknowledged"]
     policy_name: str | None = None
     condition_name: str | None = None

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import msgspec
 
 from andon.intake import signing
-from andon.intake.decoding import decode
+from andon.intake.decoding import Key, decode
 from andon.intake.events import Change, Event, Request, Said, Sender, change, event
 from andon.intake.naming import labels_of, severity_in, system_in, tags, type_in, words_in
 from andon.practice.grouping import SignalStatus
@@ -42,7 +42,7 @@ class Message(msgspec.Struct):
 class Monitor(msgspec.Struct, rename="camel"):
     """One alert of a monitor."""
 
-    monitor_id: str
+    monitor_id: Key
     severity: Literal["unknown", "ok", "warning", "alert", "no-data"]
     message: Message
     project_id: str = ""
@@ -55,7 +55,7 @@ class Monitor(msgspec.Struct, rename="camel"):
 class Alert(msgspec.Struct, rename="camel", tag_field="type", tag="monitor-alert"):
     """A delivery that speaks of a monitor."""
 
-    id: str
+    id: Key
     payload: Monitor
     timestamp: datetime | None = None
 

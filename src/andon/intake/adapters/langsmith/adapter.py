@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from andon.intake.decoding import convert, decode
+from andon.intake.decoding import Key, convert, decode
 from andon.intake.events import Request, Said, Sender, event
 from andon.intake.naming import instant, plain, severity_in, system_in, type_in
 from andon.practice.grouping import SignalStatus
@@ -23,7 +23,7 @@ Figure = str | int | float | None
 class Alert(msgspec.Struct):
     """One alert."""
 
-    alert_rule_id: str
+    alert_rule_id: Key
     alert_rule_name: str = ""
     project_name: str = ""
     alert_rule_type: str = ""

@@ -22,7 +22,7 @@ from urllib.parse import quote
 import msgspec
 
 from andon.intake import signing
-from andon.intake.decoding import convert, decode
+from andon.intake.decoding import Key, convert, decode
 from andon.intake.events import Change, Event, Field, Malformed, Request, Said, Sender, change, event
 from andon.intake.naming import from_epoch, labels_of, plain, severity_in, system_in
 from andon.practice.grouping import SignalStatus
@@ -41,7 +41,7 @@ class Body(msgspec.Struct):
 class Entry(msgspec.Struct):
     """What the events of both registries have, as far as each has it."""
 
-    name: str
+    name: Key
     version: str | int | None = None
     alias: str | None = None
     key: str | None = None
@@ -55,7 +55,7 @@ class Entry(msgspec.Struct):
 class Budget(msgspec.Struct):
     """A budget that is used up."""
 
-    budget_policy_id: str
+    budget_policy_id: Key
     budget_amount: float
     current_spend: float
     budget_unit: str = "USD"
@@ -186,7 +186,7 @@ def _systems(text: str) -> dict[str, str]:
 def _event(said: Budget) -> Event:
     scope = (said.target_scope or "").lower()
     for_whom = f" for {scope} {said.target_value or ''}".rstrip() if scope else ""
-    began = from_epoch(said.window_start / 1000, "data.window_start") if said.window_start else None
+    began = from_epoch(said.window_start, "data.window_start", per_second=1_000) if said.window_start else None
     return event(
         fingerprint=f"budget:{said.budget_policy_id}",
         status=SignalStatus.FIRING,

@@ -236,4 +236,4 @@ def _at(record: Record) -> datetime | None:
     nanoseconds = str(record.time_unix_nano or record.observed_time_unix_nano)
     if not (nanoseconds.isascii() and nanoseconds.isdigit()) or nanoseconds.strip("0") == "":
         return None
-    return from_epoch(int(nanoseconds) / 1e9, "timeUnixNano")
+    return from_epoch(nanoseconds, "timeUnixNano", per_second=1_000_000_000)

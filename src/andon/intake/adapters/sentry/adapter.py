@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from andon.intake import signing
-from andon.intake.decoding import convert, decode
+from andon.intake.decoding import Key, convert, decode
 from andon.intake.events import Event, Malformed, Request, Said, Sender, event
 from andon.intake.naming import from_epoch, instant, labels_of, severity_in, system_in, type_in
 from andon.practice.grouping import SignalStatus
@@ -39,7 +39,7 @@ class Project(msgspec.Struct):
 class Issue(msgspec.Struct):
     """An issue: what Sentry groups errors into."""
 
-    id: str | int
+    id: Key | int
     title: str
     culprit: str | None = None
     level: str | None = None
@@ -52,7 +52,7 @@ class Issue(msgspec.Struct):
 class Fault(msgspec.Struct):
     """The event that made an issue alert fire."""
 
-    issue_id: str | int
+    issue_id: Key | int
     title: str = ""
     message: str | None = None
     culprit: str | None = None
@@ -65,7 +65,7 @@ class Fault(msgspec.Struct):
 class Rule(msgspec.Struct):
     """The rule behind a metric alert."""
 
-    id: str | int
+    id: Key | int
     name: str = ""
 
 
@@ -128,7 +128,7 @@ class Adapter(Sender):
         """At most one event."""
         body = decode(_decoder, request.body)
         sent = request.headers.get("sentry-hook-timestamp", "")
-        mark = from_epoch(int(sent), "Sentry-Hook-Timestamp").isoformat() if sent.isascii() and sent.isdigit() else ""
+        mark = from_epoch(sent, "Sentry-Hook-Timestamp").isoformat() if sent else ""
         match _resource(request, body):
             case "issue":
                 said = _of_issue(body.action, convert(body.data, IssueData, at="data").issue, mark)

@@ -26,7 +26,7 @@ from urllib.parse import quote
 import msgspec
 
 from andon.intake.adapters.sns.envelope import Certificates, Envelope, must_be_amazons
-from andon.intake.decoding import convert, decode
+from andon.intake.decoding import Key, convert, decode
 from andon.intake.events import Event, Field, Malformed, Request, Said, Sender, Unsigned, event
 from andon.intake.naming import instant, labels_of, plain, severity_in, system_in, type_in, words_in
 from andon.practice.grouping import SignalStatus
@@ -51,7 +51,7 @@ class Trigger(msgspec.Struct, rename="pascal"):
 class Alarm(msgspec.Struct, rename="pascal"):
     """A CloudWatch alarm that changed its state."""
 
-    alarm_name: str
+    alarm_name: Key
     new_state_value: Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
     state_change_time: str = ""
     alarm_description: str | None = None
@@ -79,7 +79,12 @@ class Adapter(Sender):
     blocking = True
     fields = (
         Field("topic", "Topic", "Its ARN. If given, only messages that SNS signed for this topic are taken."),
-        Field("no_data", "Without data", "Write “fires” if an alarm without enough data is to count as firing."),
+        Field(
+            "no_data",
+            "An alarm without enough data",
+            "CloudWatch's INSUFFICIENT_DATA.",
+            choices=(("", "Says nothing"), ("fires", "Fires, as S4")),
+        ),
     )
 
     def __init__(self, certificates: Certificates | None = None) -> None:
@@ -90,13 +95,11 @@ class Adapter(Sender):
         topic = options.get("topic", "")
         if topic and not re.fullmatch(r"arn:aws[\w-]*:sns:[a-z0-9-]+:\d{12}:[\w.-]+", topic):
             raise Malformed("An ARN looks like arn:aws:sns:eu-central-1:123456789012:andon", field="topic")
-        if options.get("no_data", "").strip().lower() not in {"", "fires"}:
-            raise Malformed("Write “fires”, or nothing.", field="no_data")
 
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:
         """At most one event; or the address by which a subscription is confirmed."""
         pinned = settings.get("topic", "")
-        if request.headers.get("x-amz-sns-rawdelivery", "").lower() == "true":
+        if _is_raw(request):
             if pinned:
                 raise Unsigned("Raw delivery carries no signature, and this integration's topic is pinned.")
             return _said(_utf8(request.body), "", request.headers.get("x-amz-sns-topic-arn", ""), settings)
@@ -109,6 +112,13 @@ class Adapter(Sender):
         if heard.type == "UnsubscribeConfirmation":
             return Said()
         return _said(heard.message, heard.subject or "", heard.topic_arn, settings)
+
+
+def _is_raw(request: Request) -> bool:
+    """Whether the message came alone. What is wrapped and signed is judged as that, whatever a header says."""
+    return (
+        request.headers.get("x-amz-sns-rawdelivery", "").lower() == "true" and b'"SigningCertURL"' not in request.body
+    )
 
 
 def _utf8(body: bytes) -> str:
@@ -129,7 +139,7 @@ def _said(message: str, subject: str, topic: str, settings: Mapping[str, Any]) -
 
 
 def _of_alarm(said: Alarm, topic: str, settings: Mapping[str, Any]) -> Said:
-    if said.new_state_value == "INSUFFICIENT_DATA" and settings.get("no_data", "").strip().lower() != "fires":
+    if said.new_state_value == "INSUFFICIENT_DATA" and settings.get("no_data") != "fires":
         return Said()
     changed = instant(said.state_change_time, "Message.StateChangeTime")
     ends = said.new_state_value == "OK"

@@ -9,7 +9,7 @@ from django.utils.html import escape
 from andon.incidents.models import Incident
 from andon.intake.actions import create_integration
 from andon.intake.adapters import adapters
-from andon.intake.events import event
+from andon.intake.events import change, event, note
 from andon.intake.models import Integration, Signal
 from andon.intake.recording import Heard, record
 from andon.kit import clock, ids
@@ -85,6 +85,24 @@ def test_a_signal_says_why_it_went_where_it_went_and_shows_what_came(cast, prome
     assert "Nothing with this fingerprint was heard before" in shown
     assert "{&quot;raw&quot;: 1}" in shown
     assert "region" in shown
+
+
+def test_what_its_sender_said_beside_stands_at_the_signal(cast, prometheus, signed_in, api):
+    signal = heard(prometheus)
+    said = note(fingerprint="Errors", text="Acknowledged at the sender.", by="<b>Batch</b>")
+    record([Heard(ids.new(), prometheus.pk, b"{}", "", [], notes=[said, said])])
+    shown = signed_in(cast.vera).get(reverse("signal", args=[signal.pk])).content.decode()
+    assert shown.count("Acknowledged at the sender.") == 1
+    assert "&lt;b&gt;Batch&lt;/b&gt;" in shown
+    assert "stops no page here" in shown
+    assert [row["text"] for row in api(cast.vera, "get", f"/signals/{signal.pk}").json()["notes"]] == [said.text]
+
+
+def test_changes_of_systems_that_nobody_knows_stand_at_their_sender(cast, prometheus, signed_in):
+    record([Heard(ids.new(), prometheus.pk, b"{}", "", [], changes=[change(title="v7", system_hint="scorer-2")])])
+    shown = signed_in(cast.vera).get(reverse("integration", args=["prometheus"])).content.decode()
+    assert "Changes of no known system" in shown
+    assert "scorer-2" in shown
 
 
 def test_a_viewer_sees_signals_but_no_raw_bodies(cast, prometheus, signed_in):
@@ -165,8 +183,8 @@ def test_a_signing_secret_is_kept_encrypted_replaced_and_forgotten_and_never_sho
     assert made.secret == "first secret"
     address = reverse("integration", args=["grafana"])
     changes = [({}, "first secret"), ({"secret": "other words"}, "other words"), ({"unsigned": "on"}, "")]
-    for change, expected in changes:
-        assert page.post(address, {"name": "Grafana", **change}).status_code == 302
+    for filled_in, expected in changes:
+        assert page.post(address, {"name": "Grafana", **filled_in}).status_code == 302
         made.refresh_from_db()
         assert made.secret == expected
         assert not expected or expected not in page.get(address).content.decode()

@@ -16,6 +16,7 @@ from andon.intake.shapes import (
     IntegrationIn,
     IntegrationMade,
     IntegrationOut,
+    SignalDetail,
     SignalOut,
     SignalPage,
     SignalQuery,
@@ -45,10 +46,10 @@ def list_signals(request: HttpRequest, given: Query[SignalQuery]) -> Any:
     return {"items": [SignalOut.of(row) for row in found.items], "next_cursor": found.next_cursor}
 
 
-@signals.get("/{uuid:key}", response=SignalOut)
+@signals.get("/{uuid:key}", response=SignalDetail)
 def get_signal(request: HttpRequest, key: UUID) -> Any:
     """Read one signal."""
-    return SignalOut.of(access_signal(caller(request, READ), key))
+    return SignalDetail.of(access_signal(caller(request, READ), key))
 
 
 @integrations.get("", response=list[IntegrationOut])

@@ -233,8 +233,10 @@ def event(
 ) -> Event:
     """An event with every text cut to what the tables hold; what cannot be used as a hint is left to the labels.
 
-    Without an `episode` the start time is taken for it.
+    Without an `episode` the start time is taken for it. Raises `Malformed` where nothing says what it is about.
     """
+    if not fingerprint:
+        raise Malformed("It does not say what it is about: the mark by which the same thing is known again is empty.")
     began = _utc(starts_at)
     mark = (began.isoformat() if began else "") if episode is None else episode
     return Event(

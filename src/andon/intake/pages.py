@@ -95,6 +95,7 @@ def signal(request: HttpRequest, pk: UUID) -> HttpResponse:
             "silence_url": wording.silencing(row) if by.may(OrgRole.RESPONDER) else "",
             "earlier": queries.earlier_episodes(by, row),
             "deliveries": deliveries,
+            "notes": row.notes.all(),
         },
     )
 
@@ -190,6 +191,7 @@ def _shown(by: Actor, row: Integration, form: ChangeForm, token: str = "") -> di
     return {
         "activity": activity,
         "bars": _drawn(activity),
+        "lost_changes": queries.changes_of_unknown_systems(row),
         "sample": trying.sample(row.kind).body.decode() if adapter and may_manage(by) else "",
         "integration": row,
         "counted": counted,

@@ -13,7 +13,7 @@ from andon.intake.policy import may_see_bodies, visible_signals
 from andon.kit import bars, db
 from andon.people.policy import Actor
 from andon.practice.hearing import Heard, Hearing, hearing
-from andon.registry.models import System
+from andon.registry.models import ChangeEvent, System
 
 FIRST_OF_A_SORT = 3
 """How many signals of a group are taken ahead of the others: enough to name them on the timeline."""
@@ -142,6 +142,12 @@ def integrations() -> QuerySet[Integration]:
     of_it = Signal.objects.filter(integration=OuterRef("pk"), status=Signal.Status.FIRING).order_by()
     firing = Subquery(of_it.values("integration").annotate(n=Count("pk")).values("n"))
     return Integration.objects.select_related("system").annotate(heard_at=Subquery(newest), firing=Coalesce(firing, 0))
+
+
+def changes_of_unknown_systems(integration: Integration, limit: int = 5) -> Sequence[ChangeEvent]:
+    """The newest changes that an integration told of systems that are not in the register."""
+    rows = ChangeEvent.objects.filter(source=integration.slug, system__isnull=True)
+    return list(rows.order_by("-pk")[:limit])
 
 
 @dataclass(frozen=True)

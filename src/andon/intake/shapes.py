@@ -33,6 +33,14 @@ class ByRuleOut(Schema):
         return cls(rule=did.number, version=did.version, name=did.name, says=did.says)
 
 
+class NoteOut(Schema):
+    """What a sender said of a signal beside that it fires: acknowledged over there, a remark. It stops no page."""
+
+    at: datetime
+    by: str = Field(description="As the sender names them.")
+    text: str
+
+
 class SignalOut(Schema):
     """Something observed, deduplicated by fingerprint: a repeat is counted on it."""
 
@@ -90,6 +98,18 @@ class SignalOut(Schema):
             looked_at_again=row.route_at if row.held_by else None,
             page=settings.BASE_URL + reverse("signal", args=[row.pk]),
         )
+
+
+class SignalDetail(SignalOut):
+    """A signal with what its sender said beside."""
+
+    notes: list[NoteOut]
+
+    @classmethod
+    def of(cls, row: Signal) -> "SignalDetail":
+        """The signal as the API says it when it is asked for alone."""
+        notes = [NoteOut(at=note.created_at, by=note.by, text=note.text) for note in row.notes.all()]
+        return cls(**SignalOut.of(row).dict(), notes=notes)
 
 
 class SignalPage(Schema):

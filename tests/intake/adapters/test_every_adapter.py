@@ -2,6 +2,7 @@
 
 import re
 from contextlib import suppress
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -63,6 +64,50 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=12,
 )
+
+
+TAKEN = {"name", "kind", "slug", "system", "type", "resolves_incidents", "secret", "unsigned"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_own_settings_take_no_name_that_every_integration_has(kind):
+    assert not TAKEN & {field.name for field in adapters()[kind].fields}
+
+
+def test_no_two_kinds_share_an_address():
+    places = [address for adapter in adapters().values() for address in adapter.addresses]
+    assert len(places) == len(set(places))
+    assert all(place.startswith("/v2/") for place in places), "what the router brings to the intake"
+
+
+words = st.text(max_size=30)
+headers = st.dictionaries(
+    st.sampled_from(["content-type", "ce-specversion", "ce-id", "ce-source", "ce-type", "ce-subject", "ce-time"]),
+    words | st.sampled_from(["1.0", "application/cloudevents+json", "application/json", "2026-03-02T03:00:00Z"]),
+)
+paths = words | st.sampled_from(
+    ["v2/enqueue", "v2/change/enqueue", "v2/alerts", "v2/alerts/a/close", "v2/alerts/YQ/notes"]
+)
+queries = st.dictionaries(st.sampled_from(["identifierType", "token"]), words | st.sampled_from(["alias", "id"]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(body=st.binary(max_size=100), headers=headers, query=queries, path=paths)
+@settings(max_examples=40)
+def test_any_request_is_understood_or_refused_in_words_and_then_answered(kind, body, headers, query, path):
+    adapter = adapters()[kind]
+    delivery = UUID(int=7)
+    bodies = [body, *(request.body for request in samples(kind).values())]
+    for one in bodies:
+        said = None
+        with suppress(Malformed, Unsigned):
+            said = adapter.parse(Request(one, headers, query, path, delivery=delivery), {})
+        if said is not None:
+            status, answer = adapter.answer(said, delivery)
+            assert 200 <= status < 300
+            assert msgspec.json.encode(answer)
+    assert adapter.refuse({"title": "t", "status": 400, "detail": "d", "field": "f"})["detail"] == "d"
+    assert isinstance(adapter.token_in(body), str)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -15,6 +15,8 @@ from andon.site.logs import hide_secrets
         ({"request": RequestFactory().get("/setup/andon_in_0123456789abcdef")}, "0123456789"),
         ({"exception": "bad url http://testserver/ical/Zm9vYmFyYmF6.ics"}, "Zm9vYmFy"),
         ({"event": "GET /intake/generic/x?token=andon_in_0123456789"}, "0123456789"),
+        ({"event": "Internal Server Error: /phone/call/page/eyJwIjoi.abcdefgh"}, "eyJwIjoi"),
+        ({"event": "https://prod.example.org/workflows/x?api=1&sig=eyJwIjoiabc did not answer"}, "eyJwIjoi"),
         ({"event": "caller sent andon_pat_0123456789abcdef"}, "0123456789"),
     ],
 )

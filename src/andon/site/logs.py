@@ -9,8 +9,11 @@ from django.http import HttpRequest
 _SECRET_NAMES = ("token", "secret", "password", "authorization", "address", "cookie")
 
 
-# Addresses that are credentials themselves (a message's link, an invitation, a calendar feed), and tokens anywhere.
-_CREDENTIALS = re.compile(r"(/(?:a|setup|invite|contact|ical)/|[?&](?:token|mail)=|andon_[a-z]+_)[\w.:~%=-]{8,}")
+# Addresses that are credentials themselves (a message's link, what a call fetches, an invitation, a calendar feed, a
+# workflow of Teams), and tokens anywhere.
+_CREDENTIALS = re.compile(
+    r"(/(?:a|setup|invite|contact|ical|phone/call/(?:page|test))/|[?&](?:token|mail|sig)=|andon_[a-z]+_)[\w.:~%=-]{8,}"
+)
 
 
 def hide_secrets(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -9,15 +9,21 @@ import pytest
 from django.db import OperationalError, connections
 
 from andon.engine.loop import build
+from andon.engine.modules import Delivery
 from andon.incidents.models import Incident
 from andon.kit import clock
-from andon.paging import outcomes
+from andon.paging import actions as paging
+from andon.paging import outcomes, sending
+from andon.paging.actions import Call, Reach
 from andon.paging.channel import Destination, Receipt
 from andon.paging.message import Message
 from andon.paging.models import Page
 from andon.paging.recording import RecordingChannel
+from andon.people.models import Person
 from andon.people.policy import Actor
+from andon.practice.severity import Severity
 from andon.response.acknowledging import acknowledge
+from andon.response.assessing import raise_severity
 from tests.support.cast import Cast
 from tests.support.paging import kinds, open_incident
 
@@ -211,3 +217,63 @@ def test_a_receiver_that_clicks_at_once_and_the_engine_do_not_wait_for_each_othe
     assert not engine.failing, engine.failing
     assert answers == [302]
     assert kinds(incident).count("page_sent") == kinds(incident).count("acknowledged") == 1
+
+
+def test_engines_at_once_send_each_message_about_several_incidents_whole_and_once(cast: Cast):
+    """Mild repeats travel together; which ones is on disk before they leave, and no replica splits what was tried."""
+    incidents = [open_incident(None, cast.vera, f"Number {n}") for n in range(8)]
+    Incident.objects.update(severity=Severity.S4, next_page_at=None)
+    calls = [
+        Call(one, [Reach(cast.lena, "again")], step=2, round=1, on_fallback=False, first=False) for one in incidents
+    ]
+    paging.queue(calls, clock.now())
+    tried: set[str] = set()
+    lock = threading.Lock()
+
+    def first_time_busy(message: Message, _destination: Destination) -> Receipt:
+        with lock:
+            known = message.key in tried
+            tried.add(message.key)
+        return Receipt.sent() if known else Receipt.retry("busy")
+
+    channel = RecordingChannel(answers=first_time_busy)
+
+    def deliver() -> None:
+        module = Delivery("one", find=channel, senders=0)
+        for _ in range(4):
+            module.run_once(clock.now(), 100)
+
+    at_once(*[deliver] * 4)
+    Page.objects.filter(state="pending").update(due_at=clock.now())
+    at_once(*[deliver] * 4)
+    named: dict[str, list[set[str]]] = {}
+    for message in channel.attempts:
+        refs = {about.ref for about in (message.about, *(one.about for one in message.also)) if about}
+        named.setdefault(message.key, []).append(refs)
+    assert all(len(attempts) == 2 and attempts[0] == attempts[1] for attempts in named.values()), named
+    assert set.union(*(attempts[0] for attempts in named.values())) == {one.ref for one in incidents}
+    assert set(Page.objects.values_list("state", flat=True)) == {"sent"}
+
+
+def test_a_severity_that_rises_while_an_engine_holds_its_pages_leaves_none_waiting(cast: Cast):
+    Person.objects.update(quiet_from="00:00", quiet_until="14:00", time_zone="UTC")
+    Person.objects.filter(pk=cast.omar.pk).update(quiet_from=None, quiet_until=None)
+    now = clock.now().replace(hour=3)
+    incidents = [open_incident(None, cast.vera, f"Number {n}") for n in range(10)]
+    Incident.objects.update(severity=Severity.S4, next_page_at=None)
+    calls = [
+        Call(one, [Reach(cast.lena, "again")], step=2, round=1, on_fallback=False, first=False) for one in incidents
+    ]
+    with clock.use(clock.FixedClock(now)):
+        paging.queue(calls, now)
+
+        def hold() -> None:
+            for _ in range(5):
+                sending.claim(now, 100, "one")
+
+        def rise() -> None:
+            for incident in incidents:
+                raise_severity(incident, to=Severity.S2, reason="it spreads", by=Actor.of(cast.omar))
+
+        at_once(hold, rise)
+    assert not Page.objects.filter(state="pending", held="quiet_hours", due_at__gt=now).exists()

@@ -360,3 +360,48 @@ def test_a_late_outcome_of_a_message_settles_each_of_its_pages_once(opened: Open
     (lead,) = sending.claim(story.time.now(), 10, "one")
     assert settle([(lead, Receipt.sent())], story.time.now()) == 2
     assert settle([(lead, Receipt.sent())], story.time.now()) == 0
+
+
+# What people asked other pagers for, and did not get
+
+
+def test_an_acknowledgement_stops_what_waits_for_its_delay_its_retry_its_pace_and_the_morning(
+    opened: Open, cast: Cast, story: Story
+):
+    """An acknowledgement really stops the page, wherever in its life each one is."""
+    incident = opened(Severity.S4)
+    ContactPoint.objects.create(
+        person=cast.tomas, kind=ChannelKind.LOG, address="later", delay_minutes=10, verified_at=story.time.now()
+    )
+    Person.objects.filter(pk=cast.lena.pk).update(quiet_from="22:00", quiet_until="07:00")
+    pace(person_a_minute=1)
+    story.answers(Receipt.sent(), Receipt.retry("busy"))
+    queue(incident, cast.omar, story=story)
+    deliver(story)  # Omar's one message of this minute
+    queue(incident, cast.sam, story=story)
+    deliver(story)  # to be tried again
+    queue(incident, cast.omar, cast.lena, cast.tomas, story=story)
+    deliver(story)
+    waiting = Page.objects.filter(state="pending")
+    assert set(waiting.values_list("held", flat=True)) == {"", "person_pace", "quiet_hours"}
+    assert waiting.count() == 4
+    acknowledge(incident, by=Actor.of(cast.omar), via="page")
+    before = len(story.channel.attempts)
+    for _ in range(3):
+        story.forward(hours=8)
+    assert len(story.channel.attempts) == before
+    assert sorted(state_of(incident)) == ["cancelled"] * 4 + ["sent"] * 2
+
+
+@pytest.mark.parametrize("days", [1, 90])
+def test_after_a_long_outage_an_open_incident_is_paged_as_old_and_one_that_is_over_not_at_all(
+    opened: Open, cast: Cast, story: Story, days: int
+):
+    over, still_open = opened(Severity.S2, title="Over"), opened(Severity.S2, title="Open")
+    for incident in (over, still_open):
+        queue(incident, cast.lena, first=True, story=story)
+    acknowledge(over, by=Actor.of(cast.omar), via="page")  # the web answers while the engine is down
+    story.time.forward(timedelta(days=days, hours=1))
+    (message,) = deliver(story, 2)
+    assert f"{still_open.ref}, due since Mon 02 Mar 04:12 CET," in message.headline
+    assert "open since Mon 02 Mar 04:12 CET" in message.why

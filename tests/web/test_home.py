@@ -103,7 +103,7 @@ def test_the_headline_says_the_worst_there_is(time, states, said):
 def test_the_headline_of_a_storm_speaks_of_what_was_looked_at(time):
     rows = [Incident(severity=1, state="open") for _ in range(13)]
     assert headline({1: 500}, rows, uncovered=3).endswith("; at least 13 are not acknowledged")
-    assert headline({}, [], uncovered=1) == "No incident is open; one system would page nobody"
+    assert headline({}, [], uncovered=1) == "No incident is open; one system is not ready to page"
 
 
 def test_clocks_run_soonest_first(cast, time, signed_in):

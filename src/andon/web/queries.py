@@ -78,7 +78,9 @@ def headline(counts: dict[int, int], burning: Sequence[Incident], *, uncovered: 
     if not burning or not total:
         if not uncovered:
             return "All is quiet"
-        return f"No incident is open; {_some(uncovered, 'system')} would page nobody"
+        return (
+            f"No incident is open; {_some(uncovered, 'system')} {'is' if uncovered == 1 else 'are'} not ready to page"
+        )
     worst = Severity(burning[0].severity).name
     lacking = (
         ("acknowledged", sum(row.acknowledged_at is None for row in burning)),

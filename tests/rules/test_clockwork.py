@@ -8,6 +8,7 @@ from andon.engine.auditor import audit
 from andon.engine.loop import build
 from andon.incidents.models import Incident
 from andon.intake import own
+from andon.intake.adapters import adapters
 from andon.intake.events import Sender
 from andon.intake.models import Integration, Signal
 from andon.people.policy import Actor
@@ -213,9 +214,15 @@ def test_the_auditor_finds_what_a_rule_holds_for_ever_and_what_is_late(monitor, 
     assert "late_rules" in [finding.check for finding in audit(time.now()).findings]
 
 
-def test_andon_has_one_integration_of_its_own_and_nobody_else_can_speak_for_it(beat, time, client):
+def test_andon_has_one_integration_of_its_own_that_is_shown_and_at_which_nothing_can_be_sent(
+    cast, beat, time, signed_in
+):
     look(time, minutes=6)
-    row = Integration.objects.get(slug=own.SLUG)
-    assert row.resolves_incidents
-    assert Integration.objects.filter(kind=own.KIND).count() == 1
-    assert row.token_digest == ""
+    row = Integration.objects.get(kind=own.KIND)
+    assert (row.slug, row.resolves_incidents, row.token_digest) == (own.SLUG, True, "")
+    omar = signed_in(cast.omar)
+    assert omar.get("/integrations").status_code == 200
+    assert omar.get(f"/integrations/{own.SLUG}").status_code == 200
+    assert omar.get(f"/signals/{missing().get().pk}").status_code == 200
+    assert own.KIND not in adapters()
+    assert omar.post(f"/integrations/{own.SLUG}/token").status_code in {200, 302, 409}

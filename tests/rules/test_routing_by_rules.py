@@ -7,6 +7,7 @@ import pytest
 from andon.engine.auditor import audit
 from andon.incidents.models import Incident
 from andon.intake.models import Signal
+from andon.intake.wording import by_rules
 from andon.people.policy import Actor
 from andon.practice.words import Criticality
 from andon.registry.models import System
@@ -80,7 +81,8 @@ def test_a_silenced_signal_waits_and_is_routed_when_the_silence_ends(monitor, ca
     route(time)
     assert Incident.objects.get() == signal("a").incident
     assert signal("a").held_by is None
-    assert signal("a").rules is None
+    assert by_rules(signal("a"))[0].says == "kept it from opening an incident"
+    assert by_rules(signal("a"))[0].until is None
 
 
 def test_what_ends_in_silence_stays_quiet_and_says_why(monitor, rule, time):

@@ -17,7 +17,7 @@ from andon.intake.models import Signal
 from andon.practice.grouping import HELD, RouteReason
 from andon.rules import actions as rules
 from andon.rules import queries
-from andon.rules.book import Book, Read, Standing, Verdict
+from andon.rules.book import Book, Effect, Read, Standing, Verdict
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
@@ -96,14 +96,16 @@ class Turn:
         close_at = signal.last_at + after if after is not None else None
         if self._ended_held(signal):  # what held it stays, for whoever asks why nothing came of it
             return ByRules(signal.rules or (), held_by=signal.held_by)
+        # What held it before stays readable once it is let go: why nothing came of it until then.
+        past = [] if holding else [told for told in signal.rules or () if told["effect"] == Effect.HELD][-1:]
         found = ByRules(
-            (*read.told, *verdict.told),
+            (*read.told, *verdict.told, *past),
             held_by=holding.by if holding else None,
             again_at=holding.hold.again_at if holding else None,
             again_count=holding.hold.again_count if holding else None,
             close_at=close_at,
         )
-        before = ByRules(signal.rules or (), signal.held_by, None, signal.look_at_count, signal.close_at)
+        before = ByRules(tuple(signal.rules or ()), signal.held_by, None, signal.look_at_count, signal.close_at)
         return None if found == before == ByRules(close_at=before.close_at) else found
 
 

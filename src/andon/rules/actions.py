@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 
 from andon.incidents.actions import next_number
 from andon.intake import own
@@ -189,15 +189,22 @@ def _forget_ended(ended: Sequence[Signal], now: datetime) -> None:
         signal__in=[signal.pk for signal in ended], rule__kind__in=_GO_BY_SIGNALS
     ).select_related("rule")
     for match in gone:
-        held = Signal.objects.filter(held_by=waits_for(match.rule, match.key), status=Signal.Status.FIRING)
-        held.update(route_at=now)
+        _bring_up(Signal.objects.filter(held_by=waits_for(match.rule, match.key)), now)
     Match.objects.filter(pk__in=[match.pk for match in gone]).delete()
 
 
 def let_go(verdict: Verdict, now: datetime) -> None:
     """What waited for a threshold that is reached is routed at once: it finds the incident open."""
     if verdict.lets_go:
-        Signal.objects.filter(held_by__in=verdict.lets_go, status=Signal.Status.FIRING).update(route_at=now)
+        _bring_up(Signal.objects.filter(held_by__in=verdict.lets_go), now)
+
+
+def _bring_up(held: QuerySet[Signal], now: datetime) -> None:
+    """Held signals are due for routing. Those that another engine routes just now are left to it: nobody waits here."""
+    firing = db.lock_free(held.filter(status=Signal.Status.FIRING).order_by("pk"))
+    keys = list(firing.values_list("pk", flat=True))
+    if keys:
+        Signal.objects.filter(pk__in=keys).update(route_at=now)
 
 
 def facts_of(rule: Rule, **changes: Any) -> RuleFacts:

@@ -13,7 +13,8 @@ from tests.support.postgres import running_postgres
 
 VARIABLE = "ANDON_TEST_POSTGRES_URL"
 WORKERS = ("-n", "2", "--dist", "loadgroup")
-# What asks no database needs one run; browsers drive the same pages whatever is behind them.
+# What asks no database needs one run, and the simulation plays on both by itself; browsers drive the same pages
+# whatever is behind them.
 ONCE = (
     "-m",
     "not browser",
@@ -21,6 +22,7 @@ ONCE = (
     "--ignore=tests/practice",
     "--ignore=tests/handbook",
     "--ignore=tests/peers",
+    "--ignore=tests/simulation",
 )
 # These start real processes on both databases by themselves in the first run, with a server of their own.
 BOTH_BY_THEMSELVES = ("--ignore=tests/integration",)

@@ -35,7 +35,7 @@ class Odds:
     trouble_before_commit: float = 0.004
     trouble_after_commit: float = 0.004
     pause: float = 0.12
-    send_retry: float = 0.08
+    send_retry: float = 0.12
     send_answer_lost: float = 0.04
     send_broken: float = 0.01
     send_fault: float = 0.01

@@ -310,8 +310,11 @@ class Oracle:
             self._judge_next_page(one, name, step)
             old = before.get(one.id)
             place = old.place if old else (0, 0, False)
-            if one.awaits and one.place > place and pages[one.id] == old_pages[one.id] and not self._excused(one):
+            paged = pages[one.id] > old_pages[one.id] or self._excused(one)
+            if one.awaits and one.place > place and not paged:
                 self.break_(3, f"{name} went on to {one.place} in its chain and paged nobody")
+            if old and old.awaits and one.awaits and not paged and _later(one.next_page_at, old.next_page_at):
+                self.break_(3, f"the next page of {name} was put off, and nobody was paged")
         if gone := before.keys() - self.incidents.keys():
             self.break_(3, f"incidents vanished: {sorted(gone)}")
 
@@ -421,6 +424,10 @@ class Oracle:
         for row in self.signals.values():
             rows[row.key].append(row)
         return rows
+
+
+def _later(one: datetime | None, other: datetime | None) -> bool:
+    return one is not None and other is not None and one > other
 
 
 def _count(pages: dict[str, Page]) -> dict[str, int]:

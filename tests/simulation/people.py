@@ -49,6 +49,11 @@ def choose(
     return Deed(what, one.id, lambda: _act(_DEEDS[what], who, one.id))
 
 
+def take_up(who: str, incident: str) -> Deed:
+    """Somebody says that they have it."""
+    return Deed("acknowledge", incident, lambda: _act(_DEEDS["acknowledge"], who, incident))
+
+
 def _act(deed: Callable[[Incident, Actor], object], who: str, incident: str) -> str:
     try:
         deed(Incident.objects.get(pk=incident), Actor.of(Person.objects.get(pk=who)))

@@ -12,9 +12,8 @@ from andon.engine.loop import Engine, build
 from andon.engine.modules import Delivery
 from andon.intake.asgi import IntakeApp
 from andon.intake.writer import Writer
-from andon.kit import clock
 from andon.paging.sending import Letter
-from tests.simulation.chance import Chance, Crash
+from tests.simulation.chance import Chance
 from tests.simulation.senders import Post
 from tests.simulation.worker import Worker
 
@@ -73,13 +72,18 @@ class SteppedWriter(Writer):
 
 
 class Server(Process):
-    """`andon serve`: the intake, over its ASGI interface, with the real writer."""
+    """`andon serve`: the intake, over its ASGI interface, with the real writer.
+
+    Attributes:
+        answered: The status of each request that it took last; None where it died before it answered.
+    """
 
     def __init__(self, name: str, chance: Chance) -> None:
         super().__init__(name, chance)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._app: IntakeApp | None = None
         self._writer: SteppedWriter | None = None
+        self.answered: list[int | None] = []
 
     def start(self) -> None:
         super().start()
@@ -106,16 +110,25 @@ class Server(Process):
         assert self._loop is not None
         assert self._writer is not None
         tasks = [self._loop.create_task(self._answer(post)) for post in posts]
+        try:
+            self._answer_all(tasks)
+        finally:  # also when it dies: what went out before is out
+            self._loop.run_until_complete(_let_go())
+            self.answered = [task.result() if task.done() and not task.exception() else None for task in tasks]
+        for task in tasks:
+            if error := task.exception():
+                raise error
+        return [task.result() for task in tasks]
+
+    def _answer_all(self, tasks: "Sequence[asyncio.Task[int]]") -> None:
+        """Let the requests come in, write what waits, and so on until all are answered."""
+        assert self._loop is not None
+        assert self._writer is not None
         while not all(task.done() for task in tasks):
             self._loop.run_until_complete(asyncio.sleep(0))
             settled = sum(task.done() for task in tasks) + self._writer.waiting
             if settled == len(tasks) and self._writer.waiting:
                 self._writer.step()
-        for task in tasks:
-            error = task.exception()
-            if isinstance(error, Crash):
-                raise error
-        return [task.result() for task in tasks]
 
     async def _answer(self, post: Post) -> int:
         """One request through the application."""
@@ -213,7 +226,7 @@ class EngineProcess(Process):
     def round(self, limit: int) -> int:
         """One round of the loop. Runs in the worker."""
         assert self.engine is not None
-        return self.engine.run_once(clock.now(), limit)
+        return self.engine.run_once(limit=limit)
 
 
 class Desk(Process):

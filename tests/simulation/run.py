@@ -17,7 +17,7 @@ from tests.simulation.line import STRUCK
 from tests.simulation.oracle import FAR, Oracle, Violation
 from tests.simulation.processes import Desk, EngineProcess, Process, Server
 from tests.simulation.provider import Attempt, Providers
-from tests.simulation.senders import Monitors
+from tests.simulation.senders import Monitors, Post
 from tests.simulation.store import Store
 from tests.simulation.world import LONGEST_DELAY_MINUTES, World
 
@@ -26,6 +26,7 @@ SHOWN = 40
 """Events before a failure that are shown."""
 QUIET = FAR + timedelta(minutes=LONGEST_DELAY_MINUTES + 1)
 """Virtual time without faults after which everybody who is to be paged has been."""
+LEFT_WAITING = 8
 FROZEN_SECONDS = 60.0
 LONGEST_TICK = timedelta(seconds=60)
 
@@ -83,10 +84,11 @@ class Run:
 
     def _build(self) -> None:
         rng = self.rng
-        self.monitors = Monitors(rng, self._world.senders, alerts=rng.choice((4, 10, 25)))
+        self.monitors = Monitors(rng, self._world.senders, alerts=rng.choice((5, 20, 60, 120)))
         self.providers = Providers(self.chance, self._attempted)
         self.oracle = Oracle(self._store, self.monitors, self.providers.taken, self.time)
         beside = rng.random() < 0.6
+        self._haste = rng.choice((0.2, 0.6, 2.0))  # of providers: the slower, the more leases end meanwhile
         self.servers = [Server(f"server-{n}", self.chance) for n in range(rng.choice((1, 2)))]
         self.engines = [
             EngineProcess(f"engine-{n}", self.chance, self.providers, beside=beside)
@@ -94,6 +96,7 @@ class Run:
         ]
         self.desks = [Desk(f"desk-{n}", self.chance) for n in range(2)]
         self._all: list[Process] = [*self.servers, *self.engines, *self.desks]
+        self._underway: dict[str, list[Post]] = {}
         self._last_commit: Counter[str] = Counter()
         for process in self._all:
             process.worker.line.on_commit = lambda name=process.name: self._committed(name)  # type: ignore[misc]
@@ -137,7 +140,7 @@ class Run:
                 (4.0 if self.oracle.due(self.time.now()) else 0.5) * len(engines),
                 lambda: self._round(self.rng.choice(engines)),
             ),
-            (2.0 * len(wires), lambda: self._arrive(self.rng.choice(wires))),
+            (self._haste * len(wires), lambda: self._arrive(self.rng.choice(wires))),
             (1.2 if desks else 0, lambda: self._act(desks)),
             (1.5, self._tick),
             (0.8 * len(dead), lambda: self._restart(self.rng.choice(dead))),
@@ -167,8 +170,8 @@ class Run:
     def _dies(self, process: Process) -> None:
         if isinstance(process, EngineProcess):
             self.providers.engine_died(process)
-        if isinstance(process, Server) and process.worker.outcome is None:
-            self._answered(process, Crash(), None)
+        if isinstance(process, Server) and process.name in self._underway:
+            self._answered(process, Crash(), process.answered)
         process.die()
 
     def _restart(self, process: Process) -> None:
@@ -196,24 +199,20 @@ class Run:
             self._say("monitor", f"post {post.number}: {said}")
 
     def _post(self, server: Server) -> None:
-        posts = self.monitors.take(most=4)
+        posts = self.monitors.take(most=self.rng.choice((1, 1, 4)))
         self._underway[server.name] = posts
         server.begin(f"takes posts {[post.number for post in posts]}", lambda: server.take(posts))
         self._turn(server)
 
-    @property
-    def _underway(self) -> dict[str, list[object]]:
-        return self.__dict__.setdefault("_posts_underway", {})
-
-    def _answered(self, server: Server, error: BaseException | None, statuses: list[int] | None) -> None:
+    def _answered(self, server: Server, error: BaseException | None, statuses: list[int | None] | None) -> None:
         posts = self._underway.pop(server.name, [])
         if error is not None and not isinstance(error, Crash):
             raise error
         for post, status in zip(posts, statuses or [None] * len(posts), strict=True):
             again = status is not None and self.chance.strikes("duplicate")
-            self.monitors.answered(post, status, again=again)  # type: ignore[arg-type]
+            self.monitors.answered(post, status, again=again)
             if status is not None:
-                self.oracle.answered(post.sayings, status)  # type: ignore[attr-defined]
+                self.oracle.answered(post.sayings, status)
 
     # Engines
 
@@ -283,6 +282,8 @@ class Run:
                 self._restart(process)
         self._deliver_all()
         self._repair_contact_points()
+        self._settle()
+        self._take_up_most()
         began = self.time.passed
         seen = len(self.providers.attempts)
         while not self.oracle.found and self.time.passed - began < QUIET.total_seconds():
@@ -318,6 +319,15 @@ class Run:
         desk.begin("repairs contact points", people.repair_contact_points)
         while not desk.worker.turn():
             pass
+
+    def _take_up_most(self) -> None:
+        """People take up what waits, but for a few incidents: these must be paged for, and few show that as well."""
+        waiting = [one.id for one in self.oracle.incidents.values() if one.awaits]
+        for incident in self.rng.sample(waiting, max(0, len(waiting) - LEFT_WAITING)):
+            deed = people.take_up(self.rng.choice(self._world.responders), incident)
+            self.desks[0].begin(f"{deed.what} {incident}", deed.run)
+            self._finish()
+            self.oracle.after_step(self.step)
 
     def _settle(self) -> None:
         """Engines go round until none has anything to do."""

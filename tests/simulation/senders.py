@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from tests.simulation.world import SYSTEMS, Sender
 
-TYPES = ("technical_failure", "fairness_violation")
+TYPES = ("technical_failure", "fairness_violation", "safety")
 SEVERITIES = ("S1", "S2", "S2", "S3", "S3", "S4", "S5", "")
 EPISODES = 8
 """At most as many firings of one alert in a run: far fewer than the names of past ones that a signal keeps."""
@@ -101,7 +101,7 @@ class Monitors:
     def speak(self, now: datetime) -> Post | None:
         """One or several alerts of one sender say something, in one request."""
         first = self._rng.choice(self.alerts)
-        many = self._rng.choice((1, 1, 1, 2, 5))
+        many = self._rng.choice((1, 1, 2, 5, 15))
         same = [alert for alert in self.alerts if alert.sender is first.sender and alert is not first]
         group = [first, *self._rng.sample(same, min(many - 1, len(same)))]
         sayings = tuple(said for alert in group if (said := alert.next(self._rng, now)))

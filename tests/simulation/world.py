@@ -1,4 +1,4 @@
-"""The organisation that is simulated: the cast, six systems, a rota over a change of clocks, two senders."""
+"""The organisation that is simulated: the cast, twenty systems, a rota over a change of clocks, three senders."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -15,7 +15,7 @@ from andon.registry.models import System
 from tests.support import cast as the_cast
 
 FURNISHED_AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
-SYSTEMS = ("credit-scorer", "system-1", "system-2", "system-3", "system-4", "system-5")
+SYSTEMS = ("credit-scorer", *(f"system-{number}" for number in range(1, 20)))
 LONGEST_WAIT_MINUTES = 2
 LONGEST_DELAY_MINUTES = 1
 

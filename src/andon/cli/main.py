@@ -1,6 +1,6 @@
 """The `andon` command: everything the machine's operator does, each command in the module of its kind."""
 
-from andon.cli import incident, keeping, looking, rule, serving, user
+from andon.cli import incident, keeping, looking, rule, serving, simulating, user
 from andon.cli.changed import changed
 from andon.cli.demo.command import demo
 from andon.cli.group import commands
@@ -23,6 +23,7 @@ app.command()(keeping.backup)
 app.command()(keeping.restore)
 app.command()(looking.settings)
 app.command()(looking.version)
+app.command()(simulating.sim)
 
 
 def run() -> None:

@@ -1,0 +1,43 @@
+"""Planted bugs: small, plausible mistakes, each of which the simulation must find by itself.
+
+A patch in `bugs/` is applied to a copy of the source, and the fixed seeds are played there until a promise breaks. That
+the same seeds hold without it, `test_simulation` shows. A patch that no longer fits the source fails here: write it anew
+against the code as it is.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.playing import FIXED, ROOT, simulate
+
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
+
+BUGS = sorted((Path(__file__).parent / "bugs").glob("*.patch"))
+
+
+def test_there_are_at_least_ten():
+    assert len(BUGS) >= 10
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.stem)
+def test_a_planted_bug_is_caught(bug, tmp_path):
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    applied = subprocess.run(
+        ["git", "apply", "-p1", str(bug)], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={"GIT_CEILING_DIRECTORIES": str(tmp_path.parent), "PATH": "/usr/bin:/bin:/usr/local/bin"},
+    )  # fmt: skip
+    assert applied.returncode == 0, f"{bug.name} no longer fits the source: {applied.stderr}"
+    assert _changed(tmp_path), f"{bug.name} changed nothing"
+    runs = simulate("--seed", "1", "--count", str(FIXED), source=tmp_path / "src")
+    assert "broken" in runs[-1], f"{bug.name} went unnoticed in {len(runs)} seeds"
+    assert runs[-1]["promise"] in {1, 2, 3, 4, 6}
+    assert runs[-1]["broken"]
+
+
+def _changed(copy: Path) -> bool:
+    return any(
+        file.read_bytes() != (ROOT / file.relative_to(copy)).read_bytes() for file in (copy / "src").rglob("*.py")
+    )

@@ -28,7 +28,8 @@ class Listener:
             def handle_any(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                outer.heard.append(Heard(self.command, self.path, headers, body, time.time()))
+                self.request_heard = Heard(self.command, self.path, headers, body, time.time())
+                outer.heard.append(self.request_heard)
                 with contextlib.suppress(ConnectionError):
                     outer.answer(self)
 

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from andon.kit import clock
 from andon.paging.providers.actions import set_up
 from andon.people.models import ChannelKind, ContactPoint, Person
 from andon.people.policy import Actor
-from tests.support.listener import Listener, listening
+from tests.support.listener import Heard, Listener, listening
 
 TEAM = "T0EXAMPLE"
 TOKEN = "xoxb-for-tests-only"
@@ -49,7 +50,8 @@ class Slack:
         self.forms: list[dict[str, Any]] = []
         self.answers: list[dict[str, Any]] = []
         self.instead: Callable[[str, dict[str, Any]], tuple[int, Answer, dict[str, str]] | None] = lambda _m, _a: None
-        self.after: Callable[[str], None] = lambda _method: None
+        self.after: Callable[[str, dict[str, Any]], None] = lambda _method, _arguments: None
+        self._one_at_a_time = threading.Lock()
         self._count = 0
         listener.answer = self._answer
 
@@ -71,7 +73,10 @@ class Slack:
     # What Slack answers.
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
-        heard = self.listener.heard[-1]
+        with self._one_at_a_time:
+            self._answer_one(handler, handler.request_heard)  # type: ignore[attr-defined]
+
+    def _answer_one(self, handler: BaseHTTPRequestHandler, heard: Heard) -> None:
         arguments = json.loads(heard.body)
         if heard.path.startswith("/response/"):
             self.answers.append(arguments)
@@ -85,7 +90,7 @@ class Slack:
             self.listener.say(handler, status, json.dumps(answer).encode(), **headers)
             return
         answer = getattr(self, f"_{method.replace('.', '_')}")(arguments)
-        self.after(method)
+        self.after(method, arguments)
         self.listener.say(handler, 200, json.dumps({"ok": "error" not in answer, **answer}).encode())
 
     def _chat_postMessage(self, given: Answer) -> Answer:  # noqa: N802  the method's name
@@ -151,23 +156,34 @@ class Slack:
 
     # What Slack sends.
 
-    def post(self, payload: Answer, *, secret: str = SECRET, age: int = 0, event: bool = False) -> HttpResponse:
-        """A request as Slack makes it, signed `age` seconds ago."""
+    def post(self, payload: Answer, **more: Any) -> HttpResponse:
+        """A request as Slack makes it; see `signed`."""
+        body, headers = self.signed(payload, **more)
+        kind = headers.pop("Content-Type")
+        return Client(enforce_csrf_checks=True).post("/slack/events", body, content_type=kind, headers=headers)
+
+    @staticmethod
+    def signed(
+        payload: Answer, *, secret: str = SECRET, age: int = 0, event: bool = False
+    ) -> tuple[str, dict[str, str]]:
+        """Body and headers, signed `age` seconds ago."""
         body = json.dumps(payload) if event else urlencode({"payload": json.dumps(payload)})
         stamp = str(int(clock.now().timestamp()) - age)
         mark = hmac.new(secret.encode(), f"v0:{stamp}:{body}".encode(), hashlib.sha256).hexdigest()
         kind = "application/json" if event else "application/x-www-form-urlencoded"
-        headers = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={mark}"}
-        return Client(enforce_csrf_checks=True).post("/slack/events", body, content_type=kind, headers=headers)
+        return body, {"Content-Type": kind, "X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={mark}"}
 
     def click(self, member: str, act: str, value: str, *, team: str = TEAM, **more: Any) -> HttpResponse:
         """A click on a button of a message."""
-        payload = self._from(member, team) | {
+        return self.post(self.clicked(member, act, value, team=team), **more)
+
+    def clicked(self, member: str, act: str, value: str, *, team: str = TEAM) -> Answer:
+        """What Slack says of a click."""
+        return self._from(member, team) | {
             "type": "block_actions",
             "actions": [{"type": "button", "action_id": act, "block_id": "b", "value": value}],
             "container": {"type": "message"},
         }
-        return self.post(payload, **more)
 
     def submit(self, member: str, form: dict[str, Any], words: str, *, view: str = "V1") -> HttpResponse:
         """A form, filled in and sent."""

@@ -22,10 +22,14 @@ from andon.people.policy import Actor
 from andon.practice.lifecycle import UNRESOLVED, State, awaits_person
 from andon.response import routing
 from andon.rules.models import Heartbeat
+from andon.slack import actions as slack
+from andon.slack import queries as slack_queries
+from andon.slack.models import Job
 
 SIGNAL_PATIENCE = timedelta(minutes=1)
 STEP_PATIENCE = timedelta(minutes=2)
 PAGE_PATIENCE = timedelta(minutes=2)
+SLACK_PATIENCE = timedelta(minutes=10)
 SKEW = timedelta(minutes=1)
 """How far the clocks of two machines may differ before a time in the future is taken for a clock that was set back."""
 LEASE_PATIENCE = timedelta(minutes=2)
@@ -73,6 +77,7 @@ def audit(now: datetime) -> Audit:
         _late_mirrors(now),
         _signals_held_for_ever(now),
         _late_by_rule(now),
+        _slack_falls_behind(now),
     )
     found = Audit(now, tuple(finding for finding in checks if finding is not None))
     for finding in found.findings:
@@ -96,6 +101,7 @@ def _times_of_another_clock(now: datetime) -> Finding | None:
     early += due.filter(route_at__gt=now + SKEW, held_by=None).update(route_at=now)
     longest = max(*mirroring.WAITS, sending.LEASE)
     early += Mirror.objects.filter(due_at__gt=now + longest + SKEW).update(due_at=now)
+    slack.let_go(now)
     count = incidents + early
     says = "The clock was set back: pages, steps or signals waited for times that lay too far ahead. They are due now."
     return Finding("clock_set_back", says, count, count) if count else None
@@ -181,3 +187,12 @@ def _late_by_rule(now: datetime) -> Finding | None:
     )
     says = "Rules have been due for more than two minutes: missing heartbeats are found late, and ends are late."
     return Finding("late_rules", says, count) if count else None
+
+
+def _slack_falls_behind(now: datetime) -> Finding | None:
+    """What is owed to Slack is worked through beside the pages; where Slack is switched off it may wait."""
+    if slack_queries.settings() is None:
+        return None
+    count = Job.objects.filter(due_at__lt=now - SLACK_PATIENCE).count()
+    says = "Messages and channels in Slack have been due for more than ten minutes: what Slack shows is out of date."
+    return Finding("slack_falls_behind", says, count) if count else None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import Case, F, Q, Value, When
 
 from andon.incidents.actions import add_link, add_note
@@ -43,9 +43,21 @@ _log = structlog.get_logger(__name__)
 # With its cause.
 
 
-@transaction.atomic
-def follow(entries: Iterable[TimelineEntry], settings: Mapping[str, str]) -> None:
-    """Write down what is owed to Slack after these entries, in the transaction that writes them."""
+def follow(entries: Sequence[TimelineEntry], settings: Mapping[str, str]) -> None:
+    """Write down what is owed to Slack after these entries, in the transaction that writes them.
+
+    A fault in this must not undo what it follows: an acknowledgement counts, whatever Slack then shows of it.
+    """
+    try:
+        with transaction.atomic():
+            _follow(entries, settings)
+    except (OperationalError, InterfaceError):
+        raise  # the database is away, and what it follows is undone with it
+    except Exception:  # noqa: BLE001  as the docstring says
+        _log.exception("what is owed to Slack could not be written down", incidents=len(entries))
+
+
+def _follow(entries: Iterable[TimelineEntry], settings: Mapping[str, str]) -> None:
     shown = {entry.incident_id: entry.incident for entry in entries if entry.kind in SHOWN}
     sent = [entry.body["page"] for entry in entries if entry.body and _went_to_slack(entry)]
     if sent:
@@ -127,12 +139,20 @@ def claim(now: datetime, limit: int, name: str) -> list[Job]:
     """Take up to `limit` due jobs for the worker `name`, on disk; nobody else does them until the lease ends."""
     lease = f"{name[:40]}/{uuid.uuid4().hex}"
     first = Case(When(kind=Job.Kind.ANSWER, then=0), default=1)
-    due = Job.objects.filter(due_at__lte=now).order_by(first, "due_at")
+    due = Job.objects.filter(due_at__lte=now).order_by(first, "due_at", "pk")
     jobs = list(db.lock_free(due.select_related("incident__system", "incident__acknowledged_by", "page"))[:limit])
     for job in jobs:
         job.leased_by, job.due_at = lease, now + LEASE
     Job.objects.bulk_update(jobs, ["leased_by", "due_at"])
     return jobs
+
+
+def let_go(now: datetime) -> int:
+    """Make due what a clock that was set back, or a crash under it, left waiting for longer than any lease."""
+    far = Job.objects.filter(due_at__gt=now + BACKOFF[-1] + LEASE)
+    return far.update(due_at=now, leased_by="") + Job.objects.exclude(leased_by="").filter(
+        due_at__gt=now + 3 * LEASE
+    ).update(due_at=now, leased_by="")
 
 
 def note_before(job: Job, known: Mapping[str, Any]) -> bool:

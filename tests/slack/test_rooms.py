@@ -152,6 +152,46 @@ def test_an_app_that_may_not_send_breaks_nobodys_contact_point(
     assert "page_failed" in kinds(incident)
 
 
+def test_mild_incidents_in_one_message_each_have_their_buttons_and_keep_up(
+    connected: Slack, cast: Cast, run: Run, time: FixedClock
+):
+    first = open_incident(cast.credit_scorer, cast.vera, title="One")
+    second = declare(title="Two", system=cast.credit_scorer, by=Actor.of(cast.vera), type_=IncidentType.SAFETY)
+    run()
+    pages = list(Page.objects.filter(person=cast.lena).order_by("created_at"))
+    (message, *_) = connected.direct_messages(member_id(cast.lena))
+    Page.objects.filter(pk__in=[page.pk for page in pages]).update(bundle="b" * 32)
+    acknowledge(first, by=Actor.of(cast.tomas), via="page")
+    run()
+    values = {b["value"] for b in buttons_of(message) if b["action_id"] == "andon_resolve"}
+    assert values == {str(first.number), str(second.number)}
+    waiting = [b["value"] for b in buttons_of(message) if b["action_id"] == "andon_acknowledge"]
+    assert waiting == [str(second.number)]
+
+
+def buttons_of(message: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for block in message["blocks"] if block["type"] == "actions" for one in block["elements"]]
+
+
+def test_a_message_about_several_is_drawn_with_all_of_them(connected: Slack, time: FixedClock):
+    from andon.paging.adapters import find
+    from andon.paging.channel import Destination
+    from andon.paging.message import About, Also, Message
+    from andon.paging.providers.queries import settings_of
+
+    def about(ref: str) -> About:
+        return About(ref, "Slow", "S4", "technical failure", "Chat", "real", "http://testserver/x", time.now())
+
+    message = Message(
+        key="0" * 32, kind="page", at=time.now(), to="Lena", headline="2 incidents wait for you: INC-6, INC-7",
+        why="You are paged because: step 1.", link="http://testserver/a/x", link_label="Look", about=about("INC-6"),
+        also=(Also("[S4] INC-7 Chat: slow", "Because.", "http://testserver/a/y", "Look", about("INC-7")),),
+    )  # fmt: skip
+    find(SLACK).send(message, Destination("U0LENAXX", "", settings_of(SLACK)))
+    values = [b["value"] for b in buttons_of(connected.direct_messages("U0LENAXX")[-1]) if "value" in b]
+    assert set(values) == {"6", "7"}
+
+
 # The channel.
 
 
@@ -514,3 +554,73 @@ def test_the_manifest_is_one_and_asks_for_what_is_used():
     assert facts["settings"]["interactivity"]["request_url"] == address
     assert facts["settings"]["event_subscriptions"] == {"request_url": address, "bot_events": ["app_mention"]}
     assert [one["callback_id"] for one in facts["features"]["shortcuts"]] == [str(Act.NOTE)]
+
+
+# Whether it works at all.
+
+
+def test_the_audit_says_when_slack_falls_behind_and_only_while_it_is_switched_on(
+    with_channels: Slack, cast: Cast, incident: Incident, time: FixedClock
+):
+    from datetime import timedelta
+
+    from andon.engine.auditor import audit
+
+    def found() -> list[str]:
+        return [finding.check for finding in audit(time.now()).findings]
+
+    assert "slack_falls_behind" not in found()
+    time.forward(timedelta(minutes=11))
+    assert "slack_falls_behind" in found()
+    providers.disable(SLACK, by=Actor.of(cast.nadia))
+    assert "slack_falls_behind" not in found()
+
+
+def test_a_clock_that_was_set_back_leaves_nothing_waiting(
+    with_channels: Slack, incident: Incident, run: Run, time: FixedClock
+):
+    from datetime import timedelta
+
+    Job.objects.update(due_at=time.now() + timedelta(days=1), leased_by="a process of the day before")
+    run()  # the audit is one of the engine's modules
+    run()
+    assert with_channels.channel(name_of(incident)).pins
+
+
+def test_a_fault_of_ours_undoes_nothing_that_it_follows(
+    with_channels: Slack, cast: Cast, incident: Incident, run: Run, monkeypatch
+):
+    from andon.slack import actions
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a fault in drawing up what is owed")
+
+    monkeypatch.setattr(actions, "_make_due", broken)
+    acknowledge(incident, by=Actor.of(cast.tomas), via="page")
+    incident.refresh_from_db()
+    assert incident.acknowledged_by == cast.tomas
+
+
+def test_what_changes_while_it_is_being_worked_on_is_worked_on_again(
+    connected: Slack, cast: Cast, incident: Incident, run: Run, monkeypatch
+):
+    """The containment comes while the acknowledgement is on its way to Slack."""
+    from andon.paging.adapters.slack import web
+
+    run()
+    (message,) = connected.direct_messages(member_id(cast.lena))
+    acknowledge(incident, by=Actor.of(cast.omar), via="page")
+    call, once = web.call, [True]
+
+    def meanwhile(settings: Any, method: str, arguments: Any, **more: Any) -> web.Said:
+        said = call(settings, method, arguments, **more)
+        if once and method == "chat.update":
+            once.clear()
+            assert "Contained" not in str(arguments)
+            contain(incident, kind=ContainmentKind.ROLL_BACK, note="v6", by=Actor.of(cast.omar))
+        return said
+
+    monkeypatch.setattr(web, "call", meanwhile)
+    run()
+    assert Job.objects.get(kind="page").due_at is None
+    assert "Contained" in shown(message)

@@ -37,7 +37,7 @@ def text(message: Message, largest: int = LARGEST) -> bytes:
         "kind": message.kind,
         "at": int(message.at.timestamp() * 1000),
         "title": message.subject,
-        "body": "\n".join([message.why, *lines]),
+        "body": "\n".join([message.why, *lines, *(one.headline for one in message.also)]),
         "link": _path(message.link),
         "act": "Acknowledge" if message.kind == "page" and not message.also else message.link_label,
         "tag": topic(message),

@@ -624,3 +624,18 @@ def test_what_changes_while_it_is_being_worked_on_is_worked_on_again(
     run()
     assert Job.objects.get(kind="page").due_at is None
     assert "Contained" in shown(message)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"ok": True}, {"ok": True, "channel": "C1"}, {"ok": True, "channel": None}, [], "x", 1]
+)
+def test_an_answer_that_nobody_documented_troubles_its_own_job_alone(
+    with_channels: Slack, cast: Cast, incident: Incident, run: Run, odd: Any
+):
+    with_channels.instead = lambda method, _: (200, odd, {}) if method == "conversations.create" else None
+    run()
+    assert Job.objects.get(kind="room").last_error.startswith("conversations.create: ")
+    assert len(with_channels.direct_messages(member_id(cast.lena))) == 1
+    with_channels.instead = lambda _method, _arguments: None
+    run(minutes=1)
+    assert with_channels.channel(name_of(incident)).pins

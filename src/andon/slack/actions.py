@@ -13,7 +13,7 @@ from django.db.models import Case, F, Q, Value, When
 from andon.incidents.actions import add_link, add_note
 from andon.incidents.models import Incident, TimelineEntry
 from andon.incidents.timeline import hold, record
-from andon.kit import clock, db, wake
+from andon.kit import clock, db, fence, wake
 from andon.kit.errors import Conflict
 from andon.paging.models import Page
 from andon.people.models import ChannelKind
@@ -134,17 +134,25 @@ def note_once(incident: Incident, *, key: str, text: str, by: Actor, at: datetim
 # The work.
 
 
-@transaction.atomic
 def claim(now: datetime, limit: int, name: str) -> list[Job]:
     """Take up to `limit` due jobs for the worker `name`, on disk; nobody else does them until the lease ends."""
+    answers_first = Case(When(kind=Job.Kind.ANSWER, then=0), default=1)
+    due = Job.objects.filter(due_at__lte=now).order_by(answers_first, "due_at", "pk")
+    keys = list(due.values_list("pk", flat=True)[:limit])
+    return _take(keys, now, name) if keys else []
+
+
+@transaction.atomic
+def _take(keys: Sequence[uuid.UUID], now: datetime, name: str) -> list[Job]:
+    """Lease those of the jobs that are still due and that no other replica is taking at this moment."""
+    fence.hold()
+    rows = db.lock_free(Job.objects.filter(pk__in=keys, due_at__lte=now))
+    taken = {job.pk: job for job in rows.select_related("incident__system", "incident__acknowledged_by", "page")}
     lease = f"{name[:40]}/{uuid.uuid4().hex}"
-    first = Case(When(kind=Job.Kind.ANSWER, then=0), default=1)
-    due = Job.objects.filter(due_at__lte=now).order_by(first, "due_at", "pk")
-    jobs = list(db.lock_free(due.select_related("incident__system", "incident__acknowledged_by", "page"))[:limit])
-    for job in jobs:
+    for job in taken.values():
         job.leased_by, job.due_at = lease, now + LEASE
-    Job.objects.bulk_update(jobs, ["leased_by", "due_at"])
-    return jobs
+    Job.objects.bulk_update(taken.values(), ["leased_by", "due_at"])
+    return [taken[key] for key in keys if key in taken]
 
 
 def let_go(now: datetime) -> int:
@@ -155,34 +163,43 @@ def let_go(now: datetime) -> int:
     ).update(due_at=now, leased_by="")
 
 
+@transaction.atomic
 def note_before(job: Job, known: Mapping[str, Any]) -> bool:
     """Keep, before a call leaves, that it is about to; False when the job is no longer this worker's."""
     if known == job.known:
         return True
+    fence.hold()
     job.known = dict(known)
     return bool(_mine(job).update(known=job.known))
 
 
+@transaction.atomic
 def finish(job: Job) -> None:
     """Everything is as it should be; due again only if something changed since it was looked at."""
+    fence.hold()
     rested = _mine(job).filter(wanted=job.wanted)
     if not rested.update(due_at=None, leased_by="", **_WELL):
         _mine(job).update(due_at=clock.now(), leased_by="")
 
 
+@transaction.atomic
 def drop(job: Job) -> None:
     """An answer that is out, or that is of no use any more, leaves nothing behind."""
+    fence.hold()
     _mine(job).delete()
 
 
+@transaction.atomic
 def wait(job: Job, until: datetime) -> None:
     """Not now: Slack asked for a pause."""
+    fence.hold()
     _mine(job).update(due_at=until, leased_by="")
 
 
 @transaction.atomic
 def learn(job: Job, known: Mapping[str, Any], *, team: str) -> None:
     """Keep what a call taught, and look again at once for the next one. A channel that is there gets its link."""
+    fence.hold()
     channel = str(known.get("channel", "")) if job.kind == Job.Kind.ROOM else job.channel
     is_new = job.kind == Job.Kind.ROOM and bool(channel) and channel != job.channel
     incident = hold(job.incident_id) if is_new and job.incident_id else None
@@ -195,6 +212,7 @@ def learn(job: Job, known: Mapping[str, Any], *, team: str) -> None:
 @transaction.atomic
 def fail(job: Job, known: Mapping[str, Any], error: str, *, passing: bool, asked: timedelta) -> None:
     """Try again later, or give it up until something changes, and say so where people look: on the timeline."""
+    fence.hold()
     attempts = job.attempts + 1
     error = error[:_ERROR_LENGTH]
     now = clock.now()

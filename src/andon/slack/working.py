@@ -168,12 +168,21 @@ def settle(ready: Ready, said: Said) -> None:
     if job.kind == Job.Kind.ANSWER:
         _settle_answer(job, said)
         return
-    learned = planning.after(ready.call, said, job.known, name=ready.name, key=job.pk.hex)
+    learned = _learn(ready, said)
     if learned.trouble:
-        passing = said.fault is Fault.PASSING
+        passing = said.fault in {Fault.PASSING, Fault.NONE}
         actions.fail(job, learned.known, _words(ready.call, learned.trouble), passing=passing, asked=said.wait)
     else:
         actions.learn(job, learned.known, team=ready.settings["team"])
+
+
+def _learn(ready: Ready, said: Said) -> planning.Learned:
+    """What the answer teaches. One that is not what Slack documents is a trouble of this job alone."""
+    try:
+        return planning.after(ready.call, said, ready.job.known, name=ready.name, key=ready.job.pk.hex)
+    except (KeyError, TypeError, ValueError):
+        _log.exception("an answer of Slack could not be read", method=ready.call.method)
+        return planning.Learned(dict(ready.job.known), "an answer that Andon cannot read")
 
 
 def _settle_answer(job: Job, said: Said) -> None:

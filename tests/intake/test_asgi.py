@@ -12,6 +12,7 @@ from django.db import DataError, IntegrityError, OperationalError, connection
 
 from andon.intake import asgi, doors, writer
 from andon.intake.actions import create_integration, disable_integration, enable_integration, rotate_token
+from andon.intake.adapters import adapters
 from andon.intake.asgi import IntakeApp
 from andon.intake.models import Delivery, Integration, Signal
 from andon.intake.recording import record
@@ -216,6 +217,18 @@ def test_other_methods_and_addresses_are_told_so(sender):
 
 def test_before_it_is_started_it_says_try_again(sender):
     assert asyncio.run(post(IntakeApp(), sender)).status == 503
+
+
+def test_what_an_adapter_did_not_foresee_is_500_and_kept_for_a_person_to_see(sender, monkeypatch):
+    def broken(*_):
+        raise TypeError("nobody thought of this")
+
+    monkeypatch.setattr(adapters()["generic"], "parse", broken)
+    (answer,) = ask(lambda app: post(app, sender))
+    assert (answer.status, answer.body["title"]) == (500, "A fault of Andon's own")
+    kept = Delivery.objects.get()
+    assert (kept.outcome, bytes(kept.body)) == ("rejected", b'{"title": "Errors"}')
+    assert "nobody thought" not in answer.body["detail"]
 
 
 def test_a_database_that_fails_is_503_and_never_200(sender):

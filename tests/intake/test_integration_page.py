@@ -144,6 +144,22 @@ def test_a_restricted_incident_is_not_given_away(time, cast, sender):
     assert insider.where == "It would join the open incident of its system and type."
 
 
+def test_nor_are_the_words_of_a_signal_in_one(time, cast, sender):
+    secret = event(
+        fingerprint="a", status=SignalStatus.FIRING, title="Errors", labels={"who": "minors"}, severity_hint=1
+    )
+    record([Heard(ids.new(), sender.pk, b"{}", "", [secret])])
+    found = opening.declare(title="Secret", system=cast.credit_scorer, by=Actor.of(cast.nadia))
+    Incident.objects.filter(pk=found.pk).update(restricted=True)
+    Signal.objects.update(incident=found)
+    cast.sam.role = "lead"
+    cast.sam.save()
+    body = json.dumps({"id": "a", "title": "Errors"})
+    assert try_signal(sender, by=Actor.of(cast.sam), body=body).signals == []
+    (insider,) = try_signal(sender, by=Actor.of(cast.nadia), body=body).signals
+    assert insider.signal.labels == {"who": "minors"}
+
+
 def test_a_body_of_ones_own_is_tried_on_the_page(time, cast, sender, signed_in):
     page = signed_in(cast.omar)
     assert "Approval rate of women" in page.get(reverse("integration", args=["curl"])).content.decode()

@@ -11,6 +11,7 @@ from django.db import OperationalError
 
 from andon.intake import mail as mail_module
 from andon.intake.actions import create_integration, disable_integration
+from andon.intake.adapters import adapters
 from andon.intake.asgi import IntakeApp
 from andon.intake.mail import Listener
 from andon.intake.models import Delivery, Signal
@@ -188,6 +189,31 @@ def test_the_server_listens_only_where_the_setting_says(sender, settings):
     assert asyncio.run(story("")) is False
     assert asyncio.run(story(f"127.0.0.1:{free_port()}")) is True
     assert Signal.objects.count() == 1
+
+
+def test_a_port_that_is_taken_is_said_in_words_and_the_server_does_not_start(settings):
+    async def story():
+        inbox, outbox = asyncio.Queue(), asyncio.Queue()
+        inbox.put_nowait({"type": "lifespan.startup"})
+        await site.Router()({"type": "lifespan"}, inbox.get, outbox.put)
+        return outbox.get_nowait()
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings.SMTP_LISTEN = f"127.0.0.1:{taken.getsockname()[1]}"
+        said = asyncio.run(story())
+    assert said["type"] == "lifespan.startup.failed"
+    assert "Change ANDON_SMTP_LISTEN" in said["message"]
+
+
+def test_a_fault_of_our_own_bounces_no_mail_and_keeps_what_came(sender, monkeypatch):
+    def broken(*_):
+        raise TypeError("nobody thought of this")
+
+    monkeypatch.setattr(adapters()["email"], "parse", broken)
+    assert refusal(lambda port: post(port, letter(f"{sender.token}@example.org"))) == 451
+    assert "TypeError" in Delivery.objects.get().error
+    monkeypatch.setattr(mail_module, "_slug_and_token", broken)
+    assert refusal(lambda port: post(port, letter(f"{sender.token}@example.org"))) == 451
 
 
 def test_a_port_that_is_taken_keeps_the_server_from_starting(settings):

@@ -155,8 +155,8 @@ class IntakeApp:
         await self._keep(heard)
 
     async def _keep_refused(self, heard: Heard, refusal: Refusal) -> None:
-        """Keep what is the sender's own doing, for a person to see: it will not be sent again as it is."""
-        if refusal.status in {400, 413}:
+        """Keep what was not understood, for a person to see; what must be sent again (503) is not kept."""
+        if refusal.status in {400, 413, 500}:
             heard.error = _in_words(refusal)
             await self._keep(heard)
             refusal.problem["delivery"] = str(heard.delivery)
@@ -187,6 +187,12 @@ class IntakeApp:
         except Unsigned as error:
             log.warning("intake.unsigned", integration=str(door.id), why=str(error))
             raise _unknown() from error
+        except Refusal:
+            raise
+        except Exception as error:  # what an adapter did not foresee must not lose what was said
+            log.exception("intake.adapter_failed", integration=str(door.id), kind=adapter.kind)
+            words = f"Andon's own reading of {adapter.title} failed ({type(error).__name__}). What came is kept."
+            raise Refusal(500, "A fault of Andon's own", words) from error
 
     async def _confirm(self, url: str) -> None:
         """Tell the sender that somebody listens; if that does not work now, it is asked to ask again."""

@@ -30,6 +30,7 @@ _SAID = {
     401: "550 5.1.1 There is no such address here",
     400: "554 5.6.0 Not understood: {}",
     413: "552 5.3.4 Too large",
+    500: "451 4.3.0 A fault of Andon's own; try again",
     503: "451 4.3.0 Cannot be written now; try again",
 }
 
@@ -81,6 +82,11 @@ class Listener:
             return _in_smtp(refusal)
         envelope.rcpt_tos.append(address)
         return "250 OK"
+
+    async def handle_exception(self, error: Exception) -> str:
+        """A fault of ours is no reason to bounce a mail: the mail server keeps it and comes again."""
+        log.error("intake.mail_failed", exc_info=error)
+        return _SAID[503]
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  as above
         """Take a mail for each of its addresses; to repeat it after a 451 is harmless, by its Message-ID."""

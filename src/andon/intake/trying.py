@@ -15,7 +15,7 @@ from andon.intake import recording, wording
 from andon.intake.adapters import adapters, samples
 from andon.intake.events import Change, Malformed, Note, Request, Said, Sender, Unsigned
 from andon.intake.models import Integration, Signal
-from andon.intake.policy import must_manage
+from andon.intake.policy import must_manage, visible_signals
 from andon.intake.queries import find_system
 from andon.intake.recording import Heard
 from andon.kit import ids
@@ -106,7 +106,7 @@ def _written(integration: Integration, said: Said, text: str, delivery: UUID, by
     with transaction.atomic():
         recording.record([heard])
         spoken_of = {event.fingerprint for event in said.events}
-        touched = Signal.objects.filter(integration=integration, fingerprint__in=spoken_of, last_delivery=delivery)
+        touched = visible_signals(by).filter(integration=integration, fingerprint__in=spoken_of, last_delivery=delivery)
         signals = [_would(signal, integration, by) for signal in touched.order_by("pk")]
         transaction.set_rollback(True)
     untouched = len(spoken_of - {one.signal.fingerprint for one in signals})

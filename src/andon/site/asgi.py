@@ -52,12 +52,21 @@ class Router:
         else:
             await self.django(scope, receive, send)
 
-    async def _take_mail(self) -> None:
-        """Listen for mail, if a setting says where; one of several processes shares the port with the others."""
-        if settings.SMTP_LISTEN:
-            among_many = multiprocessing.parent_process() is not None
-            self.mail = Listener(self.intake, settings.SMTP_LISTEN, shared=among_many)
-            await self.mail.start()
+    async def _take_mail(self) -> str:
+        """Listen for mail, if a setting says where; one of several processes shares the port with the others.
+
+        Returns why that cannot be done, in words; empty when all is well.
+        """
+        if not settings.SMTP_LISTEN:
+            return ""
+        among_many = multiprocessing.parent_process() is not None
+        mail = Listener(self.intake, settings.SMTP_LISTEN, shared=among_many)
+        try:
+            await mail.start()
+        except OSError as error:
+            return f"Cannot take mail on {settings.SMTP_LISTEN}: {error}. Change ANDON_SMTP_LISTEN, or leave it out."
+        self.mail = mail
+        return ""
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -65,7 +74,11 @@ class Router:
             if message["type"] == "lifespan.startup":
                 await self.intake.start()
                 await self.live.start()
-                await self._take_mail()
+                if problem := await self._take_mail():
+                    await self.live.stop()
+                    await self.intake.stop()
+                    await send({"type": "lifespan.startup.failed", "message": problem})
+                    return
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 if self.mail is not None:

@@ -21,6 +21,7 @@ from andon.people.models import ChannelKind, ContactPoint, Person
 from andon.people.policy import Actor
 from andon.practice import pacing
 from andon.practice.severity import Severity
+from andon.practice.words import IncidentKind
 from andon.response.acknowledging import acknowledge
 from andon.response.assessing import raise_severity
 from andon.response.resolving import resolve
@@ -68,7 +69,9 @@ def test_every_kind_of_channel_has_a_pace_by_default():
 # Held
 
 
-def test_a_repeat_beyond_the_pace_waits_and_its_row_says_why(opened: Open, cast: Cast, story: Story):
+def test_a_repeat_beyond_the_pace_waits_and_the_incidents_page_says_why(
+    opened: Open, cast: Cast, story: Story, signed_in
+):
     pace(person_a_minute=1)
     queue(opened(Severity.S2), cast.lena, story=story)
     queue(opened(Severity.S2), cast.lena, story=story)
@@ -76,10 +79,14 @@ def test_a_repeat_beyond_the_pace_waits_and_its_row_says_why(opened: Open, cast:
     waiting = Page.objects.get(state="pending")
     assert (waiting.held, waiting.due_at) == ("person_pace", story.time.now() + timedelta(minutes=1))
     assert waiting.send_after == story.time.now()
+    page = signed_in(cast.vera).get(f"/incidents/{waiting.incident.number}").text
+    assert "held because many messages had gone to the same person" in page
     assert deliver(story, 2) == []
     story.time.forward(timedelta(minutes=1))
     (message,) = deliver(story, 2)
     assert message.key == waiting.key
+    page = signed_in(cast.vera).get(f"/incidents/{waiting.incident.number}").text
+    assert "held because many messages had gone to the same person since it was due" in page
     body = waiting.incident.timeline.get(kind="page_sent").body
     assert (body["held"], body["due_at"]) == ("person_pace", waiting.send_after.isoformat())
 
@@ -214,6 +221,27 @@ def test_several_pages_of_one_incident_are_said_once_in_its_own_words(opened: Op
     assert message.also == ()
     assert message.thread
     assert state_of(incident) == ["sent"] * 3
+
+
+def test_a_drill_shares_no_message_with_what_is_real(opened: Open, cast: Cast, story: Story):
+    real, drill = opened(), opened()
+    Incident.objects.filter(pk=drill.pk).update(kind=IncidentKind.DRILL)
+    for incident in (real, drill):
+        queue(incident, cast.lena, story=story)
+    assert sorted(message.headline.startswith("DRILL ") for message in deliver(story)) == [False, True]
+
+
+def test_the_reads_of_the_look_are_answered_by_indexes(opened: Open, cast: Cast, story: Story):
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL scans small tables whatever the index; the plan is judged on SQLite")
+    queue(opened(), cast.lena, story=story)
+    with CaptureQueriesContext(connection) as asked:
+        order.look(story.time.now())
+    for query in asked.captured_queries:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+            plan = [str(row[3]) for row in cursor.fetchall()]
+        assert not any(line.startswith("SCAN paging_page") and "INDEX" not in line for line in plan), (query, plan)
 
 
 class Crash(BaseException):

@@ -66,7 +66,6 @@ class Page(Row):
             models.Index(fields=["incident", "state"], name="page_of_incident"),
             models.Index(fields=["person", "sent_at"], name="page_latest_to_person"),
             models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="page_sent_lately"),
-            models.Index(fields=["person"], condition=Q(state="sending"), name="page_on_the_wire"),
             models.Index(fields=["bundle"], condition=~Q(bundle=""), name="page_of_bundle"),
         ]
         constraints: ClassVar = [

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,12 +14,14 @@ from andon.practice import pacing
 from andon.practice.pacing import Due, Known, Pace, Plan, QuietHours, Sent
 from andon.practice.severity import Severity
 
+LEASE = timedelta(seconds=30)
+"""Longer than any channel takes; how long a page may wait that a crash has cut off."""
 WINDOW = 200
 """Pages looked at together, from the front of the queue."""
 LATELY = 2000
 """Messages of the last minute that are counted; no pace that is worth setting is greater."""
 _COLUMNS = (
-    "pk", "incident", "incident__severity", "person", "person__quiet_from", "person__quiet_until",
+    "pk", "incident", "incident__severity", "incident__kind", "person", "person__quiet_from", "person__quiet_until",
     "person__time_zone", "channel", "contact_point", "send_after", "first", "attempts", "key", "bundle",
 )  # fmt: skip
 
@@ -44,7 +46,8 @@ def look(now: datetime) -> Look:
     bundles = {row["bundle"] for row in rows if row["bundle"]}
     if bundles:  # a message that was tried goes out again whole, or it would not be the same
         seen = {row["pk"] for row in rows}
-        rows += [row for row in queue.filter(bundle__in=bundles).values(*_COLUMNS) if row["pk"] not in seen]
+        whole = queue.filter(first=False, bundle__in=bundles).values(*_COLUMNS)
+        rows += [row for row in whole if row["pk"] not in seen]
     found = [_due(row) for row in rows]
     plan = pacing.plan(found, _known(rows, found, now), now)
     return Look(plan, {row["pk"]: row["incident__severity"] for row in rows})
@@ -61,7 +64,7 @@ def _due(row: dict[str, Any]) -> Due:
         incident=row["incident"],
         person=row["person"],
         channel=row["channel"],
-        address=row["contact_point"],
+        address=(row["contact_point"], row["incident__kind"]),  # a drill shares no message with what is real
         severity=Severity(row["incident__severity"]),
         due_at=row["send_after"],
         first=row["first"],
@@ -89,7 +92,8 @@ def _lately(now: datetime) -> list[Sent]:
     """The messages of the last minute and those on the wire; several pages in one message are one."""
     columns = ("person", "channel", "bundle", "key", "sent_at")
     gone = Page.objects.filter(sent_at__gt=now - pacing.WINDOW).order_by("-sent_at").values_list(*columns)[:LATELY]
-    wire = Page.objects.filter(state=Page.State.SENDING, due_at__gt=now).values_list(*columns)
+    leased = Page.objects.filter(first__in=[True, False], due_at__gt=now, due_at__lte=now + LEASE)  # by the index
+    wire = leased.filter(state=Page.State.SENDING).values_list(*columns)
     messages = {bundle or key: (person, channel, at or now) for person, channel, bundle, key, at in [*wire, *gone]}
     return [Sent(*message) for message in messages.values()]
 

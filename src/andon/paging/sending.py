@@ -12,7 +12,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import structlog
@@ -21,7 +21,7 @@ from django.db import transaction
 
 from andon.incidents.models import Incident
 from andon.kit import clock, db, fence
-from andon.paging import adapters, compose, outcomes
+from andon.paging import adapters, compose, order, outcomes
 from andon.paging.channel import Channel, Destination, Receipt
 from andon.paging.message import Message
 from andon.paging.models import Page
@@ -29,8 +29,7 @@ from andon.paging.order import Look, due, look
 from andon.paging.providers.queries import destination
 from andon.practice.pacing import Going
 
-LEASE = timedelta(seconds=30)
-"""Longer than any channel takes; how long a page may wait that a crash has cut off."""
+LEASE = order.LEASE
 _log = structlog.get_logger(__name__)
 
 Find = Callable[[str], Channel]

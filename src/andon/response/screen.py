@@ -349,7 +349,7 @@ class Screen:
             {
                 "person": str(row.person),
                 "channel": row.get_channel_display(),
-                "at": row.sent_at or row.due_at or row.send_after,
+                "at": row.sent_at or (row.state == Page.State.PENDING and row.due_at) or row.send_after,
                 "state": row.state,
                 "label": Page.State(row.state).label,
                 "reason": _said_of(row),

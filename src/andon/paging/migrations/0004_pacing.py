@@ -45,10 +45,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='page',
-            index=models.Index(condition=models.Q(('state', 'sending')), fields=['person'], name='page_on_the_wire'),
-        ),
-        migrations.AddIndex(
-            model_name='page',
             index=models.Index(condition=models.Q(('bundle', ''), _negated=True), fields=['bundle'], name='page_of_bundle'),
         ),
         migrations.AddConstraint(

@@ -277,6 +277,25 @@ def test_a_call_about_nothing_says_so(night: Provider, token: str):
     assert b"Gather" not in answer.content
 
 
+def test_a_call_about_several_reads_them_and_takes_them_all(
+    night: Provider, call: dict[str, str], incident: Incident, cast: Cast, story: Story
+):
+    other = opened(cast, story, "Another one")
+    story.forward(minutes=5)
+    lead = Page.objects.filter(incident=incident, person=cast.tomas).first()
+    second = Page.objects.filter(incident=other, person=cast.tomas).first()
+    Page.objects.filter(pk__in=[lead.pk, second.pk]).update(bundle=lead.key)
+    said = fetch(night, call)[0].findtext("Say") or ""
+    assert "2 incidents." in said
+    assert "Another one" in said
+    assert "acknowledge them all" in said
+    acknowledging.acknowledge(incident, by=Actor.of(cast.omar), via="page")
+    said = fetch(night, call, Digits="4").findtext("Say") or ""
+    assert "Omar has it" in said
+    assert f"You have {other.ref}" in said
+    assert (who_has(incident), who_has(other)) == (cast.omar, cast.tomas)
+
+
 def test_an_old_call_says_so(night: Provider, call: dict[str, str], story: Story, incident: Incident):
     from datetime import timedelta
 

@@ -17,6 +17,14 @@ def of_incident(incident: Incident) -> QuerySet[Page]:
     return Page.objects.filter(incident=incident).select_related("person", "contact_point").order_by("created_at")
 
 
+def with_its_bundle(page: Page) -> Page:
+    """The page with the others that travelled in its message, which then are in `Page.others`."""
+    if page.bundle:
+        rows = Page.objects.select_related("incident__system", "person").filter(bundle=page.bundle)
+        page.others = tuple(rows.exclude(pk=page.pk).order_by("created_at"))
+    return page
+
+
 def of_ticket(ticket: Ticket) -> Page | None:
     """The page that a link was made for, with its incident and people; None when it is not, or no longer, theirs."""
     return (

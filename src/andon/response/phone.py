@@ -85,7 +85,18 @@ def _do(page: Page, reply: Reply) -> str:
 def take(page: Page, *, via: str) -> str:
     """Acknowledge on behalf of whom the page is for; raises `Refused` in words, with the state, when it cannot be."""
     acknowledge(hold(page.incident_id), by=Actor.of(page.person), via=via)
-    return f"You have {page.incident.ref}. First: open the link, and contain it."
+    return f"You have {page.incident.ref}. First: open it, and contain it."
+
+
+def take_all(pages: Sequence[Page], *, via: str) -> str:
+    """Acknowledge every incident that these pages of one message are about; what cannot be taken says how it stands."""
+    said = []
+    for page in {page.incident_id: page for page in pages}.values():
+        try:
+            said.append(take(page, via=via))
+        except Refused as refused:
+            said.append(f"{page.incident.ref}: {refused.what}")
+    return " ".join(said)
 
 
 def _status(incident: Incident) -> str:

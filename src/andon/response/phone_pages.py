@@ -92,8 +92,9 @@ def _about_page(token: str, pressed: str) -> ET.Element:
     page = outbox.of_ticket(ticket) if ticket else None
     if page is None:
         return script.says("This call is about a page that is not there any more. Please look at Andon.")
+    page = outbox.with_its_bundle(page)
     if pressed == ACKNOWLEDGE:
-        return script.says(phone.take(page, via="voice"))
+        return script.says(phone.take_all((page, *page.others), via="voice"))
     message = compose.page(page, compose.first_steps([page.incident_id]))
     return script.asks(script.of_page(message))
 

@@ -217,7 +217,9 @@ def test_a_trigger_that_was_on_the_wire_when_somebody_took_it_is_taken_back(
     assert acts(listener)[-1] == "acknowledge"
 
 
-def test_it_gives_up_in_the_end_and_says_so(cast: Cast, story: Story, incident: Incident, listener: Listener):
+def test_it_gives_up_in_the_end_and_says_so(
+    cast: Cast, story: Story, incident: Incident, listener: Listener, signed_in: Any
+):
     listener.always(500)
     acknowledging.acknowledge(incident, by=Actor.of(cast.tomas), via="page")
     story.run()
@@ -226,6 +228,8 @@ def test_it_gives_up_in_the_end_and_says_so(cast: Cast, story: Story, incident: 
         story.run()
     assert acts(listener).count("acknowledge") == len(mirroring.WAITS) + 1
     assert kinds(incident).count("mirror_failed") == 1
+    timeline = signed_in(cast.nadia).get(f"/incidents/{incident.number}/timeline").text
+    assert "pagerduty was not told for Lena that it is acknowledged" in timeline
     assert "500" in Mirror.objects.get().last_error
 
 

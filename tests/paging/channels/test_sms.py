@@ -217,10 +217,15 @@ def page_of(incident: Incident, cast: Cast) -> Page:
     return Page.objects.get(incident=incident, person=cast.lena)
 
 
-def test_a_message_that_did_not_arrive_is_sent_again(night: Provider, incident: Incident, cast: Cast, story: Story):
+def test_a_message_that_did_not_arrive_is_sent_again(
+    night: Provider, incident: Incident, cast: Cast, story: Story, signed_in: Any
+):
     report(night)
     assert page_of(incident, cast).state == "pending"
     assert kinds(incident).count("page_returned") == 1
+    timeline = signed_in(cast.nadia).get(f"/incidents/{incident.number}/timeline").text
+    assert "Page to Lena by sms did not arrive and is sent again" in timeline
+    assert LENAS not in timeline
     story.forward(seconds=5)
     assert page_of(incident, cast).state == "sent"
     first, second = night.forms

@@ -5,9 +5,9 @@ import signal
 import threading
 
 POLL_BESIDE = 0.5
-"""Seconds between two looks beside a server, whose hints wake the engine before that."""
+"""Seconds between two looks where hints wake the engine before that: beside a server, or on PostgreSQL."""
 POLL_ALONE = 0.2
-"""Seconds between two looks in a process of its own, which the server's hints do not reach."""
+"""Seconds between two looks in a process of its own on SQLite, which no hint reaches."""
 _STOP_WITHIN = 30.0
 
 
@@ -17,10 +17,12 @@ class Running:
     def __init__(self, *, tick: float = POLL_BESIDE) -> None:
         from django.urls import get_resolver
 
-        from andon.engine import loop  # Django must be set up before models are imported
+        from andon.engine import listening, loop  # Django must be set up before models are imported
 
         len(get_resolver().url_patterns)  # loaded now, or the first page would wait for it most of a second
         self.engine = loop.build(tick=tick)
+        self._listener = listening.Listener()
+        self._listener.start()
         self._thread = threading.Thread(target=self.engine.run, name="engine", daemon=True)
         self._thread.start()
 
@@ -31,6 +33,7 @@ class Running:
 
     def stop(self) -> None:
         """End after the present round, pages on the wire included."""
+        self._listener.stop()
         self.engine.stop()
         self._thread.join(_STOP_WITHIN)
 
@@ -46,9 +49,11 @@ def run() -> None:
     An engine that ends by itself ends the process with 1, so that whoever supervises it starts another.
     The signals are waited for, not handled: a handler would run inside whatever lock the loop holds at that moment.
     """
+    from andon.kit import db  # Django must be set up before it is imported
+
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before the threads start, which inherit it
-    running = Running(tick=POLL_ALONE)
+    running = Running(tick=POLL_ALONE if db.is_sqlite() else POLL_BESIDE)
     while running.alive and signal.sigtimedwait(ends, 1.0) is None:
         pass
     died = not running.alive

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from andon.intake import beside
 from andon.intake.events import Change, Event, Note
 from andon.intake.models import Delivery, Integration
-from andon.kit import clock, db, ids
+from andon.kit import clock, db, ids, wake
 from andon.practice import grouping
 from andon.practice.grouping import DedupAction, DedupDecision, DedupReason, SignalStatus
 
@@ -110,6 +110,8 @@ def record(batch: Sequence[Heard]) -> bool:
     for heard in batch:
         if heard.changes or heard.notes:
             beside.write(heard.integration, heard.changes, heard.notes, now)
+    if due:
+        wake.after_commit()
     return due
 
 

@@ -18,7 +18,7 @@ from django.db import Error as DatabaseProblem
 
 from andon.intake import recording
 from andon.intake.recording import Heard
-from andon.kit import db, wake
+from andon.kit import db
 
 log = structlog.get_logger(__name__)
 
@@ -122,13 +122,11 @@ class Writer:
 
     def _write(self, batch: Sequence[_Waiting]) -> None:
         try:
-            due = self._record_deciding_again([waiting.heard for waiting in batch])
+            self._record_deciding_again([waiting.heard for waiting in batch])
         except Exception as error:  # noqa: BLE001  every sender must get an answer, whatever went wrong
             self._failed(batch, error)
         else:
             _answer(batch, None)
-            if due:
-                wake.engine.set()
 
     def _record_deciding_again(self, batch: Sequence[Heard]) -> bool:
         """Write; if another replica was quicker with a fingerprint, decide the whole batch again."""

@@ -52,6 +52,36 @@ def hold_name(name: str, *, alone: bool) -> None:
         cursor.execute(f"SELECT {hold}(%s, hashtext(%s))", [_LOCKS_OF_ANDON, name])
 
 
+def notify(channel: str) -> None:
+    """Tell all who listen on a channel, once the running transaction is on disk. SQLite has nobody to tell."""
+    if not is_sqlite():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, '')", [channel])
+
+
+def listen(channel: str, hear: Callable[[], None], *, until: Callable[[], bool], silence: float) -> None:
+    """Call `hear` once a line of its own to the database listens on a channel, and whenever something is told there.
+
+    Blocks until `until` says so, which is asked whenever it has been silent for so many seconds; the line is asked then
+    whether it still works. Raises `OperationalError` when it does not. PostgreSQL only.
+    """
+    from psycopg import Connection
+    from psycopg import OperationalError as Broken
+    from psycopg.sql import SQL, Identifier
+
+    given = {name: value for name, value in connection.get_connection_params().items() if name != "cursor_factory"}
+    try:
+        with Connection.connect(**given, autocommit=True) as line:
+            line.execute(SQL("LISTEN {}").format(Identifier(channel)))
+            hear()
+            while not until():
+                for _ in line.notifies(timeout=silence):
+                    hear()
+                line.execute(SQL("LISTEN {}").format(Identifier(channel)))
+    except Broken as error:
+        raise OperationalError(str(error)) from error
+
+
 def rows_of_json(columns: Mapping[str, str]) -> str:
     """SQL that reads one parameter, a JSON list of lists, as rows: names of columns with their types.
 

@@ -1,0 +1,106 @@
+"""Several engines as real processes on one database: one is killed, one sleeps until it is told, one is of another version."""
+
+import subprocess
+import threading
+import time
+from collections import Counter
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from tests.integration.test_kill import fire, keys, leases_end, organisation, states, until
+from tests.support.listener import listening
+from tests.support.processes import RunningAndon, running_andon
+
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(240)]
+
+SLEEPS = "from andon.engine import runner; runner.POLL_BESIDE = runner.POLL_ALONE = 3600.0; runner.main()"
+NEWER = """
+from andon.engine import locks
+locks.RULES["routing"] += 1
+from andon.engine import runner
+runner.main()
+"""
+VERIFIED = """
+from andon.incidents.timeline import verify_all
+result = [[incident.number, len(problems)] for incident, problems in verify_all()]
+"""
+
+
+def start(andon: RunningAndon, name: str, code: str) -> "subprocess.Popen[bytes]":
+    return andon._start(name, "-c", code)
+
+
+def test_three_engines_under_load_and_one_of_them_killed_page_every_incident(tmp_path, postgres_url):
+    systems = 60
+    with ExitStack() as stack:
+        pager = stack.enter_context(listening())
+        one = stack.enter_context(running_andon(tmp_path / "one", postgres_url))
+        two = stack.enter_context(running_andon(tmp_path / "two", postgres_url, server=False))
+        three = stack.enter_context(running_andon(tmp_path / "three", postgres_url, server=False))
+        sender = organisation(one, pager, systems=systems)
+        senders = [
+            threading.Thread(target=lambda part=part: [fire(sender, n) for n in range(part, systems, 4)])
+            for part in range(4)
+        ]
+        for thread in senders:
+            thread.start()
+        until(lambda: len(keys(pager)) > systems // 4, one)
+        three.kill_engine()
+        for thread in senders:
+            thread.join()
+        leases_end(one)
+        until(lambda: states(one) == ["sent"] * systems, one)
+        assert two.engine is not None
+        assert two.engine.poll() is None
+        heard = Counter(keys(pager))
+        assert set(heard) == {key for (key,) in one.sql("SELECT key FROM paging_page")}
+        assert len(heard) == systems
+        # Only what the dead engine had on the wire may have come twice, and then under the same key.
+        assert max(heard.values()) <= 2
+        assert one.sql("SELECT count(*), min(number), max(number) FROM incidents_incident") == [(systems, 1, systems)]
+        assert one.python(VERIFIED) == [[number, 0] for number in range(1, systems + 1)]
+
+
+def test_an_engine_of_its_own_process_is_woken_by_the_database(tmp_path, postgres_url):
+    with listening() as pager, running_andon(tmp_path, postgres_url, engine=False) as andon:
+        sender = organisation(andon, pager, systems=3)
+        andon.engine = start(andon, "engine", SLEEPS)
+        until(lambda: andon.sql("SELECT 1 FROM pg_stat_activity WHERE starts_with(query, 'LISTEN')"), andon)
+        time.sleep(1)  # it has looked once, and sleeps for an hour
+        fire(sender, 0)
+        until(lambda: len(keys(pager)) == 1, andon)
+        # A line that breaks is made anew, and what was said meanwhile is looked for.
+        andon.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(query, 'LISTEN')")
+        fire(sender, 1)
+        until(lambda: len(keys(pager)) == 2, andon)
+        until(lambda: andon.sql("SELECT 1 FROM pg_stat_activity WHERE starts_with(query, 'LISTEN')"), andon)
+        fire(sender, 2)
+        until(lambda: len(keys(pager)) == 3, andon)
+
+
+def test_an_older_engine_leaves_to_the_newer_what_it_does_not_know(tmp_path, database_url):
+    with listening() as pager, running_andon(tmp_path, database_url) as andon:
+        sender = organisation(andon, pager, systems=2)
+        until(lambda: andon.sql("SELECT 1 FROM engine_modulelock WHERE module = 'routing' AND version = 1"), andon)
+        newer = start(andon, "newer", NEWER)
+        try:
+            until(lambda: andon.sql("SELECT 1 FROM engine_modulelock WHERE module = 'routing' AND version = 2"), andon)
+            fire(sender, 0)
+            until(lambda: len(keys(pager)) == 1, andon)
+            until(lambda: "taken this module over" in andon.log("engine"), andon)
+            until(lambda: "older version" in says(andon)["says"], andon)
+            assert says(andon)["healthy"]
+        finally:
+            newer.terminate()
+            newer.wait(20)
+        fire(sender, 1)
+        until(lambda: not says(andon)["healthy"], andon)
+        assert "Nobody does this part of the engine: routing" in says(andon)["says"]
+        assert len(keys(pager)) == 1
+        assert andon.sql("SELECT count(*) FROM intake_signal WHERE route_at IS NOT NULL") == [(1,)]
+
+
+def says(andon: RunningAndon) -> dict[str, object]:
+    return httpx.get(f"{andon.base_url}/readyz", timeout=20).json()["engine"]

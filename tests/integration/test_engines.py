@@ -11,12 +11,14 @@ import pytest
 
 from tests.integration.test_kill import fire, keys, leases_end, organisation, states, until
 from tests.support.listener import listening
-from tests.support.processes import RunningAndon, running_andon
+from tests.support.processes import ENGINE, RunningAndon, running_andon
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(240)]
 
 SLEEPS = "from andon.engine import runner; runner.POLL_BESIDE = runner.POLL_ALONE = 3600.0; runner.main()"
 NEWER = """
+import django
+django.setup()
 from andon.engine import locks
 locks.RULES["routing"] += 1
 from andon.engine import runner
@@ -34,33 +36,33 @@ def start(andon: RunningAndon, name: str, code: str) -> "subprocess.Popen[bytes]
 
 def test_three_engines_under_load_and_one_of_them_killed_page_every_incident(tmp_path, postgres_url):
     systems = 60
-    with ExitStack() as stack:
-        pager = stack.enter_context(listening())
-        one = stack.enter_context(running_andon(tmp_path / "one", postgres_url))
-        two = stack.enter_context(running_andon(tmp_path / "two", postgres_url, server=False))
-        three = stack.enter_context(running_andon(tmp_path / "three", postgres_url, server=False))
-        sender = organisation(one, pager, systems=systems)
+    with listening() as pager, running_andon(tmp_path, postgres_url) as andon, ExitStack() as stack:
+        others = [andon._start(f"engine-{number}", *ENGINE) for number in (2, 3)]
+        for other in others:
+            stack.callback(other.wait, 20)
+            stack.callback(other.terminate)
+        until(lambda: andon.sql("SELECT count(*) FROM engine_enginebeat") == [(3,)], andon)
+        sender = organisation(andon, pager, systems=systems)
         senders = [
             threading.Thread(target=lambda part=part: [fire(sender, n) for n in range(part, systems, 4)])
             for part in range(4)
         ]
         for thread in senders:
             thread.start()
-        until(lambda: len(keys(pager)) > systems // 4, one)
-        three.kill_engine()
+        until(lambda: len(keys(pager)) > systems // 4, andon)
+        others[0].kill()
         for thread in senders:
             thread.join()
-        leases_end(one)
-        until(lambda: states(one) == ["sent"] * systems, one)
-        assert two.engine is not None
-        assert two.engine.poll() is None
+        leases_end(andon)
+        until(lambda: states(andon) == ["sent"] * systems, andon)
+        assert others[1].poll() is None
         heard = Counter(keys(pager))
-        assert set(heard) == {key for (key,) in one.sql("SELECT key FROM paging_page")}
+        assert set(heard) == {key for (key,) in andon.sql("SELECT key FROM paging_page")}
         assert len(heard) == systems
         # Only what the dead engine had on the wire may have come twice, and then under the same key.
         assert max(heard.values()) <= 2
-        assert one.sql("SELECT count(*), min(number), max(number) FROM incidents_incident") == [(systems, 1, systems)]
-        assert one.python(VERIFIED) == [[number, 0] for number in range(1, systems + 1)]
+        assert andon.sql("SELECT count(*), min(number), max(number) FROM incidents_incident") == [(systems, 1, systems)]
+        assert andon.python(VERIFIED) == [[number, 0] for number in range(1, systems + 1)]
 
 
 def test_an_engine_of_its_own_process_is_woken_by_the_database(tmp_path, postgres_url):

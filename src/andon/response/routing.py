@@ -38,7 +38,9 @@ REST = timedelta(seconds=30)
 OPENED_AT_ONCE = 100
 """Groups without an incident that are routed in one transaction."""
 PATIENCE = timedelta(seconds=2)
-"""How long signals that join an incident may wait for others to open theirs."""
+"""How long signals that join an incident wait for others to open theirs before some are let in between."""
+JOINED_BESIDE = 20
+"""Groups whose waiting signals are let in between in one transaction."""
 TRIES = 3  # for a group that loses a race against another writer
 NAMED = 3  # titles that a joining entry names before it counts the rest
 
@@ -106,13 +108,16 @@ def _key_of(one: heard.Waiting, sender: Integration, systems: Mapping[str, Syste
 def _of_this_round(groups: Batch, now: datetime, *, storm: bool) -> Batch:
     """What opens incidents first, not too much at once, so that its pages go out before the rest is routed.
 
-    In a storm what merely joins waits for that, though not without end. What is left out stays due.
+    In a storm what merely joins waits for that; what has waited for a while is let in a little at a time, so that it
+    gets on in a storm that does not end. What is left out stays due.
     """
     known = _known(group.key for group, _ in groups)
     news = [one for one in groups if one[0].key not in known][:OPENED_AT_ONCE]
     joining = [one for one in groups if one[0].key in known]
-    waited = any(signal.route_at and signal.route_at <= now - PATIENCE for _, signals in joining for signal in signals)
-    return news if storm and news and not waited else [*news, *joining]
+    if not storm or not news:
+        return [*news, *joining]
+    waited = [one for one in joining if any(s.route_at and s.route_at <= now - PATIENCE for s in one[1])]
+    return [*news, *waited[:JOINED_BESIDE]]
 
 
 def _known(keys: Iterable[str]) -> set[str]:

@@ -14,16 +14,12 @@ from tests.support.postgres import running_postgres
 VARIABLE = "ANDON_TEST_POSTGRES_URL"
 WORKERS = ("-n", "2", "--dist", "loadgroup")
 # What asks no database needs one run, and the simulation plays on both by itself; browsers drive the same pages
-# whatever is behind them.
+# whatever is behind them. Peers speak to a server on a database of its own, the SDK to none.
 ONCE = (
-    "-m",
-    "not browser",
-    "--ignore=tests/house",
-    "--ignore=tests/practice",
-    "--ignore=tests/handbook",
-    "--ignore=tests/peers",
-    "--ignore=tests/simulation",
-)
+    "-m", "not browser",
+    "--ignore=tests/house", "--ignore=tests/practice", "--ignore=tests/handbook", "--ignore=tests/simulation",
+    "--ignore=tests/peers", "--ignore=tests/sdk",
+)  # fmt: skip
 # These start real processes on both databases by themselves in the first run, with a server of their own.
 BOTH_BY_THEMSELVES = ("--ignore=tests/integration",)
 MISSING = f"POSTGRESQL WAS NOT TESTED: {VARIABLE} is not set, and initdb is not here (Debian: apt install postgresql)."

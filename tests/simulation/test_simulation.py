@@ -16,6 +16,11 @@ pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
 
 MINUTES = {"sqlite": 1.5, "postgres": 0.5}
 AT_LEAST = {"sqlite": FIXED, "postgres": 3}
+FAULTS = {
+    "crash_at_statement", "crash_before_commit", "crash_after_commit", "trouble_at_statement", "trouble_before_commit",
+    "trouble_after_commit", "send_retry", "send_answer_lost", "send_broken", "send_fault", "send_slow",
+    "crash_before_send", "crash_after_send", "crash_on_the_wire", "kill", "clock_jump", "duplicate",
+}  # fmt: skip
 
 
 def say(runs: list[dict[str, Any]], database: str) -> None:
@@ -40,18 +45,11 @@ def test_the_promises_hold_whatever_strikes(database, capsys):
     broken = [run for run in runs if "broken" in run]
     assert not broken, told(broken[0], database)
     assert len(runs) > AT_LEAST[database]
+    if database == "sqlite":
+        assert {fault for run in runs for fault in run["faults"]} >= FAULTS  # it still strikes where it is to strike
 
 
 def test_a_seed_is_one_course_of_events():
     first, again = (simulate("--seed", "7", "--count", "2") for _ in range(2))
     assert [run["trace"] for run in first] == [run["trace"] for run in again]
     assert first[0]["trace"] != first[1]["trace"]
-
-
-def test_every_kind_of_fault_strikes():
-    struck = {fault for run in simulate("--seed", "1", "--count", str(FIXED)) for fault in run["faults"]}
-    assert struck >= {
-        "crash_at_statement", "crash_before_commit", "crash_after_commit", "trouble_at_statement",
-        "trouble_before_commit", "trouble_after_commit", "send_retry", "send_answer_lost", "send_broken", "send_fault",
-        "send_slow", "crash_before_send", "crash_after_send", "crash_on_the_wire", "kill", "clock_jump", "duplicate",
-    }  # fmt: skip

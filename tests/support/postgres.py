@@ -55,6 +55,53 @@ def running_postgres() -> Iterator[str | None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+class OwnPostgres:
+    """A server of a test's own, which it may end as a crash would, and start again.
+
+    Commits reach the operating system before they are answered, so that they outlive the server's processes; they need
+    not reach the disk, for the machine itself goes on.
+    """
+
+    def __init__(self, where: Path, folder: Path) -> None:
+        self._where, self._folder, self._user = where, folder, _unprivileged(folder)
+        self._data, self._port = folder / "data", free_port()
+        made = ("-D", str(self._data), "-U", "andon", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+        _run(self._user, where / "initdb", *made)
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://andon@127.0.0.1:{self._port}/postgres"
+
+    def start(self) -> None:
+        """Start it, recovering from its log if it had crashed; returns when it answers."""
+        options = f"-p {self._port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+        log = str(self._folder / "log")
+        _run(self._user, self._where / "pg_ctl", "-D", str(self._data), "-l", log, "-w", "-o", options, "start")
+
+    def crash(self) -> None:
+        """End all its processes at once, without a word to anybody: it has to recover when it is started."""
+        _run(self._user, self._where / "pg_ctl", "-D", str(self._data), "-m", "immediate", "-w", "stop")
+
+
+@contextmanager
+def own_postgres() -> Iterator[OwnPostgres | None]:
+    """A running server of the test's own; None where this machine has none."""
+    where = binaries()
+    if where is None:
+        yield None
+        return
+    folder = Path(tempfile.mkdtemp(prefix="andon-postgres-"))
+    try:
+        server = OwnPostgres(where, folder)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.crash()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def fresh_database(server_url: str) -> Iterator[str]:
     """An empty database on the server, dropped afterwards."""

@@ -1,5 +1,6 @@
 """Rules on the screen and over the API: who may see, try, make and end them, and that silence is never silent."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -331,3 +332,20 @@ def test_a_signal_says_over_the_api_what_rules_did(cast, client, monitor, rule, 
     assert found["rules"][0]["says"] == "keeps it from opening an incident"
     assert found["looked_at_again"] is not None
     assert found["incident_reason"] == "a silence keeps it from opening an incident"
+
+
+def test_a_test_signal_says_what_rules_would_make_of_it(cast, monitor, rule, signed_in, time):
+    body = {"version": "4", "status": "firing", "alerts": [
+        {"status": "firing", "labels": {"alertname": "Slow", "service": "credit-scorer", "severity": "warning"},
+         "annotations": {}, "startsAt": "2026-03-02T03:00:00Z", "fingerprint": "f1"},
+    ]}  # fmt: skip
+    omar, path = signed_in(cast.omar), f"/integrations/{monitor.slug}/test"
+    rule("mapping", "has(signal.labels.service)", name="Services", set_system="credit-scorer")
+    silence = rule("silence", "", name="Quiet night", system=cast.credit_scorer)
+    page = omar.post(path, {"body": json.dumps(body)}).content.decode()
+    assert "RULE-1 Services lets it count as about the system credit-scorer" in page
+    assert "It would wait, and open nothing yet." in page
+    assert f"{silence.ref} Quiet night" in page
+    assert not Signal.objects.exists()
+    actions.end_rule(silence, by=Actor.of(cast.omar))
+    assert "It would open an incident" in omar.post(path, {"body": json.dumps(body)}).content.decode()

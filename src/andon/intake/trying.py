@@ -5,7 +5,9 @@ back. So nothing of it is ever seen by the engine, no incident opens and nobody 
 would have been written.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -113,15 +115,50 @@ def _written(integration: Integration, said: Said, text: str, delivery: UUID, by
     return Trial(text, signals=signals, untouched=untouched, changes=said.changes, notes=said.notes)
 
 
-def _would(signal: Signal, integration: Integration, by: Actor) -> Would:
-    """Where the signal would have gone by itself, as far as the actor may know; rules are not asked."""
-    system = find_system(integration, signal.system_hint)
+@dataclass(frozen=True)
+class Reading:
+    """What a signal counts as, and what would keep it from opening an incident.
+
+    Attributes:
+        waits: Why it would wait, as a sentence; empty if nothing would keep it.
+        says: What rules made of it, as sentences.
+    """
+
+    system: System | None
+    type: IncidentType
+    severity: Severity | None
+    waits: str = ""
+    says: tuple[str, ...] = ()
+
+
+Reader = Callable[[Signal], Reading]
+_readers: Final[list[Reader]] = []
+
+
+def reads_signals(reader: Reader) -> Reader:
+    """Register what knows the rules about signals, which the intake cannot import (see `andon.rules.ties`)."""
+    _readers.append(reader)
+    return reader
+
+
+def _by_itself(signal: Signal) -> Reading:
+    """What a signal counts as by its sender's and its integration's words alone."""
+    integration = signal.integration
     kind = IncidentType(signal.type_hint or integration.settings.get("type") or IncidentType.TECHNICAL_FAILURE)
-    key = grouping.group_key(system.pk if system else None, kind, integration.slug)
+    severity = Severity(signal.severity_hint) if signal.severity_hint else None
+    return Reading(find_system(integration, signal.system_hint), kind, severity)
+
+
+def _would(signal: Signal, integration: Integration, by: Actor) -> Would:
+    """Where the signal would have gone, as far as the actor may know."""
+    read = (_readers[-1] if _readers else _by_itself)(signal)
+    key = grouping.group_key(read.system.pk if read.system else None, read.type, integration.slug)
     decision = grouping.route(
-        Severity(signal.severity_hint) if signal.severity_hint else None,
-        system is not None,
+        read.severity,
+        read.system is not None,
         visible(by).filter(group_key=key, state__in=UNRESOLVED).first(),
         resolved=signal.status == grouping.SignalStatus.RESOLVED,
     )
-    return Would(signal, system, kind, wording.why_this_signal(signal), wording.would(decision))
+    opens = decision.action is grouping.RouteAction.OPEN
+    where = read.waits if opens and read.waits else wording.would(decision)
+    return Would(signal, read.system, read.type, wording.why_this_signal(signal), " ".join((where, *read.says)))

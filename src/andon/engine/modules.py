@@ -31,7 +31,7 @@ FORGET_EVERY = timedelta(hours=1)
 HEARTBEAT_DEADLINE = 5.0
 SIGNALS_A_PIECE = 10
 """How many signals count as one piece of work."""
-DELIVERY_TURN = 0.25
+DELIVERY_TURN = 1.0
 """Seconds for which pages are sent before other work has its turn again."""
 SENDERS = 64
 """Pages on the wire at once, in one process."""

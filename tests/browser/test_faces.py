@@ -14,13 +14,23 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 LONG = """
 from andon.incidents.models import Incident
 from andon.oncall.models import Chain, Schedule
+from andon.intake.events import change
+from andon.intake.models import Integration
+from andon.intake.recording import Heard, record
+from andon.kit import ids
 from andon.people.models import Person, Team
 from andon.people.policy import Actor
+from andon.registry.actions import tell_change
 from andon.registry.models import Component, System
 from andon.response.opening import declare
 by = Actor.of(Person.objects.get(email="nadia@example.org"))
 for system in System.objects.all():
+    tell_change(title=word * 2, system=system, by=by)
     declare(title=word * 2, system=system, by=by)
+sender = Integration.objects.get(slug="prometheus")
+record([
+    Heard(ids.new(), sender.pk, word.encode() * 9, "", [], error=word * 3, changes=[change(title=word, system_hint=word)])
+])
 for rows in (Chain, Component, Schedule, System, Team):
     for number, row in enumerate(rows.objects.all()):
         rows.objects.filter(pk=row.pk).update(name=f"{number}{word}"[:80])
@@ -72,6 +82,10 @@ def test_long_words_break_inside_the_phone(wordy, window):
         f"/systems/{rows['system']}",
         "/systems/identity-check",
         f"/systems/{rows['system']}/change",
+        f"/systems/{rows['system']}/changes",
+        "/integrations/prometheus",
+        "/integrations/new",
+        "/integrations/new?kind=grafana",
         f"/components/{rows['component']}",
         f"/teams/{rows['team']}",
         f"/people/{rows['person']}",

@@ -74,6 +74,14 @@ def test_what_cannot_be_said_of_one_signal_is_no_match_and_is_told(source):
         ("open('/etc/passwd')", "There is no function open"),
         ("signal.title.__class__ == 1", ""),
         ("signal.labels.all(a, signal.labels.all(b, signal.labels.all(c, true)))", "loops 3 times"),
+        # A comment between hides no loop, nor does one that looks like the end of a text, nor the other spelling.
+        ("signal.labels.all(a, signal.labels.all(//\na, signal.labels.all(//\na, true)))", "loops 3 times"),
+        ('signal.labels.all(a, // "\nsignal.labels.all(a, signal.labels.all(a, true)) // "\n)', "loops 3 times"),
+        (r'r"\" == "" || signal.labels.all(a, signal.labels.all(a, signal.labels.all(a, true))) || "" == ""', "loops 3"),
+        ("signal.labels.existsOne(a, signal.labels.existsOne(a, signal.labels.existsOne(a, true)))", "loops 3 times"),
+        ("signal.labels.all(signal, true)", "something else than signal"),
+        ("signal.labels.map(a, signal.labels.map(b, signal.description + a)) == []", "neither joins texts"),
+        ('signal.labels.all(a, signal.labels.all(b, signal.title.matches("x")))', "nor matches"),
         ("true || " * 400 + "true", "characters long"),
         ("(" * 500 + "true" + ")" * 500, "cannot be read"),
     ],
@@ -86,6 +94,13 @@ def test_what_cannot_be_an_expression_is_refused_in_words(source, says):
         expressions.read(source, field="source")
     assert says in refused.value.what
     assert refused.value.field == "source"
+
+
+def test_signs_of_comments_and_loops_inside_texts_are_words():
+    found = expressions.read(
+        """signal.url.startsWith("https://") && ["all(", r'\\', "map(", 'filter(+'].exists(a, a != "") // or all( of it"""
+    ).ask(SIGNAL | {"url": "https://monitor.example"})
+    assert found.holds
 
 
 @given(st.text(max_size=80))

@@ -56,8 +56,16 @@ MACROS: Final[Mapping[str, str]] = {
     "filter": "the entries for which something holds",
 }
 
-_TEXTS = re.compile(r"""[rR]?(?:\"\"\".*?\"\"\"|'''.*?'''|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""", re.DOTALL)
-_LOOP = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(\s*(\w+)\s*,")
+_APART = re.compile(
+    r"""//[^\n]*"""
+    r"""|[bB]?[rR](?:\"\"\".*?\"\"\"|'''.*?'''|"[^"\n]*"|'[^'\n]*')"""
+    r"""|\"\"\"(?:\\.|[^\\])*?\"\"\"|'''(?:\\.|[^\\])*?'''|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""",
+    re.DOTALL,
+)
+"""Comments and texts, as CEL's grammar tells them from code: whichever begins first swallows the other's signs."""
+_LOOP = re.compile(r"\b(?:all|exists|exists_one|existsOne|map|filter)\s*\(")
+_LOOPED = re.compile(_LOOP.pattern + r"\s*(\w+)\s*,")
+_COSTLY = re.compile(r"\+|\bmatches\b")
 _FIELD = re.compile(r"\bsignal\s*\.\s*(\w+)")
 _ADVICE = "Check function arguments and their types."
 _WORD = re.compile(r"[A-Za-z]\w*")
@@ -128,10 +136,14 @@ def _read(source: str) -> Expression:
         program = cel.compile(source)
     except ValueError as error:
         raise _Unreadable(_where(str(error))) from None
-    code = _TEXTS.sub('""', source)
-    looped = _LOOP.findall(code)
-    if len(looped) > LOOPS:
-        raise _Unreadable(f"It loops {len(looped)} times; at most {LOOPS} of all, exists, map and filter are taken.")
+    code = _APART.sub(lambda part: " " if part[0].startswith("//") else '""', source)
+    looped, loops = _LOOPED.findall(code), len(_LOOP.findall(code))
+    if loops > LOOPS:
+        raise _Unreadable(f"It loops {loops} times; at most {LOOPS} of all, exists, map and filter are taken.")
+    if loops == LOOPS and _COSTLY.search(code):
+        raise _Unreadable("It loops twice, and then neither joins texts (+) nor matches: that could take too long.")
+    if "signal" in looped:
+        raise _Unreadable("Call what a loop goes through something else than signal.")
     unknown = set(program.variables()) - {"signal"} - set(looped)
     if unknown:
         raise _Unreadable(f"There is no {_listed(unknown)}: an expression speaks of signal, such as signal.title.")

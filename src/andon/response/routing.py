@@ -31,6 +31,7 @@ from andon.registry.models import System
 from andon.response.opening import Opening, open_incidents, technical_from
 from andon.response.resolving import resolve_by_rule
 from andon.response.ruling import Ruling, Turn
+from andon.rules import actions as rules
 from andon.rules.book import Read
 
 REST = timedelta(seconds=30)
@@ -69,6 +70,7 @@ def route_due(now: datetime, limit: int) -> int:
     failures: list[Exception] = []
     with transaction.atomic():
         fence.hold()
+        rules.hold_still()
         taken = _take_up(now, limit)
         if not taken:
             return 0
@@ -203,15 +205,15 @@ class Plan:
         """Where each signal goes, and why."""
         where = self.incident.pk if self.incident else None
         system = self.group.system.pk if self.group.system else None
-        rules = partial(self.turn.outcome, held=False)
+        by_rules = partial(self.turn.outcome, held=False)
         return [
-            *(Routed(s, s.incident_id, s.system_id, s.reason_joined, rules(s)) for s in self.over),
-            *(Routed(signal, None, system, reason, rules(signal)) for signal, reason in self.kept),
+            *(Routed(s, s.incident_id, s.system_id, s.reason_joined, by_rules(s)) for s in self.over),
+            *(Routed(signal, None, system, reason, by_rules(signal)) for signal, reason in self.kept),
             *(
                 Routed(signal, None, system, reason, self.turn.outcome(signal, held=True))
                 for signal, reason in self.held
             ),
-            *(Routed(signal, where, system, reason, rules(signal)) for signal, reason in self.joined),
+            *(Routed(signal, where, system, reason, by_rules(signal)) for signal, reason in self.joined),
         ]
 
 

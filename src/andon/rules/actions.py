@@ -22,6 +22,21 @@ from andon.rules.policy import must_change, must_save
 from andon.rules.settings import shaped
 
 _GO_BY_SIGNALS = {RuleKind.INHIBITION, RuleKind.HEARTBEAT}
+_BOOK = "rules"
+
+
+def hold_still() -> None:
+    """Let nobody change rules until the running transaction ends, in which signals are routed by them.
+
+    Else what is held by a rule that somebody ends at this moment would be missed by them, and wait for a time that
+    nobody means any more. Called before any signal is taken up: whoever changes a rule looks after what it holds.
+    """
+    db.hold_name(_BOOK, alone=False)
+
+
+def _open_book() -> None:
+    """Wait until nobody routes by the rules as they were."""
+    db.hold_name(_BOOK, alone=True)
 
 
 @transaction.atomic
@@ -30,6 +45,7 @@ def create_rule(facts: RuleFacts, *, by: Actor) -> Rule:
     now = clock.now()
     must_save(by, facts, now)
     said = _ahead(checked(facts), now)
+    _open_book()
     last = Rule.objects.filter(kind=said.kind).aggregate(Max("position"))["position__max"] or 0
     rule = Rule(number=next_number("rule"), kind=said.kind, position=last + 1, made_by=by.person)
     _say(rule, said)
@@ -49,6 +65,7 @@ def change_rule(rule: Rule, facts: RuleFacts, *, by: Actor, seen_version: int | 
     now = clock.now()
     must_change(by, rule, "change this rule")
     must_save(by, facts, now)
+    _open_book()
     held = _hold(rule)
     if held.ended_at is not None:
         raise Conflict(f"{held.ref} was ended. Make a new one.")
@@ -71,6 +88,7 @@ def end_rule(rule: Rule, *, by: Actor) -> Rule:
     """From now on it does nothing; what it held and still fires is routed at once."""
     must_change(by, rule, "end this rule")
     now = clock.now()
+    _open_book()
     if Rule.objects.filter(pk=rule.pk, ended_at=None).update(ended_at=now, ended_by=by.person) != 1:
         raise Conflict(f"{rule.ref} was ended already.")
     rule.refresh_from_db()
@@ -146,7 +164,8 @@ def _look_again(rule: Rule, now: datetime) -> int:
 def remember(book: Book, reads: Sequence[Read], now: datetime) -> None:
     """Note what rules go by: signals that explain others, heartbeats, what is counted. Twice changes nothing.
 
-    What has ended explains nothing any more: what it held is looked at again at once.
+    What has ended explains nothing any more: what it held is looked at again at once. Who counts different signals
+    takes turns with others who count by the same threshold, or each would see its own alone and nobody all of them.
     """
     matches = [
         Match(rule=one.rule, signal=read.signal, key=key_of(one, read))
@@ -155,6 +174,8 @@ def remember(book: Book, reads: Sequence[Read], now: datetime) -> None:
         for read in reads
         if _goes_by(one, read)
     ]
+    for number in sorted({match.rule.number for match in matches if match.rule.what is RuleKind.THRESHOLD}):
+        db.hold_name(f"{_BOOK}.{number}", alone=True)
     Match.objects.bulk_create(matches, ignore_conflicts=True)
     for one in book.of(RuleKind.HEARTBEAT):
         _hear(one, [read.signal.last_at for read in reads if one.ask(read.seen).holds], now)

@@ -77,7 +77,10 @@ def test_what_cannot_be_said_of_one_signal_is_no_match_and_is_told(source):
         # A comment between hides no loop, nor does one that looks like the end of a text, nor the other spelling.
         ("signal.labels.all(a, signal.labels.all(//\na, signal.labels.all(//\na, true)))", "loops 3 times"),
         ('signal.labels.all(a, // "\nsignal.labels.all(a, signal.labels.all(a, true)) // "\n)', "loops 3 times"),
-        (r'r"\" == "" || signal.labels.all(a, signal.labels.all(a, signal.labels.all(a, true))) || "" == ""', "loops 3"),
+        (
+            r'r"\" == "" || signal.labels.all(a, signal.labels.all(a, signal.labels.all(a, true))) || "" == ""',
+            "loops 3",
+        ),
         ("signal.labels.existsOne(a, signal.labels.existsOne(a, signal.labels.existsOne(a, true)))", "loops 3 times"),
         ("signal.labels.all(signal, true)", "something else than signal"),
         ("signal.labels.map(a, signal.labels.map(b, signal.description + a)) == []", "neither joins texts"),

@@ -87,6 +87,13 @@ def test_a_mail_is_a_signal_and_the_same_mail_again_is_not_another(sender):
     assert Delivery.objects.filter(outcome="accepted", content_type="message/rfc822").count() == 2
 
 
+def test_no_log_names_an_address_for_it_is_the_key(sender, caplog):
+    caplog.set_level("DEBUG")
+    told(lambda port: post(port, letter(f"{sender.token}@andon.example.org")))
+    assert Signal.objects.exists()
+    assert sender.token not in caplog.text
+
+
 def test_an_address_fits_where_mail_addresses_must(sender):
     assert len(f"batch+{sender.token}") <= 64, "RFC 5321, 4.5.3.1.1"
 

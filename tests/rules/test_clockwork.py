@@ -53,6 +53,21 @@ def test_a_heartbeat_opens_nothing_and_is_missed_when_it_stays_away(monitor, cas
     assert not {"late_rules", "held_signals"} & {finding.check for finding in audit(time.now()).findings}
 
 
+def test_a_heartbeat_is_part_of_no_incident_and_holds_none_open(monitor, cast, beat, time):
+    Integration.objects.filter(pk=monitor.pk).update(resolves_incidents=True)
+    hear(monitor, labelled("trouble"))
+    route(time)
+    hear(monitor, labelled("w", title="alive"), labelled("ended", title="alive", status="resolved"))
+    route(time)
+    time.forward(timedelta(hours=1))  # it is looked at again
+    route(time)
+    assert (signal("w").incident, signal("w").reason_joined) == (None, "sign_of_life")
+    assert (signal("ended").incident, signal("ended").reason_joined) == (None, "ended")
+    hear(monitor, labelled("trouble", status="resolved"))
+    route(time)
+    assert Incident.objects.get().state == "resolved"
+
+
 def test_one_that_never_comes_is_missed(beat, time):
     look(time, minutes=5)
     assert not missing().exists()

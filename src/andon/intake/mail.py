@@ -58,7 +58,7 @@ class Listener:
         self._server = await asyncio.get_running_loop().create_server(
             self._connection, host, self._port, reuse_port=self._shared or None
         )
-        log.info("intake.mail_listens", address=f"{self._host}:{self._port}")
+        log.info("intake.mail_listens", at=f"{self._host}:{self._port}")
 
     async def stop(self) -> None:
         """Take no more; a mail that is being written is answered."""

@@ -112,7 +112,7 @@ def _because(told: Mapping[str, Any]) -> str:
         case RouteReason.INHIBITED:
             return ": something else fires that explains it"
         case RouteReason.TOO_FEW:
-            return f", for it takes {told['needed']} of them and there are {told['seen']}"
+            return f", for it takes {told['needed']} of them, and {told['seen']} had come"
         case RouteReason.SIGN_OF_LIFE:
             return ": it is a heartbeat, and says that all is well"
         case _:

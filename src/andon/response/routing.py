@@ -257,7 +257,9 @@ def _plan(group: Group, signals: Sequence[Signal], incident: Incident | None, tu
             # It belonged to an incident that is over: its end is news there and nothing new here.
             plan.over.append(signal)
             continue
-        decision = _decide(ruling.read(signal), group, incident or plan.opener)
+        # What only says that all is well is part of no incident, or that would never end by itself.
+        apart = signal.incident_id is None and turn.alive(signal)
+        decision = _decide(ruling.read(signal), group, None if apart else incident or plan.opener)
         if decision.action is RouteAction.OPEN and (held := turn.holds(signal)):
             plan.held.append((signal, held.value))
             continue

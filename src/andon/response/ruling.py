@@ -68,6 +68,10 @@ class Turn:
         holding = self._verdicts[signal.pk].holding
         return holding.hold.reason if holding else None
 
+    def alive(self, signal: Signal) -> bool:
+        """Whether a signal is a heartbeat."""
+        return not self._book.empty and _or(False, lambda: self._book.alive(self._read(signal)))  # noqa: FBT003
+
     def _ask(self, signal: Signal) -> Verdict:
         verdict = self._book.hold(self._read(signal), self._now, explains=self._explaining, counts=queries.counted)
         rules.let_go(verdict, self._now)

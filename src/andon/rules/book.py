@@ -223,6 +223,10 @@ class Book:
                     return Verdict(holding, (*told, holding.told))
         return Verdict(None, tuple(told), tuple(lets_go))
 
+    def alive(self, read: Read) -> bool:
+        """Whether a signal is a heartbeat."""
+        return any(one.ask(read.seen).holds for one in self.of(RuleKind.HEARTBEAT))
+
     def hold_open(self, reads: Sequence[Read]) -> timedelta | None:
         """How long an incident of these signals stays open after the last of them: the longest that any rule says."""
         about = [one.settings.waits for one in self.of(RuleKind.HOLD_OPEN) if any(one.ask(r.seen).holds for r in reads)]

@@ -63,6 +63,7 @@ def logging_config(level: str) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level.upper()},
         "loggers": {
             "httpx": {"level": "WARNING"},
+            "mail.log": {"level": "WARNING"},  # names every address that mail comes for: for e-mail, that is the token
             "uvicorn.access": {"level": "WARNING"},
             "django.request": {"level": "ERROR"},
         },

@@ -15,7 +15,7 @@ from tests.support.processes import ENGINE, RunningAndon, running_andon
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(240)]
 
-SLEEPS = "from andon.engine import runner; runner.POLL_BESIDE = runner.POLL_ALONE = 3600.0; runner.main()"
+SLEEPS = "from andon.engine import runner; runner.POLL = 3600.0; runner.main()"
 NEWER = """
 import django
 django.setup()
@@ -80,6 +80,16 @@ def test_an_engine_of_its_own_process_is_woken_by_the_database(tmp_path, postgre
         until(lambda: andon.sql("SELECT 1 FROM pg_stat_activity WHERE starts_with(query, 'LISTEN')"), andon)
         fire(sender, 2)
         until(lambda: len(keys(pager)) == 3, andon)
+
+
+def test_an_engine_of_its_own_process_is_woken_on_sqlite_as_well(tmp_path):
+    with listening() as pager, running_andon(tmp_path, engine=False) as andon:
+        sender = organisation(andon, pager, systems=1)
+        andon.engine = start(andon, "engine", SLEEPS)
+        until(lambda: andon.sql("SELECT 1 FROM engine_enginebeat"), andon)
+        time.sleep(1)  # it has looked once, and sleeps for an hour
+        fire(sender, 0)
+        until(lambda: len(keys(pager)) == 1, andon)
 
 
 def test_an_older_engine_leaves_to_the_newer_what_it_does_not_know(tmp_path, database_url):

@@ -1,5 +1,6 @@
-"""Hears what other processes tell the engine: PostgreSQL's NOTIFY, in a thread and on a line of its own.
+"""Hears what other processes tell the engine, in a thread and on a line of its own.
 
+That is PostgreSQL's NOTIFY, or the bells of the processes that share an SQLite file.
 The line breaks with the database and is made anew. Whatever was told meanwhile is lost, so each new line begins with a
 look; and the engine looks by itself anyway, a little later.
 """
@@ -27,9 +28,8 @@ class Listener:
         self._thread = threading.Thread(target=self._run, name="listen", daemon=True)
 
     def start(self) -> None:
-        """Listen, where the database can tell."""
-        if not db.is_sqlite():
-            self._thread.start()
+        """Listen."""
+        self._thread.start()
 
     def stop(self) -> None:
         """End within a moment; nothing that is due depends on it."""

@@ -4,17 +4,15 @@ import os
 import signal
 import threading
 
-POLL_BESIDE = 0.5
-"""Seconds between two looks where hints wake the engine before that: beside a server, or on PostgreSQL."""
-POLL_ALONE = 0.2
-"""Seconds between two looks in a process of its own on SQLite, which no hint reaches."""
+POLL = 0.5
+"""Seconds between two looks; a hint, in this process or from another one, wakes the engine before that."""
 _STOP_WITHIN = 30.0
 
 
 class Running:
     """An engine in a thread."""
 
-    def __init__(self, *, tick: float = POLL_BESIDE) -> None:
+    def __init__(self, *, tick: float = POLL) -> None:
         from django.urls import get_resolver
 
         from andon.engine import listening, loop  # Django must be set up before models are imported
@@ -49,11 +47,9 @@ def run() -> None:
     An engine that ends by itself ends the process with 1, so that whoever supervises it starts another.
     The signals are waited for, not handled: a handler would run inside whatever lock the loop holds at that moment.
     """
-    from andon.kit import db  # Django must be set up before it is imported
-
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before the threads start, which inherit it
-    running = Running(tick=POLL_ALONE if db.is_sqlite() else POLL_BESIDE)
+    running = Running(tick=POLL)
     while running.alive and signal.sigtimedwait(ends, 1.0) is None:
         pass
     died = not running.alive

@@ -6,11 +6,14 @@ PostgreSQL takes row locks and skips what another replica holds.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from django.db import Error as DatabaseProblem
-from django.db import IntegrityError, OperationalError, connection, models
+from django.db import IntegrityError, OperationalError, connection, models, transaction
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+from andon.kit.sqlite import bells
 
 M = TypeVar("M", bound=models.Model)
 
@@ -53,18 +56,36 @@ def hold_name(name: str, *, alone: bool) -> None:
 
 
 def notify(channel: str) -> None:
-    """Tell all who listen on a channel, once the running transaction is on disk. SQLite has nobody to tell."""
-    if not is_sqlite():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, '')", [channel])
+    """Tell all who listen on a channel, once the running transaction is on disk.
+
+    On SQLite that reaches the processes of this machine that share the file, whatever channel they listen on.
+    """
+    if is_sqlite():
+        if bells.POSSIBLE:
+            transaction.on_commit(partial(bells.ring, str(connection.settings_dict["NAME"])))
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, '')", [channel])
+
+
+def _listen_for_bells(hear: Callable[[], None], *, until: Callable[[], bool], silence: float) -> None:
+    if not bells.POSSIBLE:
+        return
+    try:
+        bells.listen(str(connection.settings_dict["NAME"]), hear, until=until, silence=silence)
+    except OSError as error:
+        raise OperationalError(f"No bell can be hung up: {error}") from error
 
 
 def listen(channel: str, hear: Callable[[], None], *, until: Callable[[], bool], silence: float) -> None:
     """Call `hear` once a line of its own to the database listens on a channel, and whenever something is told there.
 
     Blocks until `until` says so, which is asked whenever it has been silent for so many seconds; the line is asked then
-    whether it still works. Raises `OperationalError` when it does not. PostgreSQL only.
+    whether it still works. Raises `OperationalError` when it does not.
     """
+    if is_sqlite():
+        _listen_for_bells(hear, until=until, silence=silence)
+        return
     from psycopg import Connection
     from psycopg import OperationalError as Broken
     from psycopg.sql import SQL, Identifier

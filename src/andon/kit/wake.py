@@ -1,8 +1,8 @@
 """Wake the engines as soon as something is due, in place of waiting for their next look.
 
 Only a hint: what is due stands in the tables, and an engine looks there anyway. A lost hint costs a moment, never a
-page. The engine of this process is woken by an event; those of other processes by the database, where it can do that
-(PostgreSQL's NOTIFY, which goes out with the commit; `andon.engine.listening` hears it).
+page. The engine of this process is woken by an event; those of other processes by PostgreSQL's NOTIFY, which goes out
+with the commit, or on SQLite by bells (`andon.kit.sqlite.bells`); `andon.engine.listening` hears both.
 """
 
 import threading

@@ -241,6 +241,40 @@ def test_even_if_both_were_held_at_once_by_two_engines_the_next_look_opens(monit
     assert Signal.objects.filter(incident__isnull=False).count() == 1
 
 
+def test_what_nobody_was_told_of_explains_nothing(monitor, rule, time):
+    """A hazard opens no incident: were another signal held for it, nobody would hear of either."""
+    inhibition(rule)
+    System.objects.create(slug="other", name="Other")
+    hear(monitor, labelled("a", title="down", cluster="eu", system="other", severity=5))
+    hear(monitor, labelled("b", title="slow", cluster="eu", severity=1))
+    route(time)
+    assert signal("a").incident is None
+    assert signal("b").incident is not None
+
+
+def test_what_was_kept_before_explains_nothing_either(monitor, rule, time):
+    inhibition(rule)
+    System.objects.create(slug="other", name="Other")
+    hear(monitor, labelled("a", title="down", cluster="eu", system="other", severity=5))
+    route(time)
+    hear(monitor, labelled("b", title="slow", cluster="eu", severity=1))
+    route(time)
+    assert signal("b").incident is not None
+
+
+def test_what_fires_on_after_its_incident_is_over_explains_nothing(monitor, rule, time):
+    inhibition(rule)
+    System.objects.create(slug="other", name="Other")
+    hear(monitor, labelled("a", title="down", cluster="eu", system="other"))
+    hear(monitor, labelled("b", title="slow", cluster="eu"))
+    route(time)
+    assert signal("b").reason_joined == "inhibited"
+    Incident.objects.update(state="resolved", next_page_at=None)
+    time.forward(MINUTE)
+    route(time)
+    assert signal("b").incident is not None
+
+
 def test_a_threshold_of_different_signals(monitor, rule, time):
     rule("threshold", count=3, minutes=10)
     hear(monitor, labelled("a"), labelled("b"))

@@ -14,7 +14,7 @@ from django.db import DatabaseError
 
 from andon.intake.actions import ByRules
 from andon.intake.models import Signal
-from andon.practice.grouping import HELD, RouteReason
+from andon.practice.grouping import HELD, RouteAction, RouteReason, route
 from andon.rules import actions as rules
 from andon.rules import queries
 from andon.rules.book import Book, Effect, Read, Standing, Verdict
@@ -45,7 +45,7 @@ class Ruling:
 
     def turn(self) -> "Turn":
         """One try at deciding these signals; another try begins with another turn."""
-        return Turn(self._book, self.read, self._now)
+        return Turn(self._book, self.read, self._now, quiet=[pk for pk, read in self._reads.items() if _opens_none(read)])
 
     def held_open(self, signals: Sequence[Signal]) -> timedelta | None:
         """How long the incident of these signals, which have ended, waits for them to come again."""
@@ -55,8 +55,10 @@ class Ruling:
 class Turn:
     """One try at deciding: what is held in it explains nothing to what comes after."""
 
-    def __init__(self, book: Book, read: Callable[[Signal], Read], now: datetime) -> None:
-        self._book, self._read, self._now = book, read, now
+    def __init__(
+        self, book: Book, read: Callable[[Signal], Read], now: datetime, *, quiet: Sequence[UUID] = ()
+    ) -> None:
+        self._book, self._read, self._now, self._quiet = book, read, now, quiet
         self._verdicts: dict[UUID, Verdict] = {}
 
     def holds(self, signal: Signal) -> RouteReason | None:
@@ -79,6 +81,7 @@ class Turn:
 
     def _explaining(self, one: Standing, key: str, signal: Signal) -> Signal | None:
         held = [pk for pk, verdict in self._verdicts.items() if verdict.holding]
+        held += self._quiet
         free = [pk for pk, verdict in self._verdicts.items() if not verdict.holding]
         return queries.explaining(one, key, signal, held=held, free=free)
 
@@ -111,6 +114,12 @@ class Turn:
         )
         before = ByRules(tuple(signal.rules or ()), signal.held_by, None, signal.look_at_count, signal.close_at)
         return None if found == before == ByRules(close_at=before.close_at) else found
+
+
+def _opens_none(read: Read) -> bool:
+    """Whether a signal without an incident opens none by itself, as a hazard does."""
+    decision = route(read.severity, read.system is not None, None, resolved=not read.fires)
+    return read.signal.incident_id is None and decision.action is RouteAction.RECORD
 
 
 def _or(otherwise: T, ask: Callable[[], T]) -> T:

@@ -11,6 +11,7 @@ from django.db.models import Count, Q, QuerySet
 from andon.intake.models import Signal
 from andon.intake.policy import visible_signals
 from andon.people.policy import Actor
+from andon.practice.lifecycle import UNRESOLVED
 from andon.registry.models import System
 from andon.rules.book import Book, Standing
 from andon.rules.facts import TIMED
@@ -84,11 +85,14 @@ def quiet_now(now: datetime, system: System | None = None) -> list[Quiet]:
 def explaining(
     one: Standing, key: str, signal: Signal, *, held: Collection[UUID] = (), free: Collection[UUID] = ()
 ) -> Signal | None:
-    """A firing signal that explains another under a rule and key. One that is held itself does not.
+    """A firing signal that explains another under a rule and key, and that people were told of or are about to be.
 
-    `held` and `free` are those of which that was decided a moment ago and is not written yet.
+    One explains nothing that is held itself, that opened no incident, or whose incident is over: nobody would hear of
+    either. `held` and `free` are those of which that was decided a moment ago and is not written yet.
     """
-    goes = Q(signal__held_by__isnull=True) | Q(signal__in=free)
+    told = Q(signal__incident__state__in=UNRESOLVED)
+    coming = Q(signal__incident=None, signal__held_by=None, signal__route_at__isnull=False)
+    goes = told | coming | Q(signal__in=free)
     rows = Match.objects.filter(goes, rule=one.rule, key=key, signal__status=Signal.Status.FIRING)
     match = rows.exclude(signal__in=[signal.pk, *held]).select_related("signal").order_by("pk").first()
     return match.signal if match else None

@@ -185,6 +185,23 @@ def test_maintenance_once(monitor, cast, rule, time):
     assert Incident.objects.exists()
 
 
+@pytest.mark.parametrize("gives", [r'"\u0000"', r'"\u0000" + signal.title'])
+def test_a_mapping_that_gives_what_no_text_holds_keeps_no_signal_from_its_way(monitor, rule, time, gives):
+    rule("mapping", "true", system_from=gives)
+    hear(monitor, labelled("a"))
+    route(time)
+    assert signal("a").incident is not None
+    assert signal("a").rules[0]["effect"] == "not_read"
+
+
+def test_a_fault_in_mappings_costs_the_mapping_and_not_the_page(monitor, rule, time, monkeypatch):
+    rule("mapping", "true", severity=1)
+    monkeypatch.setattr("andon.rules.book._finding", lambda *_: 1 / 0)
+    hear(monitor, labelled("a"))
+    route(time)
+    assert signal("a").incident is not None
+
+
 def inhibition(rule, **more):
     return rule("inhibition", 'signal.title == "slow"', source='signal.title == "down"', equal=["cluster"], **more)
 

@@ -35,7 +35,8 @@ class Ruling:
     def read(self, signal: Signal) -> Read:
         """What a signal counts as. Raises what its own words make impossible."""
         if signal.pk not in self._reads:
-            self._reads[signal.pk] = self._reader(signal)
+            mapped = _or(None, lambda: self._reader(signal))
+            self._reads[signal.pk] = mapped or Book([]).reader([signal])(signal)
         return self._reads[signal.pk]
 
     def remember(self) -> None:

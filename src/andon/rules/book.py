@@ -251,7 +251,7 @@ class _Register:
 
     def get(self, slug: str) -> System | None:
         """The system, or None."""
-        if slug not in self.known and slug not in self._strange:
+        if slug not in self.known and slug not in self._strange and "\0" not in slug:  # which PostgreSQL cannot ask
             self.known.update(heard.systems_named([slug]))
             if slug not in self.known:
                 self._strange.add(slug)

@@ -46,7 +46,9 @@ class Ruling:
 
     def turn(self) -> "Turn":
         """One try at deciding these signals; another try begins with another turn."""
-        return Turn(self._book, self.read, self._now, quiet=[pk for pk, read in self._reads.items() if _opens_none(read)])
+        return Turn(
+            self._book, self.read, self._now, quiet=[pk for pk, read in self._reads.items() if _opens_none(read)]
+        )
 
     def held_open(self, signals: Sequence[Signal]) -> timedelta | None:
         """How long the incident of these signals, which have ended, waits for them to come again."""

@@ -104,6 +104,15 @@ def test_an_end_that_overtakes_its_beginning_leaves_nothing_open(sender):
     assert (signal.status, signal.count, signal.dedup_reason) == ("resolved", 0, "nothing_open")
 
 
+def test_ends_that_a_sender_repeats_without_a_mark_leave_one_signal(sender):
+    for _ in range(3):
+        record([heard(sender, ends(episode="")), heard(sender, ends(episode=""))])
+    assert Signal.objects.get().dedup_reason == "nothing_open"
+
+    record([heard(sender, fires(episode=""))])
+    assert Signal.objects.filter(status="firing").count() == 1
+
+
 def test_a_late_double_of_any_earlier_episode_opens_nothing(sender):
     episodes = [f"2026-03-02T0{hour}:00:00+00:00" for hour in range(5)]
     for episode in episodes:

@@ -111,6 +111,15 @@ FILLED = {
 
 
 @pytest.mark.parametrize("kind", FILLED)
+def test_each_kind_is_tried_before_it_has_a_name_or_a_reason(cast, signed_in, kind):
+    words = {name: value for name, value in FILLED[kind].items() if name != "comment"}
+    answer = signed_in(cast.omar).post(reverse("rule_create", args=[kind]), words | {"also": "1"})
+    assert answer.status_code == 200
+    assert answer.context["trial"].looked_at == 0
+    assert not Rule.objects.exists()
+
+
+@pytest.mark.parametrize("kind", FILLED)
 def test_each_kind_is_made_shown_changed_and_ended(cast, signed_in, kind, time):
     omar = signed_in(cast.omar)
     answer = omar.post(reverse("rule_create", args=[kind]), FILLED[kind] | {"name": "First"}, follow=True)

@@ -11,6 +11,7 @@ repeat, restart, and deliver late and out of order, so the rules are:
 * A firing event of any other episode, or of none, after the end is a new signal. Where it cannot be told,
   a page too many is chosen over a page too few.
 * A resolved event ends the open signal, unless it can be told to speak of an older episode than the open one.
+  One of no episode says nothing new once the signal is over, however often it comes.
 
 Two episodes can be told apart in time only if both are instants (ISO 8601 with a zone) or both whole numbers.
 """
@@ -64,7 +65,7 @@ class DedupReason(Word):
         "nothing is open under this fingerprint; kept, should its beginning come late",
     )
     GONE_QUIET = "gone_quiet", "its sender says no end, and nothing was heard of it for long enough to count as one"
-    ALREADY_ENDED = "already_ended", "this episode has already ended"
+    ALREADY_ENDED = "already_ended", "it has already ended"
     OLDER_EPISODE = "older_episode", "it ends an older episode than the one that is open"
 
 
@@ -136,7 +137,7 @@ def dedup(
     """
     ended = _has_ended(event.episode, known_open, known_last, ended_episodes)
     if event.status == SignalStatus.RESOLVED:
-        return _on_resolved(known_open, event, ended=ended)
+        return _on_resolved(known_open, known_last, event, ended=ended)
     return _on_firing(known_open, known_last, event, ended=ended)
 
 
@@ -157,9 +158,9 @@ def _on_firing(known_open: Told | None, known_last: Told | None, event: Told, *,
     return DedupDecision(DedupAction.NEW, reason, event.episode, keep=True)
 
 
-def _on_resolved(known_open: Told | None, event: Told, *, ended: bool) -> DedupDecision:
+def _on_resolved(known_open: Told | None, known_last: Told | None, event: Told, *, ended: bool) -> DedupDecision:
     if known_open is None:
-        if ended:
+        if ended or (known_last is not None and not event.episode):
             return DedupDecision(DedupAction.IGNORE_RESOLVE, DedupReason.ALREADY_ENDED, event.episode)
         return DedupDecision(DedupAction.IGNORE_RESOLVE, DedupReason.NOTHING_OPEN, event.episode, keep=True)
     if ended:

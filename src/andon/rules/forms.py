@@ -98,6 +98,11 @@ class RuleForm(forms.Form):
         given = {name: self.cleaned_data.get(name) for name in self.asks}
         return {name: value for name, value in given.items() if value not in (None, "")}
 
+    def needs_no_words(self) -> None:
+        """Let it be tried before anybody has named it or said why."""
+        for name in ("name", "comment"):
+            self.fields[name].required = False
+
     def facts(self) -> RuleFacts:
         """What the actions take."""
         given = self.cleaned_data

@@ -125,9 +125,12 @@ def change(request: HttpRequest, number: int) -> HttpResponse:
 def _kept_or_tried(request: HttpRequest, by: Actor, form: RuleForm, row: Rule | None) -> HttpResponse:
     """Answer a form: keep what it says, or show what that would have done."""
     trial: Trial | None = None
+    tries = "also" in request.POST
+    if tries:
+        form.needs_no_words()
     if request.method == "POST" and form.is_valid():
         try:
-            if "also" in request.POST:
+            if tries:
                 trial = try_rule(form.facts(), clock.now(), by=by, instead_of=row)
             else:
                 return _keep(request, by, form, row)

@@ -110,8 +110,9 @@ class RuleIn(Given):
 
 
 class RuleDraft(RuleIn):
-    """A draft to be tried; `instead_of` is the number of the rule that it would change."""
+    """A draft to be tried, named or not; `instead_of` is the number of the rule that it would change."""
 
+    name: str = ""
     instead_of: int | None = None
 
 

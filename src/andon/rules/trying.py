@@ -6,7 +6,7 @@ they opened are what was, the other rules are those of today.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -79,13 +79,16 @@ class Trial:
 def try_rule(facts: RuleFacts, now: datetime, *, by: Actor, instead_of: Rule | None = None) -> Trial:
     """Try a draft on the newest signals that the actor may see; `instead_of` is the rule that it would change.
 
+    A draft needs no name and no reason yet.
+
     Raises:
         Invalid: The draft cannot be a rule.
     """
     by.must_be(OrgRole.RESPONDER, "try rules")
     signals = queries.recent_signals(by)
     trial = Trial(len(signals), signals[0].first_at if signals else None)
-    draft = Standing.of(_unsaved(checked(facts), instead_of))
+    worded = replace(facts, name=facts.name.strip() or "A draft", comment=facts.comment.strip() or "A draft")
+    draft = Standing.of(_unsaved(checked(worded), instead_of))
     others = [one for one in Book.at(now).all if instead_of is None or one.rule.number != instead_of.number]
     without = Book(others)
     if draft.rule.what is RuleKind.MAPPING:

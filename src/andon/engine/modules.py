@@ -21,6 +21,7 @@ from andon.paging import adapters, outcomes, sending
 from andon.paging.channel import Receipt
 from andon.paging.models import Page
 from andon.paging.sending import Find, Letter, Ready
+from andon.paging.wire import Wire
 from andon.response.escalating import escalate_due
 from andon.response.resolving import resolve_due
 from andon.response.routing import route_due
@@ -104,7 +105,7 @@ class Delivery:
         self._find = find
         self._senders = senders
         self._pool = ThreadPoolExecutor(senders, thread_name_prefix="send") if senders else None
-        self._on_the_wire = 0
+        self._wire = Wire(senders or None)
         self._receipts: SimpleQueue[Sent] = SimpleQueue()
         self._to_settle: list[Sent] = []
 
@@ -116,8 +117,8 @@ class Delivery:
         done, ends = 0, clock.monotonic() + DELIVERY_TURN
         while True:
             done += self._settle()
-            room = min(limit, self._senders - self._on_the_wire) if self._pool else limit
-            pages = sending.claim(now, room, self._engine) if room > 0 else []
+            room = min(limit, self._senders - len(self._wire)) if self._pool else limit
+            pages = sending.claim(now, room, self._engine, self._wire.room()) if room > 0 else []
             # Together, unless each is sent before the next one is looked at.
             for batch in [pages] if self._pool else [[page] for page in pages]:
                 for page, ready in zip(batch, sending.prepare(batch, self._find), strict=True):
@@ -136,7 +137,7 @@ class Delivery:
         """Hand a page that was made ready to a sender, or send it here."""
         if ready is None:
             return
-        self._on_the_wire += 1
+        self._wire.add(page)
         if isinstance(ready, Receipt):
             self._receipts.put((page, ready))
             wake.engine.set()
@@ -156,8 +157,9 @@ class Delivery:
     def _settle(self) -> int:
         """Write what became of the pages that have come back, together; returns how many those were."""
         while not self._receipts.empty():
-            self._to_settle.append(self._receipts.get())
-            self._on_the_wire -= 1
+            back = self._receipts.get()
+            self._to_settle.append(back)
+            self._wire.remove(back[0])
         done = len(self._to_settle)
         if not done:
             return 0

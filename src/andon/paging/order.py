@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import OuterRef, Q, Subquery
 
 from andon.paging.models import ChannelPace, Page
+from andon.paging.wire import Room
 from andon.people.models import Person, quiet_hours
 from andon.practice import pacing
 from andon.practice.pacing import Due, Known, Pace, Plan, QuietHours, Sent
@@ -39,9 +40,14 @@ def due(now: datetime) -> Q:
     return Q(due_at__lte=now)
 
 
-def look(now: datetime) -> Look:
-    """Look at the front of the queue and decide on all of it."""
+def look(now: datetime, room: Room | None = None) -> Look:
+    """Look at the front of the queue and decide on all of it, leaving out what finds no sender anyway."""
     queue = Page.objects.filter(due(now))
+    room = room or Room()
+    if room.full:
+        queue = queue.exclude(channel__in=room.full)
+    if room.firsts_alone:
+        queue = queue.filter(first=True)
     rows = list(queue.order_by("-first", "due_at").values(*_COLUMNS)[:WINDOW])
     bundles = {row["bundle"] for row in rows if row["bundle"]}
     if bundles:  # a message that was tried goes out again whole, or it would not be the same

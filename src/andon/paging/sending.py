@@ -27,6 +27,7 @@ from andon.paging.message import Message
 from andon.paging.models import Page
 from andon.paging.order import Look, due, look
 from andon.paging.providers.queries import destination
+from andon.paging.wire import Room
 from andon.practice.pacing import Going
 
 LEASE = order.LEASE
@@ -35,18 +36,20 @@ _log = structlog.get_logger(__name__)
 Find = Callable[[str], Channel]
 
 
-def claim(now: datetime, limit: int, name: str) -> list[Page]:
+def claim(now: datetime, limit: int, name: str, room: Room | None = None) -> list[Page]:
     """Take up to `limit` messages for the sender `name`, on disk; nobody else sends them until the lease ends.
 
-    One page for each message, its `others` those that travel in it. What is to wait gets its time and its reason.
+    One page for each message, its `others` those that travel in it. What is to wait gets its time and its reason; what
+    `room` has no sender for stays due as it is.
     """
-    found = look(now)
+    room = room or Room()
+    found = look(now, room)
     if found.plan.held:
         _hold(found, now)
     going = found.plan.going
     claimed: list[Page] = []
     for start in range(0, len(going), limit):
-        claimed += _take(going[start : start + limit - len(claimed)], now, name)
+        claimed += _take(going[start : start + limit - len(claimed)], now, name, room)
         if len(claimed) >= limit:
             break
     return claimed
@@ -157,7 +160,7 @@ def _hold(found: Look, now: datetime) -> None:
 
 
 @transaction.atomic
-def _take(going: Sequence[Going], now: datetime, name: str) -> list[Page]:
+def _take(going: Sequence[Going], now: datetime, name: str, room: Room) -> list[Page]:
     """Lease those of the pages that are still due and that no other replica is taking at this moment."""
     fence.hold()
     lease = f"{name[:40]}/{uuid.uuid4().hex}"  # of this claim alone: an older attempt of ours must not settle it
@@ -170,6 +173,8 @@ def _take(going: Sequence[Going], now: datetime, name: str) -> list[Page]:
         pages = [free[pk] for pk in message.pages if pk in free]
         if not pages or (pages[0].bundle and len(pages) < len(message.pages)):
             continue  # gone; or a message whose pages another replica is taking: one of us sends it whole
+        if not room.take(pages[0]):
+            continue
         lead, *others = pages
         lead.others = tuple(others)
         for page in pages:

@@ -17,6 +17,7 @@ from andon.paging.channel import Destination, Receipt
 from andon.paging.message import Message
 from andon.paging.models import ChannelPace, Page
 from andon.paging.outcomes import settle
+from andon.paging.wire import Room
 from andon.people.models import ChannelKind, ContactPoint, Person
 from andon.people.policy import Actor
 from andon.practice import pacing
@@ -310,7 +311,7 @@ def test_a_message_of_which_a_part_is_gone_is_taken_whole_by_whoever_comes_next(
     taken = Page.objects.filter(attempts=1).order_by("key").last()
     assert taken is not None
     Page.objects.filter(pk=taken.pk).update(due_at=story.time.now() + timedelta(seconds=30))  # as another replica's
-    assert sending._take(found.plan.going, story.time.now(), "two") == []
+    assert sending._take(found.plan.going, story.time.now(), "two", Room()) == []
 
 
 def test_a_refused_message_counts_once_against_its_contact_point(opened: Open, cast: Cast, story: Story):

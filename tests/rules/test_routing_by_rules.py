@@ -236,6 +236,21 @@ def test_an_inhibition_knows_what_fires_already(monitor, rule, time):
     assert signal("b").reason_joined == "inhibited"
 
 
+def test_a_clock_that_is_set_back_leaves_nothing_explained_for_as_long(monitor, rule, time):
+    inhibition(rule)
+    System.objects.create(slug="other", name="Other")
+    time.forward(timedelta(days=2))
+    hear(monitor, labelled("a", title="down", cluster="eu", system="other"))
+    hear(monitor, labelled("b", title="slow", cluster="eu"))
+    route(time)
+    assert signal("b").reason_joined == "inhibited"
+    time.set(time.now() - timedelta(days=2))
+    Incident.objects.update(state="resolved", next_page_at=None)
+    audit(time.now())
+    route(time)
+    assert signal("b").incident is not None
+
+
 def test_two_that_explain_each_other_are_never_both_silent(monitor, rule, time):
     rule("inhibition", 'signal.title == "x"', source='signal.title == "y"')
     rule("inhibition", 'signal.title == "y"', source='signal.title == "x"')

@@ -19,7 +19,9 @@ from andon.kit import fence, wake
 from andon.paging import mirroring, sending
 from andon.paging.models import Mirror, Page
 from andon.people.policy import Actor
+from andon.practice.grouping import RouteReason
 from andon.practice.lifecycle import UNRESOLVED, State, awaits_person
+from andon.practice.rules import LOOK_AGAIN
 from andon.response import routing
 from andon.rules.models import Heartbeat
 from andon.slack import actions as slack
@@ -98,7 +100,9 @@ def _times_of_another_clock(now: datetime) -> Finding | None:
     early = pages.filter(Q(state=Page.State.SENDING) | Q(created_at__gt=now + SKEW)).update(due_at=now)
     due = Signal.objects.filter(route_at__isnull=False)
     early += due.filter(leased_until__gt=now + routing.REST + SKEW).update(leased_until=None)
-    early += due.filter(route_at__gt=now + SKEW, held_by=None).update(route_at=now)
+    explained = Q(reason_joined=RouteReason.INHIBITED, route_at__gt=now + LOOK_AGAIN + SKEW)
+    ahead = Q(route_at__gt=now + SKEW) & (Q(held_by=None) | Q(last_at__gt=now + SKEW))
+    early += due.filter(explained | ahead).update(route_at=now)
     longest = max(*mirroring.WAITS, sending.LEASE)
     early += Mirror.objects.filter(due_at__gt=now + longest + SKEW).update(due_at=now)
     slack.let_go(now)

@@ -1,5 +1,6 @@
 """Writers of one SQLite file take turns: none waits long beside a busy one, and a dead one holds nobody up."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -91,6 +92,66 @@ def test_a_process_that_is_killed_holds_nobody_up(tmp_path):
         process.wait()
         other.take(5)
         other.close()
+
+
+WAIT = """
+import sys
+from andon.kit.sqlite.turns import Turns
+turns = Turns(sys.argv[1])
+print("comes", flush=True)
+turns.take(60)
+"""
+
+
+def test_a_process_that_is_stopped_at_the_head_of_the_queue_holds_nobody_up(tmp_path):
+    """As by Ctrl-Z, a debugger or a machine that is put to sleep: it dies not, and its places stay its own."""
+    holder, other = Turns(str(tmp_path / "db")), Turns(str(tmp_path / "db"))
+    holder.take(1)
+    with subprocess.Popen([sys.executable, "-c", WAIT, tmp_path / "db"], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"comes\n"
+        place = os.open(tmp_path / "db-queue", os.O_RDWR)
+        while _is_free(place):
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            holder.end()
+            other.take(0.5)
+            other.close()
+        finally:
+            os.close(place)
+            process.kill()
+
+
+def _is_free(place):
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(place, fcntl.LOCK_UN)
+    return True
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_that_is_stopped_in_its_turn_without_a_transaction_holds_nobody_up():
+    from django.db import connection, transaction
+
+    from andon.kit import db
+    from andon.people.models import Team
+
+    if not db.is_sqlite():
+        pytest.skip("PostgreSQL takes many writers at once")
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, connection.settings_dict["NAME"]], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"mine\n"
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            connection.settings_dict["OPTIONS"]["timeout"], before = 0.5, connection.settings_dict["OPTIONS"]["timeout"]
+            with transaction.atomic():
+                Team.objects.create(slug="written", name="Written")
+        finally:
+            connection.settings_dict["OPTIONS"]["timeout"] = before
+            process.kill()
 
 
 @pytest.mark.django_db(transaction=True)

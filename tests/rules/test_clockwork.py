@@ -6,14 +6,17 @@ import pytest
 
 from andon.engine.auditor import audit
 from andon.engine.loop import build
+from andon.engine.modules import Rules
 from andon.incidents.models import Incident
 from andon.intake import own
 from andon.intake.adapters import adapters
 from andon.intake.events import Sender
 from andon.intake.models import Integration, Signal
+from andon.kit.errors import Invalid
 from andon.people.policy import Actor
+from andon.response import resolving
 from andon.rules import actions, clockwork
-from andon.rules.models import Heartbeat
+from andon.rules.models import Heartbeat, Rule
 from tests.rules.test_routing_by_rules import MINUTE, hear, labelled, route, signal
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +54,39 @@ def test_a_heartbeat_opens_nothing_and_is_missed_when_it_stays_away(monitor, cas
     look(time, minutes=30)
     assert missing().get().count == 1  # said once
     assert not {"late_rules", "held_signals"} & {finding.check for finding in audit(time.now()).findings}
+
+
+def test_a_heartbeat_that_cannot_be_read_hides_no_other_one_and_nothing_else(monitor, beat, rule, time):
+    """As one that a newer version of Andon wrote."""
+    rule("heartbeat", 'signal.title == "other"', name="Other", every_minutes=5)
+    Rule.objects.filter(pk=beat.pk).update(settings={"every_minutes": 5, "from": "another version"})
+    rule("auto_close", hours=1)
+    hear(monitor, labelled("quiet"))
+    route(time)
+    time.forward(timedelta(hours=2))
+    Heartbeat.objects.update(looked_at=time.now())
+    with pytest.raises(Invalid):
+        Rules().run_once(time.now(), 100)
+    assert [one.title for one in missing()] == ["Heartbeat missing: Other"]
+    assert signal("quiet").status == "resolved"
+    assert not Heartbeat.objects.filter(next_due_at__lte=time.now()).exists()
+
+
+def test_an_incident_that_cannot_be_resolved_keeps_no_other_one_open(monitor, rule, time, monkeypatch):
+    Integration.objects.filter(pk=monitor.pk).update(resolves_incidents=True)
+    rule("hold_open", minutes=10)
+    hear(monitor, labelled("a"), labelled("b", system=""))
+    route(time)
+    hear(monitor, labelled("a", status="resolved"), labelled("b", status="resolved", system=""))
+    route(time)
+    bad = Incident.objects.order_by("resolve_at", "pk")[0]
+    real = resolving._end
+    monkeypatch.setattr(resolving, "_end", lambda held, *rest: 1 / 0 if held.pk == bad.pk else real(held, *rest))
+    time.forward(10 * MINUTE)
+    with pytest.raises(ZeroDivisionError):
+        resolving.resolve_due(time.now(), 100)
+    assert sorted(Incident.objects.values_list("state", flat=True)) == ["open", "resolved"]
+    assert Incident.objects.get(pk=bad.pk).resolve_at > time.now()
 
 
 def test_a_heartbeat_is_part_of_no_incident_and_holds_none_open(monitor, cast, beat, time):

@@ -17,6 +17,7 @@ from andon.engine.auditor import Audit
 from andon.intake.actions import prune_deliveries
 from andon.kit import clock, fence, outbound, wake
 from andon.kit.errors import Refused
+from andon.kit.together import one_by_one
 from andon.paging import adapters, outcomes, sending
 from andon.paging.channel import Receipt
 from andon.paging.models import Page
@@ -72,7 +73,8 @@ class Rules:
 
     def run_once(self, now: datetime, limit: int) -> int:
         """Do what is due."""
-        return heartbeats_due(now, limit) + quiet_due(now, limit) + resolve_due(now, limit)
+        kinds = (heartbeats_due, quiet_due, resolve_due)
+        return one_by_one(kinds, lambda due: due(now, limit), lambda _: None)
 
     def stop(self) -> None:
         """Nothing runs beside the loop."""

@@ -1,12 +1,12 @@
-"""Much work in one transaction, and what is wrong with one piece of it held to that piece."""
+"""Much work at once, and what is wrong with one piece of it held to that piece."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
-from andon.kit import db
+from andon.kit import db, fence
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
@@ -39,3 +39,32 @@ def together(items: Sequence[T], do: Callable[[Sequence[T]], int], alone: Callab
         _log.warning("work could not be done together; it is done in halves", pieces=len(items), exc_info=True)
     middle = len(items) // 2
     return together(items[:middle], do, alone) + together(items[middle:], do, alone)
+
+
+def one_by_one(items: Iterable[T], do: Callable[[T], int], aside: Callable[[T], object]) -> int:
+    """Do each item; what is wrong with one holds up no other, and is raised when all have had their turn.
+
+    Only a database that is away, or a newer version that has taken the work over, is raised at once.
+
+    Args:
+        items: What is to be done.
+        do: Does one, in a transaction of its own; returns how many that was.
+        aside: Lets one rest that could not be done, so that it does not stand in the way again at once.
+    """
+    done, failures = 0, list[Exception]()
+    for item in items:
+        try:
+            done += do(item)
+        except fence.Closed:
+            raise
+        except (OperationalError, InterfaceError) as error:
+            if not db.of_these_rows(error):
+                raise
+            _log.warning("a piece of work lost a race and stays due", reason=str(error))
+        except Exception as error:  # noqa: BLE001  whatever it is, it is the trouble of one piece and not of the others
+            _log.exception("a piece of work could not be done")
+            aside(item)
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return done

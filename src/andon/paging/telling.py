@@ -15,7 +15,7 @@ from django.db import Error as DatabaseTrouble
 from django.db import transaction
 from django.db.models import Q
 
-from andon.kit import db
+from andon.kit import db, fence
 from andon.paging import adapters, compose
 from andon.paging.channel import Channel, Destination, Outcome, Receipt
 from andon.paging.message import Message
@@ -52,6 +52,7 @@ class News:
 @transaction.atomic
 def claim(now: datetime, limit: int, name: str) -> list[ContactPoint]:
     """Take up to `limit` contact points whose owners are to be told that they broke, on disk."""
+    fence.hold()
     lease = f"{name[:40]}/{uuid.uuid4().hex}"
     due = ContactPoint.objects.filter(tell_at__lte=now, broken_at__isnull=False, removed_at=None)
     found = list(db.lock_free(due.select_related("person").order_by("tell_at"))[:limit])

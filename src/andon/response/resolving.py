@@ -12,6 +12,7 @@ from andon.incidents.timeline import hold, record
 from andon.intake.models import Integration, Signal
 from andon.kit import clock, fence
 from andon.kit.errors import Conflict, Invalid
+from andon.kit.together import one_by_one
 from andon.paging import actions as paging
 from andon.people.policy import Actor
 from andon.practice.lifecycle import UNRESOLVED, State, Step
@@ -24,6 +25,8 @@ from andon.reviews.models import Review
 
 REVIEWED_FROM = Severity.S3
 """S1 to S3 open a review draft by themselves; anyone may open one for a milder incident."""
+REST = timedelta(minutes=1)
+"""How long an incident is left alone that could not be resolved by a rule."""
 
 
 @transaction.atomic
@@ -91,22 +94,26 @@ def _has_ended(held: Incident) -> bool:
 def resolve_due(now: datetime, limit: int) -> int:
     """Resolve incidents that were held open long enough, unless something fires again; how many were looked at."""
     due = list(Incident.objects.filter(resolve_at__lte=now).order_by("resolve_at").values_list("pk", flat=True)[:limit])
-    for key in due:
-        _resolve_held_open(key, now)
-    return len(due)
+    rest = now + REST
+    return one_by_one(
+        due,
+        lambda key: _resolve_held_open(key, now),
+        lambda key: Incident.objects.filter(pk=key, resolve_at__lte=now).update(resolve_at=rest),
+    )
 
 
 @transaction.atomic
-def _resolve_held_open(key: UUID, now: datetime) -> None:
+def _resolve_held_open(key: UUID, now: datetime) -> int:
     fence.hold()
     held = hold(key)
     if held.resolve_at is None or held.resolve_at > now:
-        return  # another engine was quicker, or it fired and ended once more
+        return 1  # another engine was quicker, or it fired and ended once more
     held.resolve_at = None
     held.save(update_fields=["resolve_at"])
     last = held.signals.select_related("integration").order_by("-resolved_at").first()
     if last is not None:
         resolve_by_rule(held, integration=last.integration)
+    return 1
 
 
 def _end(held: Incident, body: dict[str, str | int], by: Actor) -> None:

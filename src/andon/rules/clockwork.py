@@ -8,18 +8,19 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from andon.intake import own
 from andon.intake.events import Event, event
 from andon.intake.models import Signal
 from andon.kit import db, fence
 from andon.kit.spans import span
+from andon.kit.together import one_by_one
 from andon.practice import rules as practice
 from andon.practice.grouping import SignalStatus
 from andon.practice.rules import Beat, BeatAction, RuleKind
 from andon.rules import queries
-from andon.rules.book import Book
+from andon.rules.book import Book, Read
 from andon.rules.models import Heartbeat, Rule
 from andon.rules.settings import HeartbeatSettings, shaped
 
@@ -35,10 +36,18 @@ def heartbeats_due(now: datetime, limit: int) -> int:
     in_force = Heartbeat.objects.filter(rule__ended_at=None)
     unseen = Q(looked_at__lt=now - practice.AWAY) | Q(looked_at__gt=now + SKEW)
     due = list(in_force.filter(Q(next_due_at__lte=now) | unseen).values_list("pk", flat=True)[:limit])
-    changed = sum(_look(key, now) for key in due)
+    resting = now + LOOK_EVERY
+    try:
+        return one_by_one(
+            due, lambda key: _look(key, now), lambda key: in_force.filter(pk=key).update(next_due_at=resting)
+        )
+    finally:
+        _note_looked(in_force, now)
+
+
+def _note_looked(in_force: QuerySet[Heartbeat], now: datetime) -> None:
     if in_force.filter(looked_at__lte=now - LOOK_EVERY).exists():
         in_force.filter(looked_at__lte=now - LOOK_EVERY, looked_at__gte=now - practice.AWAY).update(looked_at=now)
-    return changed
 
 
 @transaction.atomic
@@ -120,11 +129,21 @@ def quiet_due(now: datetime, limit: int) -> int:
     if not due:
         return 0
     book = Book.at(now)
-    for read in book.read(due):
-        after = book.closes_after(read) if read.fires else None
-        later = practice.quiet_since(now, read.signal.last_at, after) if after is not None else None
-        if after is None or later is not None:
-            own.ask_later(read.signal, later)
-        elif not own.end_quiet(read.signal, now):
-            own.ask_later(read.signal, now + after)
-    return len(due)
+    reader = book.reader(due)
+    return one_by_one(
+        due,
+        lambda signal: _ask_whether_quiet(book, reader(signal), now),
+        lambda signal: own.ask_later(signal, now + LOOK_EVERY),
+    )
+
+
+@transaction.atomic
+def _ask_whether_quiet(book: Book, read: Read, now: datetime) -> int:
+    fence.hold()
+    after = book.closes_after(read) if read.fires else None
+    later = practice.quiet_since(now, read.signal.last_at, after) if after is not None else None
+    if after is None or later is not None:
+        own.ask_later(read.signal, later)
+    elif not own.end_quiet(read.signal, now):
+        own.ask_later(read.signal, now + after)
+    return 1

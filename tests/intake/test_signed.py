@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import threading
+from datetime import timedelta
 
 import pytest
 
@@ -50,9 +51,26 @@ def test_a_token_does_not_stand_in_for_a_signature(grafana):
         lambda app: post(app, body=BODY, path="/intake/generic/grafana", headers=signature()),
     )
     assert [answer.status for answer in answers] == [401] * 4
-    assert not Delivery.objects.exists(), "what a stranger sends is not kept"
+    told = Delivery.objects.get()
+    assert bytes(told.body) == b"", "what a stranger sends is not kept"
+    assert (told.outcome, told.error.split(".")[0]) == ("rejected", "The signature is missing")
     stranger = ask(lambda app: post(app, body=BODY, path="/intake/grafana/nobody"))[0]
     assert all(answer.body == stranger.body for answer in answers)
+
+
+def test_the_page_says_now_and_then_why_requests_are_refused(grafana, time):
+    async def story():
+        async with running() as app:
+            for _ in range(3):
+                await post(app, body=BODY, path=ADDRESS, headers=signature(secret="another"))
+            time.forward(timedelta(minutes=5))
+            await post(app, body=BODY, path=ADDRESS, headers=signature(secret="another"))
+
+    asyncio.run(story())
+    assert Delivery.objects.count() == 2
+    assert all(
+        error.startswith("The signature does not fit") for error in Delivery.objects.values_list("error", flat=True)
+    )
 
 
 def test_without_the_secret_the_token_counts_again(grafana):

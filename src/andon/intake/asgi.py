@@ -10,8 +10,10 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -21,7 +23,7 @@ from andon.intake.doors import Door, Doors, find_door, token_of
 from andon.intake.events import Malformed, Request, Said, Sender, Unsigned
 from andon.intake.recording import Heard
 from andon.intake.writer import Unavailable, Unstorable, Writer
-from andon.kit import ids, outbound
+from andon.kit import clock, ids, outbound
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -35,6 +37,9 @@ WRITE_SECONDS = 10.0
 THINK_SECONDS = 15.0  # an adapter that waits for something else, such as a certificate
 THINKERS = 4
 RETRY_AFTER_SECONDS = 2
+UNSIGNED_EVERY = timedelta(
+    minutes=5
+)  # how often an integration's page is told of requests whose signature does not fit
 GC_YOUNG = 20_000  # new objects between two collections; Python's own 700 suits short scripts
 
 T = TypeVar("T")
@@ -72,6 +77,7 @@ class IntakeApp:
         self._doors: Doors | None = None
         self._held = 0
         self._thinkers: ThreadPoolExecutor | None = None
+        self._unsigned: dict[UUID, datetime] = {}
 
     async def start(self) -> None:
         """Begin to take signals."""
@@ -186,6 +192,7 @@ class IntakeApp:
             raise _unavailable(f"What vouches for this could not be fetched: {error}") from error
         except Unsigned as error:
             log.warning("intake.unsigned", integration=str(door.id), why=str(error))
+            await self._say_unsigned(door, str(error))
             raise _unknown() from error
         except Refusal:
             raise
@@ -193,6 +200,18 @@ class IntakeApp:
             log.exception("intake.adapter_failed", integration=str(door.id), kind=adapter.kind)
             words = f"Andon's own reading of {adapter.title} failed ({type(error).__name__}). What came is kept."
             raise Refusal(500, "A fault of Andon's own", words) from error
+
+    async def _say_unsigned(self, door: Door, why: str) -> None:
+        """Let the integration's page say, now and then, why requests are refused. What a stranger sends is not kept."""
+        now, last = clock.now(), self._unsigned.get(door.id)
+        if last is not None and timedelta() <= now - last < UNSIGNED_EVERY:
+            return
+        self._unsigned[door.id] = now
+        words = f"{why} It was refused, as is what comes like it; that is said here every 5 minutes."
+        try:
+            await self._keep(Heard(ids.new(), door.id, b"", "", [], error=words))
+        except Refusal as refusal:
+            log.warning("intake.unsigned_not_said", integration=str(door.id), why=str(refusal))
 
     async def _confirm(self, url: str) -> None:
         """Tell the sender that somebody listens; if that does not work now, it is asked to ask again."""

@@ -1,5 +1,6 @@
 """Mails as signals: what their words become, whatever the words are wrapped in."""
 
+import time
 from email.message import EmailMessage
 from email.policy import SMTP
 
@@ -188,3 +189,25 @@ def test_any_mail_is_understood_or_refused_in_words(headers, body):
     except Malformed:
         return
     assert all(0 < len(event.fingerprint) <= 255 and event.title for event in events)
+
+
+@pytest.mark.parametrize(
+    ("raw", "description"),
+    [
+        (b"Content-Type: text/html\n\n" + b"<div>" * 35_000 + b"Half of it", "Half of it"),
+        (b"Content-Type: text/html\n\n" + b"<template>" * 100_000 + b"Half of it", ""),
+        (b"Content-Type: text/plain; charset=punycode\n\n-" + b"b" * 300_000, "-" + "b" * (DESCRIPTION - 1)),
+        (b"Content-Type: text/plain; " + b"a*0=b; " * 100_000 + b"\n\nHalf of it", None),
+        (b"Content-Type: text/plain;\n " + b";\n ".join(b"name*%d*=b" % n for n in range(60_000)) + b"\n\nx", None),
+    ],
+)
+def test_a_mail_that_is_made_to_take_long_takes_no_longer_than_others(raw, description):
+    """Each took seconds of the processor, in which the process did nothing else: the time grew with the square."""
+    before = time.thread_time()
+    if description is None:
+        with pytest.raises(Malformed, match="about its structure"):
+            said(b"Subject: Errors\n" + raw)
+    else:
+        (event,) = said(b"Subject: Errors\n" + raw)
+        assert event.description == description
+    assert time.thread_time() - before < 1

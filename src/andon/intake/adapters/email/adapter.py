@@ -14,6 +14,7 @@ else two machines would talk to each other for ever.
 """
 
 import re
+from codecs import lookup
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -36,11 +37,20 @@ FIRES = ("firing", "alert", "alarm", "problem", "down", "critical", "warning", "
 MOST_PARTS = 50
 LONGEST_HEADER = 2_000
 LONGEST_HTML = 200_000
+LONGEST_STRUCTURE = 4_000
+"""Characters of a header that says what a part is: Python reads it in a time that grows with the square of it."""
+SLOW_CHARSETS = {"punycode", "idna"}
+"""Of host names and not of mails; Python reads long texts in them in a time that grows with the square."""
+MOST_HIDDEN = 500
+"""Elements whose text is not shown: a deep nest of them is read in a time that grows with the square."""
 
 _ANSWER = re.compile(r"^(?:(?:re|aw|fwd?|wg)\s*:\s*)+", re.IGNORECASE)
 _WORDS = "|".join(ENDS + FIRES)
 _STATE = re.compile(rf"^(?:\[\s*(?P<bracketed>{_WORDS})\b[^\]]*\]|(?P<bare>{_WORDS})\s*(?:[:!]|\s-))\s*", re.IGNORECASE)
 _BREAKS = re.compile(r"<\s*(?:br|/p|/div|/tr|/li|/h[1-6])\b[^<>]*>", re.IGNORECASE)
+_STRUCTURE = re.compile(rb"^content-[a-z-]+[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE | re.MULTILINE)
+_SHOWN_TAG = re.compile(r"<(?!/?(?:script|style|head|title|template)\b)/?[a-z][^<>]*>", re.IGNORECASE)
+_HIDDEN_TAG = re.compile(r"<(?:script|style|head|title|template)\b", re.IGNORECASE)
 _HIDDEN = {"script", "style", "head", "title", "template"}
 
 
@@ -56,6 +66,8 @@ class Adapter(Sender):
 
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:  # noqa: ARG002  the adapters' common form
         """One event, or nothing of a mail that only answers another."""
+        if any(len(header[0]) > LONGEST_STRUCTURE for header in _STRUCTURE.finditer(request.body)):
+            raise Malformed(f"The mail has a header about its structure of more than {LONGEST_STRUCTURE} characters.")
         try:
             mail = message_from_bytes(request.body)
             return Said([] if _is_an_echo(mail) else [_event(mail, request.body)])
@@ -121,7 +133,10 @@ def _text_of(mail: Message) -> str:
 
 
 def _as_text(html: str) -> str:
-    lines = nh3.clean(_BREAKS.sub("\n", html[:LONGEST_HTML]), tags=set(), clean_content_tags=_HIDDEN).splitlines()
+    flat = _SHOWN_TAG.sub("", _BREAKS.sub("\n", html[:LONGEST_HTML]))
+    if len(_HIDDEN_TAG.findall(flat)) > MOST_HIDDEN:
+        return ""
+    lines = nh3.clean(flat, tags=set(), clean_content_tags=_HIDDEN).splitlines()
     kept = (" ".join(unescape(line).split()) for line in lines)
     return "\n".join(line for line in kept if line)
 
@@ -135,7 +150,8 @@ def _decoded(part: Message) -> str:
 
 def _read(raw: bytes, charset: str) -> str:
     try:
-        return raw.decode(charset, errors="replace")
+        slow = lookup(charset).name in SLOW_CHARSETS
+        return raw.decode("utf-8" if slow else charset, errors="replace")
     except (LookupError, UnicodeError):  # a charset that nobody knows
         return raw.decode("utf-8", errors="replace")
 

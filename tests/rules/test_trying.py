@@ -118,6 +118,17 @@ def test_an_inhibition_is_tried_by_what_fired_at_the_time(monitor, draft, time):
     assert says(trial).keys() == {"b"}
 
 
+def test_an_inhibition_is_tried_without_what_nobody_was_told_of(monitor, draft, time):
+    System.objects.create(slug="other", name="Other")
+    hear(monitor, labelled("a", title="down", system="other", cluster="eu", severity=5))
+    route(time)
+    time.forward(MINUTE)
+    hear(monitor, labelled("b", title="slow", cluster="eu"))
+    route(time)
+    trial = draft("inhibition", 'signal.title == "slow"', source='signal.title == "down"', equal=["cluster"])
+    assert not says(trial)
+
+
 def test_thresholds_are_tried_by_what_came_together(monitor, draft, time):
     hear(monitor, labelled("a"))
     route(time)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from andon.incidents.models import Incident
 from andon.intake.models import Signal
@@ -237,19 +238,25 @@ def _holds(draft: Standing, reads: Sequence[Read], met: Sequence[Read], now: dat
 def _explained(draft: Standing, reads: Sequence[Read], now: datetime) -> Holds:
     other = draft.other
     sources: dict[str, list[Signal]] = defaultdict(list)
+    own: set[UUID] = set()
     for read in reads:
         if other is not None and other.ask(read.seen).holds:
-            sources[key_of(draft, read)].append(read.signal)
-    own = {signal.pk for found in sources.values() for signal in found}
+            own.add(read.signal.pk)
+            if read.signal.incident is not None:  # else nobody was told of it, and it explains nothing
+                sources[key_of(draft, read)].append(read.signal)
 
     def explained(read: Read) -> bool:
         at = read.signal.first_at
         return read.signal.pk not in own and any(
-            source.first_at <= at < (source.resolved_at or now + timedelta(seconds=1))
-            for source in sources[key_of(draft, read)]
+            source.first_at <= at < _explained_until(source, now) for source in sources[key_of(draft, read)]
         )
 
     return explained
+
+
+def _explained_until(source: Signal, now: datetime) -> datetime:
+    ends = (source.resolved_at, source.incident.resolved_at if source.incident else None)
+    return min((end for end in ends if end), default=now + timedelta(seconds=1))
 
 
 def _below(draft: Standing, met: Sequence[Read]) -> Holds:

@@ -39,9 +39,14 @@ def missing() -> str:
         return "OpenSMTPD is not installed (Debian: apt install opensmtpd)"
     if os.geteuid() != 0:
         return "OpenSMTPD starts as root alone"
-    if subprocess.run([SMTPCTL, "show", "status"], capture_output=True, check=False).returncode == 0:
+    if _runs():
         return "this machine's own OpenSMTPD runs, and there is one a machine"
     return ""
+
+
+def _runs() -> bool:
+    """Whether an OpenSMTPD answers on this machine."""
+    return subprocess.run([SMTPCTL, "show", "status"], capture_output=True, check=False).returncode == 0
 
 
 @dataclass
@@ -85,6 +90,7 @@ def running_mailserver(folder: Path, *, andon: int) -> Iterator[MailServer]:
         config, log = folder / "smtpd.conf", folder / "smtpd.log"
         config.write_text(CONFIG.format(port=port, andon=andon, people=mailboxes.port))
         config.chmod(0o600)
+        _gone()
         output = running.enter_context(log.open("wb"))
         process = subprocess.Popen([SMTPD, "-d", "-v", "-f", str(config)], stdout=output, stderr=output)
         running.callback(process.wait, 15)
@@ -113,6 +119,13 @@ def _mailboxes() -> Iterator[Mailboxes]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(5)
         loop.close()
+
+
+def _gone(within: float = 20) -> None:
+    """Wait for the one of the test before, whose processes end a moment after the one that was waited for."""
+    deadline = time.monotonic() + within
+    while _runs() and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def _answers(port: int, log: Path, within: float = 20) -> None:

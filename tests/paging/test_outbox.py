@@ -243,3 +243,17 @@ def test_a_channel_that_is_slower_than_its_lease_ends_all_the_same(incident: Inc
     assert settle([(second, Receipt.sent())], story.time.now()) == 0
     assert state_of(incident) == ["sent"]
     assert kinds(incident).count("page_sent") == 1
+
+
+@pytest.mark.parametrize("late", [Receipt.retry("late"), Receipt.broken("gone")])
+def test_an_outcome_that_is_no_longer_its_claims_to_write_leaves_the_page_to_the_newer_one(
+    incident: Incident, story: Story, cast: Cast, late: Receipt
+):
+    queue(incident, cast.lena)
+    (first,) = sending.claim(story.time.now(), 10, "one")
+    story.time.forward(sending.LEASE)
+    (second,) = sending.claim(story.time.now(), 10, "two")
+    assert settle([(first, late)], story.time.now()) == 0
+    assert state_of(incident) == ["sending"]
+    assert settle([(second, Receipt.sent())], story.time.now()) == 1
+    assert state_of(incident) == ["sent"]

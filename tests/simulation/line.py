@@ -77,8 +77,14 @@ class Line:
         return result
 
     def _set_autocommit(self, autocommit: bool, *more: Any, **named: Any) -> None:
-        """A transaction begins or is over; before it begins others may have their turn."""
-        if not autocommit and not self.dead and self._chance.pauses():
+        """A transaction begins or is over; before it begins others may have their turn.
+
+        Of a process that has died nothing more reaches the database: psycopg would refuse in the middle of what was not
+        committed, and that would look like a fault of Andon's.
+        """
+        if self.dead:
+            return
+        if not autocommit and self._chance.pauses():
             self._pause()
         self._really_set_autocommit(autocommit, *more, **named)
 

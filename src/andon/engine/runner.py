@@ -13,11 +13,14 @@ class Running:
     """An engine in a thread."""
 
     def __init__(self, *, tick: float = POLL) -> None:
-        from django.urls import get_resolver
+        from django.urls import reverse
 
         from andon.engine import listening, loop  # Django must be set up before models are imported
+        from andon.intake.adapters import adapters
 
-        len(get_resolver().url_patterns)  # loaded now, or the first page would wait for it most of a second
+        # Loaded now, or the first page would wait for them: every address, and every kind of sender.
+        reverse("incident", args=[1])
+        adapters()
         self.engine = loop.build(tick=tick)
         self._listener = listening.Listener()
         self._listener.start()

@@ -124,6 +124,6 @@ def test_without_the_secret_at_the_sender_nothing_is_taken(andon, registry):
     andon.python(INTEGRATION, slug="signed", secret=SECRET)
     url = f"{andon.base_url}/intake/mlflow/signed"
     peers.run("mlflow", REGISTRY, server=registry, url=url, secret="another secret", model="churn-model")
-    refused = "SELECT count(*) FROM intake_delivery"
+    kept = "SELECT count(*) FROM intake_delivery WHERE outcome = 'accepted' OR length(body) > 0"
     until(lambda: "intake.unsigned" in andon.log("server"), 60)
-    assert (andon.sql(CHANGES), andon.sql(refused)) == ([], [(0,)])
+    assert (andon.sql(CHANGES), andon.sql(kept)) == ([], [(0,)])  # why it was refused is said, without the body

@@ -1,4 +1,4 @@
-"""Signals on their way to Andon: tried again where that can help, with growing pauses and jitter.
+"""What goes to Andon: tried again where that can help, with growing pauses and jitter.
 
 Andon answers 200 once everything is on disk, and 503 when it cannot write now. So what is worth another try is a broken
 connection, a time-out, 408, 429 and every 5xx; another 4xx says that the request itself is wrong.
@@ -7,6 +7,7 @@ connection, a time-out, 408, 429 and every 5xx; another 4xx says that the reques
 import json
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -25,6 +26,23 @@ class NotTaken(Exception):  # noqa: N818  reads as what it is
     """Andon did not take the signals: the words say why, and whether another try can help."""
 
 
+@dataclass(frozen=True)
+class Tried:
+    """What became of one try.
+
+    Attributes:
+        taken: Whether Andon has it on disk.
+        again: Whether another try may help.
+        why: Why it was not taken, in words.
+        asked: Seconds that the other side asks to be left alone.
+    """
+
+    taken: bool
+    again: bool = False
+    why: str = ""
+    asked: float = 0.0
+
+
 def send(signals: Sequence[dict[str, Any]], *, url: str, token: str, patience: float) -> None:
     """Return once Andon has all of them; raises `NotTaken`.
 
@@ -34,30 +52,44 @@ def send(signals: Sequence[dict[str, Any]], *, url: str, token: str, patience: f
         token: The integration's.
         patience: Seconds after which no further try is begun, all requests together.
     """
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     ends = timing.monotonic() + patience
-    with httpx.Client(timeout=TIMEOUT, headers=headers) as client:
+    with client(token) as line:
         for first in range(0, len(signals), AT_ONCE):
-            _one(client, url, json.dumps(signals[first : first + AT_ONCE], default=str).encode(), ends)
+            _one(line, url, json.dumps(signals[first : first + AT_ONCE], default=str).encode(), ends)
 
 
-def _one(client: httpx.Client, url: str, body: bytes, ends: float) -> None:
+def client(token: str, timeout: float = TIMEOUT) -> httpx.Client:
+    """A line to Andon; close it."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    return httpx.Client(timeout=timeout, headers=headers)
+
+
+def attempt(line: httpx.Client, url: str, body: bytes) -> Tried:
+    """One request, and what to make of its answer; raises nothing that a network or an address can bring about."""
+    try:
+        answer = line.post(url, content=body)
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
+        return Tried(taken=False, why=f"The address cannot be called: {error}")
+    except httpx.HTTPError as error:
+        return Tried(taken=False, again=True, why=f"{type(error).__name__}: {error}")
+    if answer.is_success:
+        return Tried(taken=True)
+    why = f"{answer.status_code}: {_detail(answer)}"
+    if answer.status_code >= _SERVERS_FAULT or answer.status_code in _AGAIN:
+        return Tried(taken=False, again=True, why=why, asked=_retry_after(answer))
+    return Tried(taken=False, why=f"Andon refuses this ({why})")
+
+
+def _one(line: httpx.Client, url: str, body: bytes, ends: float) -> None:
     for pause in pauses():
-        try:
-            answer = client.post(url, content=body)
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
-            raise NotTaken(f"The address cannot be called: {error}") from error
-        except httpx.HTTPError as error:
-            why, asked = f"{type(error).__name__}: {error}", 0.0
-        else:
-            if answer.is_success:
-                return
-            why, asked = f"{answer.status_code}: {_detail(answer)}", _retry_after(answer)
-            if answer.status_code < _SERVERS_FAULT and answer.status_code not in _AGAIN:
-                raise NotTaken(f"Andon refuses this ({why})")
-        wait = max(pause, asked)
+        tried = attempt(line, url, body)
+        if tried.taken:
+            return
+        if not tried.again:
+            raise NotTaken(tried.why)
+        wait = max(pause, tried.asked)
         if timing.monotonic() + wait > ends:
-            raise NotTaken(f"Andon cannot be reached ({why})")
+            raise NotTaken(f"Andon cannot be reached ({tried.why})")
         timing.pause(wait)
 
 

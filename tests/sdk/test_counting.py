@@ -226,14 +226,16 @@ def test_the_background_sends_by_itself_what_is_over(andon):
     assert observations(andon) == 1
 
 
-def run(code, **environment):
+def run(code, andon=None):
+    if andon is not None:
+        code = f"from andon.sdk import connect\nconnect(url={andon.url!r}, token='t')\n{code}"
     return subprocess.run(
         [sys.executable, "-c", code],
         check=False,
         capture_output=True,
         text=True,
         timeout=60,
-        env={"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"], **environment},
+        env={"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"]},
     )
 
 
@@ -245,7 +247,7 @@ for number in range(10):
     count("credit-scorer", error=number == 3)
 assert "django" not in sys.modules
 """
-    done = run(code, ANDON_URL=andon.url, ANDON_TOKEN="t")
+    done = run(code, andon)
     assert done.returncode == 0, done.stderr
     assert observations(andon) == 10
 
@@ -262,7 +264,7 @@ if child == 0:
     os._exit(0)
 os.waitpid(child, 0)
 """
-    done = run(code, ANDON_URL=andon.url, ANDON_TOKEN="t")
+    done = run(code, andon)
     assert done.returncode == 0, done.stderr
     assert observations(andon) == 3
     assert len({body["instance"] for _, body in told(andon)}) == 2

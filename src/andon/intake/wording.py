@@ -25,6 +25,8 @@ def why_this_signal(signal: Signal) -> str:
 _WHAT_IT_DID = {
     RouteReason.INCIDENT_OPEN: "it joined this incident, which was the open one of its system and type",
     RouteReason.NO_INCIDENT_YET: "it opened this incident: none of its system and type was open",
+    RouteReason.ONSETS_OVERLAP: "it joined this incident: both may have begun at the same time",
+    RouteReason.ONSETS_APART: "it opened this incident: what was open of its system began at another time",
     RouteReason.UNROUTED: "it opened this incident: it names no known system, and its severity asks for a person",
 }
 

@@ -227,6 +227,8 @@ class RouteReason(Word):
 
     INCIDENT_OPEN = "incident_open", "an incident of this system and type is open"
     NO_INCIDENT_YET = "no_incident_yet", "no incident of this system and type is open"
+    ONSETS_OVERLAP = "onsets_overlap", "it may have begun together with an open incident of this system"
+    ONSETS_APART = "onsets_apart", "what is open of this system began at another time"
     UNROUTED = "unrouted", "no known system is named, and its severity asks for a person"
     UNROUTED_MINOR = "unrouted_minor", "no known system is named, and its severity asks for nobody"
     HAZARD = "hazard", "a hazard or near miss (S5) opens no incident by itself"
@@ -264,6 +266,7 @@ def route(
     open_incident: object | None,
     *,
     resolved: bool = False,
+    by_onset: RouteReason | None = None,
 ) -> RouteDecision:
     """Whether a signal joins the open incident of its group, opens one, or is only kept.
 
@@ -272,15 +275,16 @@ def route(
         has_system: Whether it belongs to a system in the register.
         open_incident: The unresolved incident of its group, or None.
         resolved: Whether the signal has ended by now.
+        by_onset: Why its group is the one it is, where the time at which it began has decided that.
     """
     if open_incident:
-        return RouteDecision(RouteAction.JOIN, RouteReason.INCIDENT_OPEN)
+        return RouteDecision(RouteAction.JOIN, by_onset or RouteReason.INCIDENT_OPEN)
     if resolved:
         return RouteDecision(RouteAction.RECORD, RouteReason.ENDED)
     if signal_severity is Severity.S5:
         return RouteDecision(RouteAction.RECORD, RouteReason.HAZARD)
     if has_system:
-        return RouteDecision(RouteAction.OPEN, RouteReason.NO_INCIDENT_YET)
+        return RouteDecision(RouteAction.OPEN, by_onset or RouteReason.NO_INCIDENT_YET)
     if signal_severity is not None and UNROUTED_OPENS_FROM.worse_than(signal_severity):
         return RouteDecision(RouteAction.RECORD, RouteReason.UNROUTED_MINOR)
     return RouteDecision(RouteAction.OPEN, RouteReason.UNROUTED)

@@ -28,7 +28,11 @@ from andon.rules.models import Rule
 
 SHOWN: Final = 200
 """Lines of a trial that are given; the counts are of all."""
-_OPENED: Final = {RouteReason.NO_INCIDENT_YET.value, RouteReason.UNROUTED.value}
+_OPENED: Final = {
+    RouteReason.NO_INCIDENT_YET.value,
+    RouteReason.ONSETS_APART.value,
+    RouteReason.UNROUTED.value,
+}
 Holds = Callable[[Read], bool]
 
 

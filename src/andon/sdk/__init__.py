@@ -7,8 +7,9 @@
 It takes an Evidently snapshot, a NannyML result, or the result file of dbt, Great Expectations or Soda, and sends plain
 JSON to an integration of the kind *Plain JSON*. And a service counts what it decides, for a watch to look at:
 
-    from andon.sdk import count
+    from andon.sdk import connect, count
 
+    connect(url="https://andon.example.org", token="…")
     count("credit-scorer", error=failed, segment={"region": "EU"})
 
 It stands alone: no Django, nothing of the rest of Andon, httpx only.

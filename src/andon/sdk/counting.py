@@ -18,6 +18,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Final
 from urllib.parse import quote
 from uuid import uuid4
@@ -235,7 +236,7 @@ _making = threading.Lock()
 
 
 def connect(*, url: str, token: str) -> None:
-    """Say where Andon is and with which token to count; without it, ANDON_URL and ANDON_TOKEN of the environment say.
+    """Say where Andon is and with which token to count: once, before the first `count`.
 
     Args:
         url: Where Andon is, without a path: `https://andon.example.org`.
@@ -268,9 +269,16 @@ def count(
         measures: What was seen, by metric: true or false for a rate (`error=True`), a number for a mean
             (`latency=0.12`). A watch of the system that goes by pushed numbers names the metric.
     """
-    counter = _mine or _from_environment()
-    if counter is not None:
-        counter.count(system, segment=segment, at=at, **measures)
+    if _mine is not None:
+        _mine.count(system, segment=segment, at=at, **measures)
+    else:
+        _say_unconnected()
+
+
+@cache
+def _say_unconnected() -> None:
+    """Once a process."""
+    log.warning("Nothing is counted: andon.sdk.connect was not called.")
 
 
 def flush(patience: float = TIMEOUT) -> bool:
@@ -279,23 +287,6 @@ def flush(patience: float = TIMEOUT) -> bool:
     Returns whether Andon has all of it. Raises nothing.
     """
     return _mine.flush(patience) if _mine is not None else True
-
-
-_unset_said = False
-
-
-def _from_environment() -> Counter | None:
-    global _mine, _unset_said  # noqa: PLW0603  one counter a process is the point
-    url, token = os.environ.get("ANDON_URL", ""), os.environ.get("ANDON_TOKEN", "")
-    with _making:
-        if _mine is None and url and token:
-            _mine = Counter(url=url, token=token)
-        elif _mine is None and not _unset_said:
-            _unset_said = True
-            log.warning(
-                "Nothing is counted: andon.sdk.connect was not called, and ANDON_URL and ANDON_TOKEN are not set"
-            )
-        return _mine
 
 
 def _after_fork() -> None:

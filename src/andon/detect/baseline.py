@@ -1,0 +1,95 @@
+"""What is normal: the rate, mean or count that data are compared with, and how well it is known.
+
+A baseline that was estimated is not the truth. Tested as if it were, it breaks the promise about false alarms, for
+half of all estimates lie below the truth. So an estimate is widened to a limit that it passes with a small
+probability only, and the test asks for evidence against that limit:
+
+* a rate, by Clopper and Pearson (1934): exact for independent observations;
+* the mean of bounded values, by inverting the bound of Chernoff and Hoeffding (1963), which holds whatever their shape;
+* a count, by Garwood (1936): exact for Poisson counts.
+
+Sources: doi 10.1093/biomet/26.4.404, doi 10.1080/01621459.1963.10500830, doi 10.1093/biomet/28.3-4.437.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+BISECTIONS: Final = 60
+"""Halvings of an interval within [0, 1] after which nothing is left of it."""
+
+
+class Measure(StrEnum):
+    """What is watched."""
+
+    RATE = "rate"
+    """The share of observations with an event; each is 0 or 1."""
+    MEAN = "mean"
+    """The mean of observations between 0 and 1; rescale others by (x - lowest) / (highest - lowest)."""
+    COUNT = "count"
+    """Events per unit of exposure (an hour, a thousand requests); a window has n units and a total of events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What is normal.
+
+    `mean` is the rate, mean or events per unit. `n` is how many observations (or units of exposure) it was estimated
+    from; None if it is known or required, such as "at most 2%". Raises ValueError for what cannot be one.
+    """
+
+    mean: float
+    n: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check."""
+        if not math.isfinite(self.mean) or self.mean < 0:
+            raise ValueError(f"A baseline is a number of 0 or more, and this is {self.mean}.")
+        if self.n is not None and self.n < 1:
+            raise ValueError("A baseline is estimated from at least one observation; leave n out if it is known.")
+
+    def limits(self, measure: Measure, doubt: float) -> tuple[float, float]:
+        """The lowest and the highest mean that the estimate leaves open, each passed with probability `doubt` / 2.
+
+        A known baseline is both.
+        """
+        if measure is not Measure.COUNT and self.mean > 1:
+            raise ValueError(f"A {measure} lies between 0 and 1, and its baseline is {self.mean}.")
+        if self.n is None:
+            return self.mean, self.mean
+        if measure is Measure.MEAN:
+            surprise = math.log(2 / doubt) / self.n
+            return 1 - _chernoff(1 - self.mean, surprise), _chernoff(self.mean, surprise)
+        return _exact(measure, self.mean * self.n, self.n, doubt / 2)
+
+
+def _exact(measure: Measure, events: float, n: int, tail: float) -> tuple[float, float]:
+    from scipy import special
+
+    if measure is Measure.COUNT:
+        low = special.gammaincinv(events, tail) / n if events else 0.0
+        return float(low), float(special.gammaincinv(events + 1, 1 - tail) / n)
+    low = special.betaincinv(events, n - events + 1, tail) if events else 0.0
+    high = special.betaincinv(events + 1, n - events, 1 - tail) if events < n else 1.0
+    return float(low), float(high)
+
+
+def _chernoff(mean: float, surprise: float) -> float:
+    """The highest m in [mean, 1] with kl(mean, m) <= surprise."""
+    low, high = mean, 1.0
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _divergence(mean, middle) <= surprise else (low, middle)
+    return high
+
+
+def _divergence(p: float, q: float) -> float:
+    """Of two coins with chances p and q, q in (0, 1), in nats."""
+    if q >= 1:
+        return 0.0 if p >= 1 else math.inf
+    rise = p * math.log(p / q) if p else 0.0
+    fall = (1 - p) * math.log((1 - p) / (1 - q)) if p < 1 else 0.0
+    return rise + fall

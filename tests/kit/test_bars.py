@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from andon.kit.bars import HEIGHT, Count, bars
+from andon.kit.charts.bars import HEIGHT, Count, bars
 
 HOUR = timedelta(hours=1)
 START = datetime(2026, 3, 2, 0, 0, tzinfo=UTC)

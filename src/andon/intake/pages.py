@@ -19,7 +19,8 @@ from andon.intake.forms import ChangeForm, CreateForm
 from andon.intake.models import Integration, Signal
 from andon.intake.policy import access_integration, access_signal, may_manage, may_see_bodies, must_manage
 from andon.intake.queries import Activity, SignalFilter
-from andon.kit import bars, clock, markdown
+from andon.kit import clock, markdown
+from andon.kit.charts import bars
 from andon.kit.cursor import page
 from andon.kit.errors import Refused
 from andon.kit.forms import refuse

@@ -10,7 +10,8 @@ from django.db.models.functions import Coalesce, RowNumber
 
 from andon.intake.models import Delivery, Integration, Signal
 from andon.intake.policy import may_see_bodies, visible_signals
-from andon.kit import bars, db
+from andon.kit import db
+from andon.kit.charts import bars
 from andon.people.policy import Actor
 from andon.practice.hearing import Heard, Hearing, hearing
 from andon.registry.models import ChangeEvent, System

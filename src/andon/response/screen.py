@@ -11,7 +11,8 @@ from andon.incidents.describe import Line, describe
 from andon.incidents.models import Incident, ProtocolStep, RoleAssignment
 from andon.incidents.policy import may_respond
 from andon.intake.models import Signal
-from andon.kit import charts, clock, spans
+from andon.kit import clock, spans
+from andon.kit.charts.track import Track, TrackView, track
 from andon.kit.markdown import render
 from andon.oncall import queries as oncall
 from andon.paging.models import Page
@@ -284,12 +285,12 @@ class Screen:
             "waive_url": self.url("step_waive", step.key) if todo else "",
         }
 
-    def track(self) -> charts.TrackView:
+    def track(self) -> TrackView:
         """The five times, to scale, in the viewer's zone."""
         incident = self.incident
         due = {c.what: c.due_at for c in clocks_of(incident)}
         zone = timezone.get_current_timezone()
-        times = charts.Track(
+        times = Track(
             detected_at=incident.detected_at,
             onset=incident.onset,
             onset_low=incident.onset_low,
@@ -300,7 +301,7 @@ class Screen:
             acknowledge_by=due.get("Acknowledge"),
             contain_by=None if incident.containment_waived_at else due.get("Contain"),
         )
-        return charts.track(times, clock.now(), zone=zone)
+        return track(times, clock.now(), zone=zone)
 
     def finding(self) -> str:
         """The track's title: what it shows, as a sentence."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from andon.kit.charts import LABEL_WIDTH, ROW_HEIGHT, MarkState, Stage, Track, spread, track
+from andon.kit.charts.track import LABEL_WIDTH, ROW_HEIGHT, MarkState, Stage, Track, spread, track
 
 THREE = datetime(2026, 5, 4, 3, 0, tzinfo=UTC)
 

@@ -1,8 +1,4 @@
-"""Counts over time as bars, computed here as plain positions and drawn by `components/bars.html` as SVG.
-
-Horizontal positions are percentages of the drawing's width, heights are pixels of the drawing's own; see
-`andon.kit.charts` for why.
-"""
+"""Counts over time as bars, drawn by `components/bars.html`; heights are pixels of the drawing's own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

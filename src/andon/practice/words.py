@@ -164,3 +164,50 @@ class Phase(RankedWord):
     DIAGNOSE = "diagnose"
     RESOLVE = "resolve"
     LEARN = "learn"
+
+
+class Measure(Word):
+    """What a watch makes of the rows of a window."""
+
+    RATE = "rate", "share of rows"
+    MEAN = "mean", "mean of a number"
+    COUNT = "count", "number of rows"
+    DISTANCE = "distance", "distance from the reference"
+    GAP = "gap", "gap between groups"
+
+
+class Direction(Word):
+    """Which way a change is watched for."""
+
+    UP = "up", "a rise"
+    DOWN = "down", "a fall"
+    BOTH = "both", "a rise or a fall"
+
+
+class WatchKind(Word):
+    """What a watch is about. What each counts, and which type of incident it makes, is in `andon.watch.kinds`."""
+
+    ERROR_RATE = "error_rate"
+    ACCURACY = "accuracy", "accuracy against late labels"
+    CALIBRATION = "calibration", "calibration against late labels"
+    INPUT_DRIFT = "input_drift"
+    OUTPUT_DRIFT = "output_drift"
+    MISSING_INPUTS = "missing_inputs", "missing or invalid inputs"
+    VOLUME = "volume"
+    LATENCY = "latency"
+    HARMFUL_OUTPUT = "harmful_output", "harmful-output rate"
+    REFUSAL = "refusal", "refusal rate"
+    COMPLAINTS = "complaints", "complaint rate"
+    COST = "cost"
+    FAIRNESS_GAP = "fairness_gap"
+    METRIC = "metric", "metric of your own"
+
+
+class FairnessMetric(Word):
+    """What is compared between groups."""
+
+    SELECTION_RATE = "selection_rate"
+    TPR = "tpr", "true positive rate"
+    FPR = "fpr", "false positive rate"
+    PPV = "ppv", "positive predictive value"
+    CALIBRATION = "calibration"

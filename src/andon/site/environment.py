@@ -66,8 +66,14 @@ SETTINGS = (
     ),
     Setting(
         "ANDON_ALLOW_PRIVATE_TARGETS",
-        "`true` lets webhooks go to private and loopback addresses. Link-local and metadata addresses stay refused.",
+        "`true` lets webhooks and warehouses of decision logs have private and loopback addresses. Link-local and "
+        "metadata addresses stay refused.",
         "`false`",
+    ),
+    Setting(
+        "ANDON_LOG_DIRS",
+        "Folders below which decision logs may be read as files, separated by colons. Nothing outside is ever read.",
+        "`logs` in the data folder",
     ),
     Setting("ANDON_OIDC_ISSUER", "OpenID Connect: address of the provider.", "single sign-on is off"),
     Setting("ANDON_OIDC_CLIENT_ID", "OpenID Connect: client id.", "none"),
@@ -107,6 +113,12 @@ def data_dir() -> Path:
     folder = Path(read("ANDON_DATA_DIR") or f"{share}/andon").expanduser().resolve()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
+
+
+def log_dirs() -> list[Path]:
+    """The folders below which decision logs may be read, absolute; they need not exist yet."""
+    given = read("ANDON_LOG_DIRS") or str(data_dir() / "logs")
+    return [Path(folder).expanduser().resolve() for folder in given.split(os.pathsep) if folder.strip()]
 
 
 def keep(name: str, filename: str, make: Callable[[], str]) -> str:

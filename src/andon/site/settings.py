@@ -12,6 +12,7 @@ DEBUG = False
 SECRET_KEY = environment.secret_key()
 FIELD_KEYS = environment.field_keys()
 DATA_DIR = environment.data_dir()
+LOG_DIRS = environment.log_dirs()
 BASE_URL = environment.read("ANDON_BASE_URL", "http://localhost:8321").rstrip("/")
 SMTP_LISTEN = environment.listen_address("ANDON_SMTP_LISTEN")
 HEARTBEAT_URL = environment.read("ANDON_HEARTBEAT_URL")
@@ -45,6 +46,7 @@ INSTALLED_APPS = [
     "andon.paging",
     "andon.reviews",
     "andon.rules",
+    "andon.watch",
     "andon.response",
     "andon.slack",
     "andon.api",

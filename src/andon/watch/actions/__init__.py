@@ -1,0 +1,21 @@
+"""Everything that changes decision logs and watches, and what the clockwork does with them."""
+
+from andon.watch.actions.logs import change_log, create_log, end_log
+from andon.watch.actions.running import claim, read, run_watch, settle
+from andon.watch.actions.watches import change_watch, create_watch, end_watch, pause_watch, resume_watch, run_soon
+
+__all__ = [
+    "change_log",
+    "change_watch",
+    "claim",
+    "create_log",
+    "create_watch",
+    "end_log",
+    "end_watch",
+    "pause_watch",
+    "read",
+    "resume_watch",
+    "run_soon",
+    "run_watch",
+    "settle",
+]

@@ -1,0 +1,209 @@
+"""A watch runs: claimed under a lease, read outside of any transaction, settled by compare-and-set.
+
+A window is read once, when it is over and its labels have had their time; the last few are read again with it, and what
+came late is put right. What was read, how far that has come, what the detector makes of it, and an alarm are one
+transaction: a process that dies before its commit has done nothing, and one that was too slow writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import transaction
+from django.db.models import Q
+
+from andon.kit import clock, db, fence, ids, wake
+from andon.kit.errors import Refused
+from andon.practice.words import Measure
+from andon.watch.actions.logs import place_of
+from andon.watch.actions.writing import judge_windows, write_windows
+from andon.watch.kinds import KINDS
+from andon.watch.models import Watch
+from andon.watch.reading import Cells, Place, Unreadable, Wanted, looking
+from andon.watch.reading import read as read_cube
+
+WINDOWS_AT_ONCE: Final = 500
+LATE_WINDOWS: Final = 3
+"""Windows that are read again, for rows that came late."""
+MOST_HISTORY: Final = 20_000
+"""Windows that a new watch reads of what lies before it."""
+LIMIT: Final = 60.0
+"""Seconds that one reading may take."""
+LEASE: Final = timedelta(seconds=180)
+_RESTS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30))
+_GRACE: Final = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A watch that is about to be read by whoever holds this."""
+
+    watch: Watch
+    token: str
+    place: Place | None
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What came of a claim: the windows from `since` to `until`, or in words why they could not be read.
+
+    `bins` are what was learnt about the spread of its values, where it keeps histograms.
+    """
+
+    claim: Claim
+    since: datetime | None = None
+    until: datetime | None = None
+    cells: Cells = field(default_factory=Cells)
+    bins: Mapping[str, object] | None = None
+    failure: str = ""
+    says: str = ""
+
+
+def claim(now: datetime, limit: int) -> list[Claim]:
+    """Take on watches that are due, at most so many, so that no other engine reads them meanwhile."""
+    with transaction.atomic():
+        fence.hold()
+        free = Q(lease_until=None) | Q(lease_until__lt=now)
+        rows = Watch.objects.filter(free, next_run_at__lte=now).select_related("log", "system").order_by("next_run_at")
+        found = list(db.lock_free(rows)[:limit])
+        return [_claimed(watch, now) for watch in found]
+
+
+def _claimed(watch: Watch, now: datetime) -> Claim:
+    watch.lease_by, watch.lease_until = str(ids.new()), now + LEASE
+    watch.save(update_fields=["lease_by", "lease_until"])
+    return Claim(watch, watch.lease_by, place_of(watch.log) if watch.log else None, now)
+
+
+def read(one: Claim) -> Reading:
+    """Read what is new for a claim. Touches no table of Andon: it may run in any thread."""
+    watch, end = one.watch, _over(one.watch, one.now)
+    try:
+        if one.place is None:
+            begins = watch.read_until or watch.began_at or end
+            return Reading(one, begins, max(begins, end))
+        begun = watch.read_until or _first(one, end)
+        if begun is None:
+            return Reading(one, says=f"The log “{one.place.name}” holds no rows yet.")
+        begins = begun
+        if begins >= end:
+            return Reading(one)
+        until = min(end, begins + WINDOWS_AT_ONCE * watch.length)
+        since = max(watch.began_at or begins, begins - LATE_WINDOWS * watch.length)
+        bins = watch.bins or _bins(one, begins, until)
+        wanted = _wanted(watch, since, until, bins)
+        return Reading(one, since, until, read_cube(one.place, wanted, seconds=LIMIT), bins)
+    except (Unreadable, Refused) as error:
+        return Reading(one, failure=str(error))
+
+
+def _over(watch: Watch, now: datetime) -> datetime:
+    """The end of the last window that is over, and whose labels have had their time."""
+    return watch.window_of(now - watch.label_delay - min(_GRACE, watch.length / 10))
+
+
+def _first(one: Claim, end: datetime) -> datetime | None:
+    """Start of the first window that a watch reads: of its reference, else of the log, within reason."""
+    watch = one.watch
+    if watch.log is None or one.place is None:
+        return None
+    earliest = end - MOST_HISTORY * watch.length
+    if watch.reference_from is not None:
+        return max(earliest, watch.window_of(watch.reference_from))
+    first = looking.look(one.place, watch.log.time_column, seconds=LIMIT).first
+    return None if first is None else min(end, max(earliest, watch.window_of(first)))
+
+
+def _bins(one: Claim, begins: datetime, until: datetime) -> Mapping[str, object] | None:
+    """The spread of its values in its reference, else in the first windows that are read."""
+    watch = one.watch
+    if one.place is None or not (KINDS[watch.what_kind].histogram or watch.measure == Measure.MEAN):
+        return None
+    since, to = watch.reference_from or begins, watch.reference_to or until
+    found = looking.bins(one.place, _wanted(watch, since, to, None), seconds=LIMIT)
+    if watch.measure != Measure.MEAN or isinstance(found[0], str):
+        return {"at": list(found)}
+    low, high = float(found[0]), float(found[-1])
+    room = (high - low) or abs(high) or 1.0
+    return {
+        "at": list(found),
+        "low": low - room if watch.low is None else watch.low,
+        "high": high + room if watch.high is None else watch.high,
+    }
+
+
+def _wanted(watch: Watch, since: datetime, until: datetime, bins: Mapping[str, object] | None) -> Wanted:
+    log = watch.log
+    if log is None:
+        raise ValueError("A watch without a log reads nothing.")
+    held = bins or {}
+    return Wanted(
+        measure=Measure(watch.measure),
+        what=watch.what,
+        only=watch.only,
+        time=log.time_column,
+        key=log.key_column,
+        window=watch.length,
+        since=since,
+        until=until,
+        segments=tuple(watch.segments),
+        bins=tuple(held["at"]) if bins else None,  # type: ignore[arg-type]
+        low=held.get("low", watch.low),  # type: ignore[arg-type]
+        high=held.get("high", watch.high),  # type: ignore[arg-type]
+    )
+
+
+@transaction.atomic
+def settle(reading: Reading, now: datetime) -> bool:
+    """Write what came of a claim; whether it was still the claimant's to write."""
+    fence.hold()
+    watch = db.lock(Watch.objects.filter(pk=reading.claim.watch.pk).select_related("system", "log")).first()
+    if watch is None or watch.lease_by != reading.claim.token:
+        return False
+    watch.lease_by, watch.lease_until, watch.ran_at = "", None, now
+    if reading.failure:
+        _failed(watch, reading.failure, now)
+    else:
+        watch.failures, watch.error, watch.stale_since = 0, reading.says, None
+        if reading.since is not None and reading.until is not None:
+            watch.bins = watch.bins or reading.bins
+            watch.began_at = watch.began_at or reading.since
+            if watch.log is not None:
+                write_windows(watch, reading.since, reading.until, reading.cells, now)
+            watch.read_until = reading.until
+        more = judge_windows(watch, now)
+        watch.next_run_at = now if more or _over(watch, now) > (watch.read_until or now) else _next(watch, now)
+    watch.save()
+    wake.after_commit()
+    return True
+
+
+def _failed(watch: Watch, why: str, now: datetime) -> None:
+    """It could not be read: it is stale from now on, and is tried again after a growing while."""
+    watch.failures += 1
+    watch.error = why
+    watch.stale_since = watch.stale_since or now
+    watch.next_run_at = now + _RESTS[min(watch.failures, len(_RESTS)) - 1]
+
+
+def _next(watch: Watch, now: datetime) -> datetime:
+    """When the next window will be over, with its labels."""
+    return _over(watch, now) + watch.length + watch.label_delay + min(_GRACE, watch.length / 10)
+
+
+def run_watch(watch: Watch, *, now: datetime | None = None) -> Watch:
+    """Run one watch until it has caught up: claim, read, settle. For tests, commands and the demo."""
+    for _ in range(MOST_HISTORY):
+        at = now or clock.now()
+        with transaction.atomic():
+            held = db.lock(Watch.objects.filter(pk=watch.pk).select_related("log", "system")).get()
+            if held.next_run_at is None or held.next_run_at > at:
+                break
+            one = _claimed(held, at)
+        settle(read(one), at)
+    watch.refresh_from_db()
+    return watch

@@ -1,0 +1,156 @@
+"""What was read of a watch is written, late rows put right, and judged: all inside the transaction that settles it."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any, Final
+
+from andon.incidents.actions import next_number
+from andon.kit import wake
+from andon.practice.words import Direction, Measure
+from andon.watch import judging
+from andon.watch.judging import Question, Raised, Window
+from andon.watch.kinds import KINDS
+from andon.watch.models import EVERYTHING, Alarm, Watch, WindowState
+from andon.watch.reading import Cells
+from andon.watch.reading.cube import Tally
+
+JUDGED_AT_ONCE: Final = 2_000
+_FIGURES: Final = ("n", "total", "squares", "invalid", "doubled", "histogram", "counts")
+
+
+def write_windows(watch: Watch, since: datetime, until: datetime, cells: Cells, now: datetime) -> None:
+    """Write what the windows held. A window that was read before and holds something else now keeps what it held."""
+    found = _by_state(watch, since, until, cells)
+    before = {
+        (state.window_start, state.segment): state
+        for state in WindowState.objects.filter(watch=watch, window_start__gte=since, window_start__lt=until)
+    }
+    fresh, corrected = [], []
+    for key in found.keys() | before.keys():
+        figures = _figures(found.get(key, Tally()))
+        state = before.get(key)
+        if state is None:
+            fresh.append(WindowState(watch=watch, window_start=key[0], segment=key[1], read_at=now, **figures))
+        elif any(getattr(state, name) != value for name, value in figures.items()):
+            kept = {name: getattr(state, name) for name in ("n", "total", "squares", "invalid")}
+            state.was = [*state.was, {"read_at": state.read_at.isoformat(), **kept}]
+            state.read_at = now
+            for name, value in figures.items():
+                setattr(state, name, value)
+            corrected.append(state)
+    WindowState.objects.bulk_create(fresh, batch_size=1000)
+    WindowState.objects.bulk_update(corrected, ["was", "read_at", *_FIGURES], batch_size=200)
+
+
+def _by_state(watch: Watch, since: datetime, until: datetime, cells: Cells) -> dict[tuple[datetime, str], Tally]:
+    """A tally for each window, empty ones included, and one for each segment that had rows."""
+    found: dict[tuple[datetime, str], Tally] = {}
+    start = since
+    while start < until:
+        found[start, EVERYTHING] = Tally()
+        start += watch.length
+    for (start, segment), tally in cells.tallies.items():
+        found[start, EVERYTHING].add(tally)
+        if segment:
+            found.setdefault((start, segment_key(segment)), Tally()).add(tally)
+    return found
+
+
+def segment_key(values: tuple[str | None, ...]) -> str:
+    """How a segment is written in a row: a JSON list of its values, in the order of the watch's columns."""
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+
+
+def _figures(tally: Tally) -> dict[str, Any]:
+    return {
+        "n": tally.n,
+        "total": tally.total,
+        "squares": tally.squares,
+        "invalid": tally.invalid,
+        "doubled": tally.doubled,
+        "histogram": tally.histogram,
+        "counts": None,
+    }
+
+
+def question_of(watch: Watch) -> Question:
+    """What a watch asks of its windows."""
+    held = watch.bins or {}
+    reference = None
+    if watch.reference_from and watch.reference_to:
+        reference = (watch.reference_from, watch.reference_to)
+    return Question(
+        measure=Measure(watch.measure),
+        direction=Direction(watch.direction),
+        budget=watch.budget,
+        tolerance=watch.tolerance,
+        minimum=KINDS[watch.what_kind].minimum,
+        baseline=watch.baseline,
+        reference=reference,
+        low=held.get("low", watch.low),
+        high=held.get("high", watch.high),
+    )
+
+
+def judge_windows(watch: Watch, now: datetime) -> bool:
+    """Let the detector see what it has not seen, with what follows; whether there is more than was done at once."""
+    question = question_of(watch)
+    rows = WindowState.objects.filter(watch=watch, segment=EVERYTHING, window_start__lt=watch.read_until)
+    if watch.judged_until is not None:
+        rows = rows.filter(window_start__gte=watch.judged_until)
+    windows = [
+        Window(*row)
+        for row in rows.order_by("window_start").values_list("window_start", "n", "total", "squares")[:JUDGED_AT_ONCE]
+    ]
+    more = len(windows) == JUDGED_AT_ONCE
+    while windows:
+        verdict = judging.judge(question, watch.detector, windows)
+        watch.detector = verdict.detector
+        if verdict.seen:
+            watch.judged_until = windows[verdict.seen - 1].start + watch.length
+        if verdict.raised is not None:
+            _raise(watch, question, verdict.raised, now)
+        if verdict.recovered is not None:
+            _recovered(watch, verdict.recovered)
+        watch.detector["says"] = verdict.says
+        windows = windows[verdict.seen :]
+    return more
+
+
+def _raise(watch: Watch, question: Question, raised: Raised, now: datetime) -> Alarm:
+    """Write the alarm, and what the way back will be tested against."""
+    start = raised.window
+    rows = WindowState.objects.filter(watch=watch, segment=EVERYTHING, window_start__lte=start)
+    rows = rows.filter(window_start__gte=datetime.fromisoformat(watch.detector["since"])).order_by("-window_start")
+    windows = [Window(*row) for row in rows.values_list("window_start", "n", "total", "squares")[:JUDGED_AT_ONCE]]
+    onset = judging.onset(question, watch.detector, windows[::-1])
+    watch.detector["level"] = onset.level
+    alarm = Alarm(
+        number=next_number("alarm"),
+        watch=watch,
+        raised_at=now,
+        window_start=start,
+        window_end=start + watch.length,
+        direction=raised.direction.value,
+        statistic=raised.statistic,
+        threshold=raised.threshold,
+        baseline=judging.unscaled(question, raised.baseline),
+        observed=judging.unscaled(question, onset.level),
+        onset_at=onset.at,
+        plan={
+            "version": watch.version,
+            "budget": watch.budget,
+            "tolerance": watch.tolerance,
+            "direction": watch.direction,
+            "baseline": watch.detector["baseline"],
+        },
+    )
+    alarm.save(force_insert=True)
+    wake.after_commit()
+    return alarm
+
+
+def _recovered(watch: Watch, window: datetime) -> None:
+    Alarm.objects.filter(watch=watch, recovered_at=None).update(recovered_at=window + watch.length)

@@ -1,0 +1,214 @@
+"""What a decision log and a watch say, checked once for pages, API and files."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from andon.kit.errors import Invalid
+from andon.practice.words import Direction, FairnessMetric, Measure, WatchKind
+from andon.registry.models import System
+from andon.watch.kinds import KINDS, measures
+from andon.watch.models import Log
+from andon.watch.reading.expressions import column_of, parse
+from andon.watch.reading.expressions import columns as columns_of
+from andon.watch.reading.places import engine_of
+
+NAME_LIMIT: Final = 120
+MOST_SEGMENTS: Final = 4
+LONGEST_WINDOW: Final = 31 * 24 * 60
+BUDGET: Final = 10_000
+"""Windows between false alarms on average, at least, where nothing else is said."""
+_COLUMNS: Final = (
+    "time_column", "subject_column", "output_column", "score_column", "label_column", "label_time_column", "key_column",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogFacts:
+    """What is kept of a decision log.
+
+    Attributes:
+        table: A path or pattern of Parquet or CSV files below a log folder, or the name of a table.
+        source: A database file below a log folder, or the connection string of a warehouse; kept encrypted.
+    """
+
+    system: System
+    name: str
+    table: str
+    time_column: str
+    source: str = ""
+    subject_column: str = ""
+    output_column: str = ""
+    score_column: str = ""
+    label_column: str = ""
+    label_time_column: str = ""
+    key_column: str = ""
+    segment_columns: Sequence[str] = ()
+
+    def columns(self) -> dict[str, Any]:
+        """The columns of a log; `Invalid` names the field that cannot be taken."""
+        name, table, source = " ".join(self.name.split()), self.table.strip(), self.source.strip()
+        if not name or len(name) > NAME_LIMIT:
+            raise Invalid(f"Give the log a name of at most {NAME_LIMIT} characters.", field="name")
+        if not table or len(table) > 500:  # noqa: PLR2004  the column's length
+            raise Invalid("Say where it lies: a path of files, or the name of a table.", field="table")
+        if not self.time_column.strip():
+            raise Invalid("Name the column that says when each decision was made.", field="time_column")
+        return {
+            "system": self.system,
+            "name": name,
+            "engine": engine_of(source, table).value,
+            "source": source,
+            "table": table,
+            "segment_columns": list(dict.fromkeys(one.strip() for one in self.segment_columns if one.strip())),
+        } | {column: getattr(self, column).strip() for column in _COLUMNS}
+
+
+def fitted(given: Mapping[str, Any], found: Mapping[str, str]) -> dict[str, Any]:
+    """The facts of a log with its columns spelt as the log spells them. `Invalid` names one that is not there."""
+    said = dict(given)
+    for field in _COLUMNS:
+        if said[field]:
+            said[field] = column_of(found, said[field], field=field)
+    said["segment_columns"] = [column_of(found, one, field="segment_columns") for one in said["segment_columns"]]
+    return said
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchFacts:
+    """What a watch says. What is left out is what its kind brings.
+
+    Attributes:
+        log: None = its numbers are pushed.
+        what: What to count, an SQL expression over the log's columns.
+        only: A condition; rows that do not meet it do not exist for it.
+        budget: At least so many windows pass between false alarms, on average.
+        baseline: What is normal; None = estimated from the reference.
+        tolerance: A change that is no bother, in the unit of what is measured.
+    """
+
+    system: System
+    name: str
+    kind: WatchKind
+    log: Log | None = None
+    measure: Measure | None = None
+    what: str = ""
+    only: str = ""
+    metric: FairnessMetric | None = None
+    window_minutes: int | None = None
+    segments: Sequence[str] = ()
+    label_delay_minutes: int | None = None
+    reference_from: datetime | None = None
+    reference_to: datetime | None = None
+    baseline: float | None = None
+    low: float | None = None
+    high: float | None = None
+    budget: int = BUDGET
+    direction: Direction | None = None
+    tolerance: float = 0.0
+    severity_hint: int | None = None
+
+    def columns(self) -> dict[str, Any]:
+        """The columns of a watch, complete with what its kind brings; `Invalid` names what cannot be taken."""
+        kind, name = KINDS[self.kind], " ".join(self.name.split())
+        if not name or len(name) > NAME_LIMIT:
+            raise Invalid(f"Give the watch a name of at most {NAME_LIMIT} characters.", field="name")
+        measure = self.measure or kind.measure
+        if measure not in measures(self.kind):
+            allowed = " or ".join(sorted(one.words for one in measures(self.kind)))
+            raise Invalid(f"A watch of {self.kind.words} measures a {allowed}.", field="measure")
+        if self.log is not None and self.log.system_id != self.system.pk:
+            raise Invalid(f"The log “{self.log.name}” belongs to another system.", field="log")
+        said: dict[str, Any] = {
+            "system": self.system,
+            "log": self.log,
+            "name": name,
+            "kind": self.kind.value,
+            "measure": measure.value,
+            "what": self._what(),
+            "only": self.only.strip(),
+            "metric": (self.metric or FairnessMetric.SELECTION_RATE).value if measure is Measure.GAP else "",
+            "window_minutes": kind.window if self.window_minutes is None else self.window_minutes,
+            "segments": self._segments(measure),
+            "label_delay_minutes": kind.label_delay if self.label_delay_minutes is None else self.label_delay_minutes,
+            "direction": (self.direction or kind.direction).value,
+            "severity_hint": kind.severity if self.severity_hint is None else self.severity_hint,
+        }
+        plain = ("reference_from", "reference_to", "baseline", "low", "high", "budget", "tolerance")
+        said |= {one: getattr(self, one) for one in plain}
+        _possible(said, measure)
+        self._readable(said)
+        return said
+
+    def _what(self) -> str:
+        given = self.what.strip()
+        if given or self.log is None:
+            return given
+        kind = KINDS[self.kind]
+        roles = {"output": self.log.output_column, "label": self.log.label_column, "score": self.log.score_column}
+        for role in kind.needs:
+            if not roles[role]:
+                raise Invalid(
+                    f"A watch of {self.kind.words} needs the {role} column of the log “{self.log.name}”, which names "
+                    "none. Add it to the log, or say what to count.",
+                    field="what",
+                )
+        return kind.what.format(**{role: f'"{column}"' for role, column in roles.items()})
+
+    def _segments(self, measure: Measure) -> list[str]:
+        found = list(dict.fromkeys(one.strip() for one in self.segments if one.strip()))
+        if len(found) > MOST_SEGMENTS:
+            raise Invalid(f"A watch has at most {MOST_SEGMENTS} segment columns.", field="segments")
+        if measure is Measure.GAP and not found:
+            raise Invalid("Name the columns whose groups are compared, such as sex or age band.", field="segments")
+        return found
+
+    def _readable(self, said: dict[str, Any]) -> None:
+        """That its expressions can be read, over columns that its log has."""
+        log = self.log
+        if log is None:
+            if said["measure"] in {Measure.DISTANCE, Measure.GAP}:
+                raise Invalid("This needs a decision log: pushed numbers hold no groups and no spread.", field="log")
+            return
+        if not said["what"] and said["measure"] not in {Measure.COUNT, Measure.GAP}:
+            raise Invalid("Say what to count, such as status >= 500 or latency_ms.", field="what")
+        for field in ("what", "only"):
+            if said[field]:
+                parse(said[field], field=field)
+                for name in columns_of(said[field]):
+                    column_of(log.columns, name, field=field)
+        said["segments"] = [column_of(log.columns, name, field="segments") for name in said["segments"]]
+
+
+def _possible(said: dict[str, Any], measure: Measure) -> None:
+    """That the figures of a watch can be meant."""
+    for field, (low, high, words) in _BETWEEN.items():
+        if not low <= said[field] <= high:
+            raise Invalid(words, field=field)
+    for name in ("baseline", "low", "high"):
+        if said[name] is not None and not math.isfinite(said[name]):
+            raise Invalid("This must be a number.", field=name)
+    if said["baseline"] is not None and measure is Measure.RATE and not 0 <= said["baseline"] <= 1:
+        raise Invalid("A rate lies between 0 and 1: write 5% as 0.05.", field="baseline")
+    if said["low"] is not None and said["high"] is not None and said["low"] >= said["high"]:
+        raise Invalid("The lower bound is below the upper one.", field="low")
+    begins, ends = said["reference_from"], said["reference_to"]
+    if (begins is None) != (ends is None):
+        raise Invalid("A reference period has a beginning and an end.", field="reference_to")
+    if begins is not None and begins >= ends:
+        raise Invalid("The reference period would end before it begins.", field="reference_to")
+
+
+_BETWEEN: Final = {
+    "window_minutes": (1, LONGEST_WINDOW, "A window is between a minute and 31 days long."),
+    "label_delay_minutes": (0, 2 * 366 * 24 * 60, "A label is waited for between 0 minutes and two years."),
+    "budget": (2, 1_000_000_000, "The budget is at least two windows between false alarms."),
+    "severity_hint": (1, 5, "A severity is between 1 and 5."),
+    "tolerance": (0, sys.float_info.max, "A tolerance is a number of 0 or more."),
+}
+"""What a figure lies between, and what is said of one that does not."""

@@ -1,0 +1,290 @@
+"""What windows mean: whether something has changed, since when, whether it is over. Pure: figures in, verdict out.
+
+A watch first learns what is normal from its reference, then tests every window against that (`andon.detect`). Once it
+has alarmed it tests for the way back, with the same promise: that the measure is no longer beyond the middle between
+what was normal and what was seen since the onset. Then it watches again, from nothing.
+
+What it remembers between two runs is a small JSON object: `phase`, `baseline`, `evidence`, `statistic`, and of an alarm
+what the way back is tested against. It is written with the cursor of the windows it has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from andon.detect import sequential
+from andon.detect.sequential import Baseline, Evidence, Plan
+from andon.practice.words import Direction, Measure
+
+REFERENCE_WINDOWS: Final = 28
+"""Windows with rows from which is learnt what is normal, where no period is named."""
+RECOVERY_BUDGET: Final = 100
+"""In windows: how seldom it is said that something is over which is not."""
+
+
+class Phase(StrEnum):
+    """How far a watch is."""
+
+    LEARNING = "learning"
+    WATCHING = "watching"
+    ALARMED = "alarmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """All rows of one window."""
+
+    start: datetime
+    n: int
+    total: float
+    squares: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked of the windows; `low` and `high` are bounds of a mean."""
+
+    measure: Measure
+    direction: Direction
+    budget: int
+    tolerance: float
+    minimum: int
+    baseline: float | None = None
+    reference: tuple[datetime, datetime] | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An alarm: which window decided it, and by what."""
+
+    window: datetime
+    direction: Direction
+    statistic: float
+    threshold: float
+    baseline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Onset:
+    """When it began, as far as it is known: starts of windows; and what the measure came to since."""
+
+    at: datetime
+    level: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of some windows.
+
+    Attributes:
+        detector: What is to be remembered.
+        seen: How many of the windows were judged; those after an alarm or a recovery were not.
+        says: In words, why there is no verdict; empty where there is one.
+    """
+
+    detector: dict[str, Any]
+    seen: int
+    raised: Raised | None = None
+    recovered: datetime | None = None
+    says: str = ""
+
+
+@dataclass(slots=True)
+class _Tally:
+    n: int = 0
+    total: float = 0.0
+    windows: int = 0
+    ready: bool = field(default=False)
+
+
+def judge(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Verdict:
+    """Judge windows, oldest first, up to the first alarm or recovery.
+
+    Call again with the rest and the detector that came back until `seen` is all of them.
+    """
+    phase = Phase(detector.get("phase", Phase.LEARNING))
+    if not windows:
+        return Verdict(detector, 0)
+    match phase:
+        case Phase.LEARNING:
+            return _learn(question, detector, windows)
+        case Phase.WATCHING:
+            return _watch(question, detector, windows)
+        case Phase.ALARMED:
+            return _recover(question, detector, windows)
+
+
+def plan(question: Question, detector: dict[str, Any]) -> Plan | None:
+    """What is tested now, None while it learns."""
+    known = detector.get("baseline")
+    if known is None:
+        return None
+    return Plan(
+        measure=sequential.Measure(question.measure),
+        baseline=Baseline(known["mean"], known["n"]),
+        budget=question.budget,
+        direction=sequential.Direction(question.direction),
+        tolerance=_scaled(question, question.tolerance, width=True),
+    )
+
+
+def _learn(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Verdict:
+    """Take in the reference until it is whole; then the baseline stands for good."""
+    if question.baseline is not None:
+        mean = _scaled(question, question.baseline)
+        return Verdict(_afresh({"mean": mean, "n": None}, windows[0]), 0)
+    learnt = _Tally(**{key: detector.get(key, 0) for key in ("n", "total", "windows")})
+    seen = 0
+    for window in windows:
+        if _reference_over(question, learnt, window):
+            learnt.ready = True
+            break
+        seen += 1
+        if _in_reference(question, window):
+            n, total, _ = _figures(question, window)
+            learnt.n, learnt.total, learnt.windows = learnt.n + n, learnt.total + total, learnt.windows + (n > 0)
+    kept = {"phase": Phase.LEARNING.value, "n": learnt.n, "total": learnt.total, "windows": learnt.windows}
+    if not learnt.ready:
+        return Verdict(kept, seen, says=_still_learning(question, learnt))
+    if learnt.n < (1 if question.measure is Measure.COUNT else question.minimum):
+        return Verdict(kept, len(windows), says=_too_little(question, learnt))
+    return Verdict(_afresh({"mean": learnt.total / learnt.n, "n": learnt.n}, windows[seen]), seen)
+
+
+def _afresh(baseline: dict[str, Any], window: Window) -> dict[str, Any]:
+    """A detector that knows what is normal and has seen nothing of what it tests; the first it sees is `window`."""
+    return {"phase": Phase.WATCHING.value, "baseline": baseline, "since": window.start.isoformat()}
+
+
+def _watch(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Verdict:
+    now = plan(question, detector)
+    if now is None:
+        raise ValueError("A detector that watches has a baseline.")
+    found = _advance(question, now, detector, windows)
+    kept = _kept(detector, found)
+    if found.alarm_at is None:
+        return Verdict(kept, len(windows))
+    at = windows[found.alarm_at]
+    way = Direction(str(found.direction))
+    raised = Raised(at.start, way, float(found.statistics[-1]), found.threshold, now.baseline.mean)
+    kept |= {"phase": Phase.ALARMED.value, "direction": way.value, "evidence": None}
+    return Verdict(kept, found.alarm_at + 1, raised=raised)
+
+
+def _recover(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Verdict:
+    """The way back: evidence that the measure is nearer to what was normal than to what was seen."""
+    now = plan(question, detector)
+    level = detector.get("level")
+    if now is None or level is None:
+        return Verdict(detector, len(windows), says="It is not known yet what it came to since the onset.")
+    way = Direction.DOWN if detector["direction"] == Direction.UP else Direction.UP
+    middle = (now.baseline.mean + level) / 2
+    back = replace(
+        now,
+        baseline=Baseline(middle),
+        budget=RECOVERY_BUDGET,
+        direction=sequential.Direction(way),
+        tolerance=0.0,
+    )
+    found = _advance(question, back, detector, windows)
+    kept = _kept(detector, found)
+    if found.alarm_at is None:
+        return Verdict(kept, len(windows))
+    at = windows[found.alarm_at]
+    return Verdict(_afresh(detector["baseline"], at), found.alarm_at + 1, recovered=at.start)
+
+
+def onset(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Onset:
+    """When a change began that an alarm was raised for, by the windows since the detector began, that one included.
+
+    The most likely step: the start of the windows whose mean is the surest to differ from the baseline.
+    """
+    import numpy as np
+
+    figures = np.array([_figures(question, window) for window in windows], dtype=float)
+    n, total = np.cumsum(figures[::-1, 0])[::-1], np.cumsum(figures[::-1, 1])[::-1]
+    away = (total - n * detector["baseline"]["mean"]) / np.sqrt(np.maximum(n, 1))
+    sign = 1 if detector["direction"] == Direction.UP else -1
+    at = int(np.argmax(sign * away))
+    return Onset(windows[at].start, float(total[at] / max(n[at], 1)))
+
+
+def _advance(question: Question, now: Plan, detector: dict[str, Any], windows: Sequence[Window]) -> sequential.Progress:
+    import numpy as np
+
+    before = detector.get("evidence")
+    evidence = sequential.start(now) if before is None else Evidence.from_list(before)
+    figures = np.array([_figures(question, window) for window in windows], dtype=float).T
+    squares = figures[2] if question.measure is Measure.MEAN else None
+    return sequential.advance(now, evidence, figures[0], figures[1], squares)
+
+
+def _kept(detector: dict[str, Any], found: sequential.Progress) -> dict[str, Any]:
+    statistic = float(found.statistics[-1]) if len(found.statistics) else detector.get("statistic", 0.0)
+    return detector | {
+        "evidence": found.evidence.to_list(),
+        "statistic": statistic,
+        "threshold": found.threshold,
+    }
+
+
+def _figures(question: Question, window: Window) -> tuple[int, float, float]:
+    """A window as the detector takes it: a count is events in one unit of time, a mean lies between 0 and 1."""
+    if question.measure is Measure.COUNT:
+        return 1, window.total, 0.0
+    if question.measure is not Measure.MEAN:
+        return window.n, window.total, window.squares
+    low, width = _bounds(question)
+    n, total = window.n, (window.total - window.n * low) / width
+    return n, total, (window.squares - 2 * low * window.total + n * low * low) / (width * width)
+
+
+def _bounds(question: Question) -> tuple[float, float]:
+    if question.low is None or question.high is None:
+        raise ValueError("A mean is tested between bounds.")
+    return question.low, question.high - question.low
+
+
+def _scaled(question: Question, value: float, *, width: bool = False) -> float:
+    """A figure in the unit that the detector works in; with `width` a difference."""
+    if question.measure is not Measure.MEAN:
+        return value
+    low, span = _bounds(question)
+    return value / span if width else (value - low) / span
+
+
+def unscaled(question: Question, value: float) -> float:
+    """A figure of the detector in the unit of what is measured."""
+    if question.measure is not Measure.MEAN:
+        return value
+    low, span = _bounds(question)
+    return low + value * span
+
+
+def _in_reference(question: Question, window: Window) -> bool:
+    return question.reference is None or question.reference[0] <= window.start < question.reference[1]
+
+
+def _reference_over(question: Question, learnt: _Tally, window: Window) -> bool:
+    if question.reference is not None:
+        return window.start >= question.reference[1]
+    return learnt.windows >= REFERENCE_WINDOWS and (learnt.n >= question.minimum or question.measure is Measure.COUNT)
+
+
+def _still_learning(question: Question, learnt: _Tally) -> str:
+    if question.reference is not None:
+        return f"It learns what is normal until {question.reference[1]:%Y-%m-%d %H:%M}."
+    return f"It learns what is normal: {learnt.windows} of {REFERENCE_WINDOWS} windows, {learnt.n:,} rows so far."
+
+
+def _too_little(question: Question, learnt: _Tally) -> str:
+    return (
+        f"Not enough evidence yet: the reference has {learnt.n:,} of at least {question.minimum:,} rows. "
+        "Choose another reference period, or give a baseline."
+    )

@@ -1,0 +1,92 @@
+"""Reads of watches, of what they saw, and of how far they are."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db.models import Count, Q, QuerySet
+
+from andon.people.policy import Actor
+from andon.registry.models import System
+from andon.watch.models import EVERYTHING, Alarm, Log, Watch, WindowState
+from andon.watch.policy import must_view, visible_alarms
+
+MOST_WINDOWS: Final = 2_000
+
+
+@dataclass(frozen=True)
+class WatchFilter:
+    """What a list of watches is narrowed to; empty means all that have not ended."""
+
+    system: str = ""
+    kind: str = ""
+    ended: bool = False
+    alarmed: bool = False
+    stale: bool = False
+
+
+def watches(by: Actor, wanted: WatchFilter | None = None) -> QuerySet[Watch]:
+    """Watches, narrowed; each with `open_alarms`, how many of its alarms go on (one at most)."""
+    must_view(by)
+    wanted = wanted or WatchFilter()
+    rows = Watch.objects.filter(ended_at__isnull=not wanted.ended).select_related("system", "log")
+    if wanted.system:
+        rows = rows.filter(system__slug=wanted.system)
+    if wanted.kind:
+        rows = rows.filter(kind=wanted.kind)
+    if wanted.stale:
+        rows = rows.filter(stale_since__isnull=False)
+    rows = rows.annotate(open_alarms=Count("alarms", filter=Q(alarms__recovered_at=None)))
+    return rows.filter(open_alarms__gt=0) if wanted.alarmed else rows
+
+
+def logs(by: Actor, system: System | None = None) -> QuerySet[Log]:
+    """Decision logs that are connected, of one system if given."""
+    must_view(by)
+    rows = Log.objects.filter(ended_at=None).select_related("system")
+    return rows if system is None else rows.filter(system=system)
+
+
+def windows(
+    by: Actor, watch: Watch, *, segment: str = EVERYTHING, since: datetime | None = None, limit: int = MOST_WINDOWS
+) -> Sequence[WindowState]:
+    """The newest windows of a watch, oldest first: of everything, or of one segment."""
+    must_view(by)
+    rows = WindowState.objects.filter(watch=watch, segment=segment)
+    if since is not None:
+        rows = rows.filter(window_start__gte=since)
+    return list(rows.order_by("-window_start")[:limit])[::-1]
+
+
+def segments(by: Actor, watch: Watch, *, since: datetime | None = None) -> dict[str, list[str | None]]:
+    """The segments that had rows since a time, most rows first: their key, and their values by column in order."""
+    must_view(by)
+    rows = WindowState.objects.filter(watch=watch).exclude(segment=EVERYTHING)
+    if since is not None:
+        rows = rows.filter(window_start__gte=since)
+    from django.db.models import Sum
+
+    counted = rows.values_list("segment").annotate(rows=Sum("n")).order_by("-rows", "segment")
+    return {key: json.loads(key) for key, _ in counted}
+
+
+def alarms(
+    by: Actor, *, watch: Watch | None = None, system: System | None = None, open_only: bool = False
+) -> QuerySet[Alarm]:
+    """Alarms that the actor may know of, newest first."""
+    rows = visible_alarms(by)
+    if watch is not None:
+        rows = rows.filter(watch=watch)
+    if system is not None:
+        rows = rows.filter(watch__system=system)
+    return rows.filter(recovered_at=None) if open_only else rows
+
+
+def progress(watch: Watch, now: datetime) -> float | None:
+    """How much of a watch's history it has read, between 0 and 1; None before it has begun."""
+    if watch.began_at is None or watch.read_until is None:
+        return None
+    whole = watch.window_of(now - watch.label_delay) - watch.began_at
+    return min(1.0, (watch.read_until - watch.began_at) / whole) if whole else 1.0

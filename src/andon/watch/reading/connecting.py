@@ -1,0 +1,76 @@
+"""Opens a log on its engine, read-only, within a time limit; says in words what is wrong when that fails."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from andon.kit.errors import Refused
+from andon.kit.outbound import Unreachable
+from andon.watch.reading import backends
+from andon.watch.reading.places import Place, Unreadable
+
+_LINES_A_BATCH: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A log that is open: its table as an Ibis expression, and the engine behind it."""
+
+    table: Any
+    engine: Any
+
+    def rows(self, expression: Any, *, limit: int) -> Iterator[list[dict[str, Any]]]:
+        """What an expression gives, at most so many lines, in batches of Python values."""
+        for batch in self.engine.to_pyarrow(expression, limit=limit).to_batches(max_chunksize=_LINES_A_BATCH):
+            yield batch.to_pylist()
+
+    def columns(self) -> dict[str, str]:
+        """Names and types of the columns."""
+        return {name: str(kind) for name, kind in self.table.schema().items()}
+
+
+@contextmanager
+def opened(place: Place, *, seconds: float) -> Iterator[Opened]:
+    """The log, open while the block runs; whatever takes longer than `seconds` is broken off.
+
+    Raises `Unreadable` in words for whatever the engine says inside the block.
+    """
+    late = threading.Event()
+    session = None
+    timer: threading.Timer | None = None
+    try:
+        session = backends.open_at(place, seconds=seconds)
+        timer = threading.Timer(seconds, _break_off, (session, late))
+        timer.daemon = True
+        timer.start()
+        yield Opened(session.table(), session.engine)
+    except (Unreadable, Refused):
+        raise
+    except Unreachable as error:
+        raise Unreadable(f"The log “{place.name}” cannot be reached: {error}") from error
+    except Exception as error:
+        raise _in_words(place, error, late=late.is_set(), seconds=seconds) from error
+    finally:
+        if timer is not None:
+            timer.cancel()
+        if session is not None:
+            session.close()
+
+
+def _break_off(session: backends.Session, late: threading.Event) -> None:
+    late.set()
+    session.interrupt()
+
+
+def _in_words(place: Place, error: Exception, *, late: bool, seconds: float) -> Unreadable:
+    if late:
+        return Unreadable(
+            f"The log “{place.name}” ({place.where}) did not answer within {seconds:g} s. The warehouse is slow or "
+            "down; Andon tries again by itself."
+        )
+    said = backends.without_secrets(place, " ".join(str(error).split()))[:500]
+    return Unreadable(f"The log “{place.name}” ({place.where}) cannot be read. The engine says: {said}")

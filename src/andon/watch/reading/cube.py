@@ -1,0 +1,277 @@
+"""One expression: window by segment to n, sum, sum of squares, and what lies in each of 20 bins.
+
+Only this leaves the engine. Rows are grouped by window, by the segments' columns and, where a histogram is wanted, by
+bin; what comes back is at most one line for each. Everything that is added up further is added up here, because all of
+it is additive. The same expression runs on every engine that Ibis speaks to.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+from andon.kit.errors import Invalid
+from andon.practice.words import Measure
+from andon.watch.reading.connecting import opened
+from andon.watch.reading.expressions import build, column_of
+from andon.watch.reading.places import Place, Unreadable
+
+BINS: Final = 20
+MOST_CELLS: Final = 200_000
+"""Lines that one reading may bring back: what bounds its memory."""
+LONGEST_VALUE: Final = 80
+"""Characters of a segment's value that are kept."""
+_EPOCH: Final = datetime(1970, 1, 5, tzinfo=UTC)
+_EPOCH_SECONDS: Final = 4 * 86_400  # of that Monday
+
+Segment = tuple[str | None, ...]
+"""One value for each of the segments' columns, None where a row had none; () = all rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is read of a log.
+
+    Attributes:
+        measure: Decides how a row's value is read: 0 or 1 for a rate, any number for a mean, rows that meet `what` for
+            a count, a value that falls into a bin for a distance.
+        what: An SQL expression over the columns; may be empty for a count.
+        only: A condition; rows that do not meet it do not exist.
+        time: The column of when a row happened.
+        key: The column that is the same when a row came twice; empty = every row counts.
+        window: Length of a window; windows begin on multiples of it since Monday 1970-01-05 00:00 UTC.
+        since: Start of the first window.
+        until: End of the last one; both are bounds of windows.
+        bins: 19 inner edges in order, or up to 19 values of their own; None = no histogram.
+        low: Values below count as this.
+        high: Values above count as this.
+    """
+
+    measure: Measure
+    what: str
+    time: str
+    window: timedelta
+    since: datetime
+    until: datetime
+    only: str = ""
+    key: str = ""
+    segments: tuple[str, ...] = ()
+    bins: tuple[float, ...] | tuple[str, ...] | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What some rows add up to: `n` rows with a value, their sum and sum of squares, and `invalid` rows without one."""
+
+    n: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+    invalid: int = 0
+    doubled: int = 0
+    histogram: list[int] | None = None
+
+    def add(self, other: Tally) -> None:
+        """Take in what other rows add up to."""
+        self.n += other.n
+        self.total += other.total
+        self.squares += other.squares
+        self.invalid += other.invalid
+        self.doubled += other.doubled
+        if other.histogram is not None:
+            mine = self.histogram or [0] * BINS
+            self.histogram = [a + b for a, b in zip(mine, other.histogram, strict=True)]
+
+
+@dataclass(slots=True)
+class Cells:
+    """What a reading brought: a tally for each window and segment that had rows. Windows without rows are not in it."""
+
+    tallies: dict[tuple[datetime, Segment], Tally] = field(default_factory=dict)
+
+    def windows(self) -> dict[datetime, Tally]:
+        """All rows of each window."""
+        found: dict[datetime, Tally] = {}
+        for (start, _), tally in self.tallies.items():
+            found.setdefault(start, Tally()).add(tally)
+        return found
+
+
+def read(place: Place, wanted: Wanted, *, seconds: float = 60.0) -> Cells:
+    """Read the windows from `since` to `until`.
+
+    Raises:
+        Unreadable: The engine is away, too slow, or a column is missing or of another type; in words.
+        Invalid: The expression cannot be computed on this log.
+    """
+    with opened(place, seconds=seconds) as log:
+        return collected(log.rows(expression(log.table, wanted), limit=MOST_CELLS + 1), wanted, place)
+
+
+def expression(table: Any, wanted: Wanted) -> Any:
+    """The Ibis expression over a table: the one that every engine runs."""
+    from ibis import _ as row
+
+    rows = between(table, wanted)
+    seconds = moment(rows, wanted.time).epoch_seconds()
+    length = int(wanted.window.total_seconds())
+    names = [column_of(table.columns, name, field="segments") for name in wanted.segments]
+    columns: dict[str, Any] = {"w": (seconds - _EPOCH_SECONDS) // length}
+    columns |= {f"s{n}": rows[name] for n, name in enumerate(names)}
+    value = value_of(rows, wanted)
+    if wanted.bins is not None:
+        columns["b"] = _bin(value, wanted)
+    if wanted.measure is not Measure.DISTANCE:
+        columns["v"] = value
+    groups = [name for name in columns if name != "v"]
+    if wanted.key:
+        columns["k"] = rows[column_of(table.columns, wanted.key, field="key")]
+    cut = rows.select(**columns)
+    if wanted.key:
+        again = {"v": row.v.max()} if "v" in columns else {}
+        cut = cut.group_by([*groups, "k"]).agg(times=row.count(), **again)
+    held = {"rows": row.count(), "came": row.times.sum() if wanted.key else row.count()}
+    if "v" in columns:
+        held |= {"n": row.v.count(), "total": row.v.sum(), "squares": (row.v * row.v).sum()}
+    return cut.group_by(groups).agg(**held)
+
+
+def between(table: Any, wanted: Wanted) -> Any:
+    """The rows of a table that are looked at: between `since` and `until`, and as `only` says."""
+    time = moment(table, wanted.time)
+    rows = table.filter(time >= _literal(wanted.since, time), time < _literal(wanted.until, time))
+    if not wanted.only:
+        return rows
+    condition = build(wanted.only, rows, field="only")
+    return rows.filter(condition if condition.type().is_boolean() else condition != 0)
+
+
+def moment(table: Any, name: str) -> Any:
+    """A column as instants; text in ISO 8601 is read as such. Raises `Invalid` if it is no time."""
+    column = table[column_of(table.columns, name, field="time_column")]
+    kind = column.type()
+    if kind.is_timestamp():
+        return column
+    if kind.is_date():
+        return column.cast("timestamp")
+    if kind.is_string():
+        return column.try_cast("timestamp")
+    raise Invalid(
+        f"The column “{name}” is {kind}, and no time. Name a column of timestamps or dates, or of texts such as "
+        "2026-03-02T03:12:00.",
+        field="time_column",
+    )
+
+
+def _literal(at: datetime, time: Any) -> Any:
+    import ibis
+
+    aware = getattr(time.type(), "timezone", None)
+    return ibis.timestamp(at if aware else at.astimezone(UTC).replace(tzinfo=None))
+
+
+def value_of(rows: Any, wanted: Wanted) -> Any:
+    """What a row counts as: a float, null where it has none."""
+    import ibis
+
+    if not wanted.what:
+        return ibis.literal(1.0)
+    found = build(wanted.what, rows)
+    kind = found.type()
+    match wanted.measure:
+        case Measure.DISTANCE:
+            return found
+        case Measure.COUNT:
+            met = found if kind.is_boolean() else found != 0
+            return met.fill_null(False).ifelse(1.0, 0.0)  # noqa: FBT003  SQL's three values
+        case Measure.RATE if kind.is_boolean():
+            return found.cast("int64").cast("float64")
+        case Measure.RATE if kind.is_numeric():
+            number = found.cast("float64")
+            return number.isin([0.0, 1.0]).ifelse(number, ibis.null("float64"))
+    if not (kind.is_numeric() or kind.is_boolean()):
+        raise Invalid(
+            f"“{wanted.what}” is {kind}, and a {wanted.measure.words} is made of numbers. "
+            "Compare it with something, or name another column.",
+            field="what",
+        )
+    return _finite(found.cast("float64"), wanted)
+
+
+def _finite(number: Any, wanted: Wanted) -> Any:
+    """The number within its bounds; null where it is none. NaN is equal to itself on some engines, infinity on none."""
+    import ibis
+
+    held = number if wanted.low is None and wanted.high is None else number.clip(wanted.low, wanted.high)
+    return (number.abs() <= sys.float_info.max).ifelse(held, ibis.null("float64"))
+
+
+def _bin(value: Any, wanted: Wanted) -> Any:
+    """The bin that a value lies in, null where there is none: by edges for numbers, by value else."""
+    import ibis
+
+    bins = wanted.bins or ()
+    kind = value.type()
+    if all(isinstance(edge, str) for edge in bins):
+        text = value if kind.is_string() else value.cast("string")
+        known = ibis.cases(*[(text == name, n) for n, name in enumerate(bins)], else_=BINS - 1)
+        return value.isnull().ifelse(ibis.null("int64"), known.cast("int64"))
+    if not (kind.is_numeric() or kind.is_boolean()):
+        raise Invalid(f"“{wanted.what}” is {kind} now; it was a number when its bins were made.", field="what")
+    number = _finite(value.cast("float64"), wanted)
+    found = ibis.cases(*[(number < edge, n) for n, edge in enumerate(bins)], else_=len(bins))
+    return number.isnull().ifelse(ibis.null("int64"), found.cast("int64"))
+
+
+def collected(lines: Iterator[Sequence[dict[str, Any]]], wanted: Wanted, place: Place) -> Cells:
+    """The lines of an engine, added up to tallies."""
+    cells, seen = Cells(), 0
+    for batch in lines:
+        seen += len(batch)
+        if seen > MOST_CELLS:
+            raise Unreadable(
+                f"The log “{place.name}” has too many combinations of {' and '.join(wanted.segments)} in "
+                f"{(wanted.until - wanted.since) // wanted.window} windows: more than {MOST_CELLS:,}. Choose segments "
+                "with fewer values, or longer windows."
+            )
+        for line in batch:
+            start = _EPOCH + int(line["w"]) * wanted.window
+            segment = tuple(_plain(line[f"s{n}"]) for n in range(len(wanted.segments)))
+            cells.tallies.setdefault((start, segment), Tally()).add(_tally(line, wanted))
+    return cells
+
+
+def _tally(line: dict[str, Any], wanted: Wanted) -> Tally:
+    rows, came = int(line["rows"]), int(line["came"])
+    found = line["b"] if wanted.bins is not None else None
+    n = int(line["n"]) if "n" in line else (rows if found is not None else 0)
+    tally = Tally(
+        n=n,
+        total=float(line.get("total") or 0.0),
+        squares=float(line.get("squares") or 0.0),
+        invalid=rows - n,
+        doubled=came - rows,
+    )
+    if wanted.bins is not None:
+        tally.histogram = [0] * BINS
+        if found is not None:
+            tally.histogram[int(found)] = n
+    return tally
+
+
+def _plain(value: Any) -> str | None:
+    """A segment's value as text, the same from every engine."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return str(value)[:LONGEST_VALUE]

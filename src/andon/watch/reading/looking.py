@@ -1,0 +1,92 @@
+"""A first look at a log: its columns, how far its rows reach, and what an input's bins shall be."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from andon.watch.reading.connecting import opened
+from andon.watch.reading.cube import BINS, Wanted, between, moment, value_of
+from andon.watch.reading.places import Place, Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a log is like.
+
+    Attributes:
+        columns: Name and type of each.
+        rows: How many there are.
+        undated: Rows without a time: they lie in no window, and are never counted.
+        first: The earliest time, None where there is none.
+        last: The latest.
+    """
+
+    columns: Mapping[str, str]
+    rows: int = 0
+    undated: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+
+
+def columns(place: Place, *, seconds: float = 20.0) -> dict[str, str]:
+    """The columns of a log and their types. Raises `Unreadable`."""
+    with opened(place, seconds=seconds) as log:
+        return log.columns()
+
+
+def look(place: Place, time_column: str, *, seconds: float = 60.0) -> Look:
+    """Columns, rows and reach of a log. Raises `Unreadable`, or `Invalid` if the time column is missing or no time."""
+    with opened(place, seconds=seconds) as log:
+        time = moment(log.table, time_column)
+        held = log.table.aggregate(rows=log.table.count(), dated=time.count(), first=time.min(), last=time.max())
+        (line,) = [line for batch in log.rows(held, limit=1) for line in batch]
+        return Look(
+            log.columns(),
+            int(line["rows"]),
+            int(line["rows"]) - int(line["dated"]),
+            _aware(line["first"]),
+            _aware(line["last"]),
+        )
+
+
+def _aware(value: Any) -> datetime | None:
+    if value is None:
+        return None
+    found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def bins(place: Place, wanted: Wanted, *, seconds: float = 60.0) -> tuple[float, ...] | tuple[str, ...]:
+    """Bins for what is watched: 19 edges between which the rows lie evenly, or its 19 most frequent values.
+
+    Equal shares, not equal widths: one outlier would push everything else into a single bin. Raises `Unreadable` where
+    there is nothing to go by.
+    """
+    import ibis
+
+    with opened(place, seconds=seconds) as log:
+        rows = between(log.table, wanted)
+        value = value_of(rows, wanted)
+        if value.type().is_string() or value.type().is_boolean():
+            text = rows.select(v=value.cast("string")).filter(ibis._.v.notnull())
+            counted = text.group_by("v").agg(n=ibis._.count())
+            top = counted.order_by(ibis.desc("n"), "v").limit(BINS - 1)
+            found = [line["v"] for batch in log.rows(top, limit=BINS) for line in batch]
+            if found:
+                return tuple(found)
+        else:
+            number = value.cast("float64")
+            known = rows.select(v=number).filter(ibis._.v.abs() <= sys.float_info.max)
+            ranked = known.mutate(place=ibis.ntile(BINS).over(order_by=ibis._.v))
+            tops = ranked.group_by("place").agg(top=ibis._.v.max()).order_by("place")
+            lines = [line["top"] for batch in log.rows(tops, limit=BINS) for line in batch]
+            if lines:
+                return tuple(sorted({float(top) for top in lines[:-1]} or {float(lines[0])}))
+    raise Unreadable(
+        f"The log “{place.name}” has no value of “{wanted.what}” between {wanted.since:%Y-%m-%d %H:%M} and "
+        f"{wanted.until:%Y-%m-%d %H:%M}, so nothing is known to compare with. Choose another reference period."
+    )

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -13,6 +13,7 @@ def tallies(draw):
     return n, draw(st.integers(0, n))
 
 
+@settings(deadline=None)
 @given(tallies(), st.floats(0.5, 0.999))
 def test_a_proportion_lies_inside_and_the_ends_are_where_the_mixture_says(tally, level):
     n, events = tally
@@ -27,6 +28,7 @@ def test_a_proportion_lies_inside_and_the_ends_are_where_the_mixture_says(tally,
             assert evidence(end) == pytest.approx(1 / (1 - level), rel=1e-3)
 
 
+@settings(deadline=None)
 @given(tallies(), st.floats(0.5, 0.99))
 def test_it_is_wider_than_the_interval_for_one_look(tally, level):
     n, events = tally
@@ -56,6 +58,7 @@ def test_a_mean_holds_at_all_looks_and_narrows_with_the_variance():
     assert np.all((high - low)[:, -1] < 0.6 * (loose[1] - loose[0])[:, -1])
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1, 1), max_size=60))
 def test_a_mean_is_the_same_on_every_scale(values):
     x = np.array(values)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -23,6 +23,7 @@ def whole(tallies):
     return sum(n for n, _ in tallies.values()), sum(total for _, total in tallies.values())
 
 
+@settings(deadline=None)
 @given(rates(), rates(), DIRECTIONS)
 def test_the_parts_sum_to_the_whole_change(before, since, direction):
     (n0, x0), (n1, x1) = whole(before), whole(since)
@@ -37,6 +38,7 @@ def test_the_parts_sum_to_the_whole_change(before, since, direction):
     assert all(one.lower <= one.excess for one in found)
 
 
+@settings(deadline=None)
 @given(rates(), rates(), st.randoms())
 def test_the_order_of_segments_does_not_matter(before, since, random):
     mixed = list(since.items())
@@ -47,6 +49,7 @@ def test_the_order_of_segments_does_not_matter(before, since, random):
         assert (one.excess, one.lower) == pytest.approx((other.excess, other.lower), rel=1e-9, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(rates(), rates(), DIRECTIONS)
 def test_down_is_up_of_the_complement(before, since, direction):
     other = "down" if direction == "up" else "up"

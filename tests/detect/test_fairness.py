@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from andon.detect import confidence
@@ -22,6 +22,7 @@ def group(n, selected):
     return Counts(decisions=n, selected=selected)
 
 
+@settings(deadline=None)
 @given(GROUPS, SHARES)
 def test_a_gap_is_the_difference_of_rates_and_lies_in_its_interval(groups, metric):
     reading = read(groups, metric, least=1)
@@ -35,6 +36,7 @@ def test_a_gap_is_the_difference_of_rates_and_lies_in_its_interval(groups, metri
             assert gap.low <= gap.value <= gap.high
 
 
+@settings(deadline=None)
 @given(GROUPS, SHARES)
 def test_the_widest_gap_is_between_the_highest_and_the_lowest(groups, metric):
     reading = read(groups, metric, least=1)
@@ -46,6 +48,7 @@ def test_the_widest_gap_is_between_the_highest_and_the_lowest(groups, metric):
         assert reading.widest.verdict is Verdict.NOT_ENOUGH
 
 
+@settings(deadline=None)
 @given(GROUPS, SHARES)
 def test_it_does_not_matter_in_how_many_pieces_counts_came(groups, metric):
     halves = {name: (Counts(one.decisions, one.selected), Counts(0, 0, *_labels(one))) for name, one in groups.items()}

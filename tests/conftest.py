@@ -1,7 +1,9 @@
 """Fixtures for the whole suite."""
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -12,6 +14,28 @@ from andon.paging.providers import queries as providers
 from andon.people.models import Person
 from andon.web import lamps
 from tests.support import cast as the_cast
+from tests.support import tables
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Use the database that is there: the fixture below has put it."""
+    return True
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix) -> Iterator[None]:
+    """Put this worker's database, with its tables, where pytest-django looks for it."""
+    settings = connection.settings_dict
+    if connection.vendor == "sqlite":
+        tables.copy_sqlite(Path(settings["TEST"]["NAME"]))
+        yield
+        return
+    server, name = os.environ["ANDON_TEST_POSTGRES_URL"], connection.creation._get_test_db_name()
+    tables.copy_postgres(server, name)
+    yield
+    # Threads of servers under test end with this process; their connections do not keep the database.
+    tables.drop(server, name)
 
 
 @pytest.fixture(scope="session")
@@ -24,15 +48,6 @@ def django_db_setup(django_db_setup, django_db_blocker):
         if connection.vendor == "sqlite":
             with connection.cursor() as cursor:
                 cursor.execute("DROP TRIGGER IF EXISTS incidents_timelineentry_no_delete")
-    yield
-    with django_db_blocker.unblock():
-        if connection.vendor == "postgresql":
-            # Threads of servers under test end with this process; their connections must not keep the database.
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from andon.incidents import timeline
 from andon.incidents.models import Incident
 from andon.people.policy import Actor
 from andon.response import acknowledging, opening
+from tests.support import tables
 from tests.support.cast import make
 
 
@@ -55,8 +56,6 @@ def test_a_cut_tail_is_found(cast, time):
 
 SCRIPT = """
 import django; django.setup()
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
 from andon.people.policy import Actor
 from andon.response import opening
 from andon.incidents.models import TimelineEntry
@@ -74,6 +73,7 @@ def test_the_embedded_database_refuses_to_delete_an_entry(tmp_path):
     """On a database of its own, because the suite's has this one trigger dropped (see conftest)."""
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL keeps its trigger in the suite; test_postgresql_refuses_to_delete holds it")
+    tables.copy_sqlite(tmp_path / "andon.sqlite3")
     env = {**os.environ, "ANDON_DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "tests.settings"}
     env["PYTHONPATH"] = os.pathsep.join(["src", "."])
     done = subprocess.run([sys.executable, "-c", SCRIPT], env=env, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Databases for runs: each begins as a copy of one that was migrated and furnished once."""
+"""Databases for runs: each begins as a copy of one that was furnished once."""
 
 import json
 import os
@@ -10,7 +10,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+
+from tests.support import tables
 
 T = TypeVar("T")
 
@@ -19,7 +20,7 @@ class Store(Protocol):
     """Where a run keeps its tables, and how the oracle reads them without Andon's help."""
 
     def prepare(self, furnish: Callable[[], T]) -> T:
-        """Migrate and furnish, once."""
+        """Make tables and furnish, once."""
 
     def fresh(self) -> None:
         """Begin anew: nobody has a connection open."""
@@ -44,11 +45,10 @@ class SqliteStore:
         self._line: sqlite3.Connection | None = None
 
     def prepare(self, furnish: Callable[[], T]) -> T:
-        from django.core.management import call_command
         from django.db import connection
 
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        call_command("migrate", interactive=False, verbosity=0)
+        tables.copy_sqlite(self._file)
         world = furnish()
         connection.close()
         with sqlite3.connect(self._file) as line:
@@ -88,12 +88,10 @@ class PostgresStore:
         self._count = 0
 
     def prepare(self, furnish: Callable[[], T]) -> T:
-        from django.core.management import call_command
         from django.db import connection
 
-        self._run(f'CREATE DATABASE "{self._template}"')
+        tables.copy_postgres(self._server, self._template)
         self._aim(self._template)
-        call_command("migrate", interactive=False, verbosity=0)
         world = furnish()
         connection.close()
         return world
@@ -106,7 +104,7 @@ class PostgresStore:
         self._name = f"{self._template}_{self._count}"
         self._run(f'CREATE DATABASE "{self._name}" TEMPLATE "{self._template}"')
         self._aim(self._name)
-        self._line = psycopg.connect(self._url(self._name), autocommit=True)
+        self._line = psycopg.connect(tables.database_url(self._server, self._name), autocommit=True)
 
     def read(self, sql: str, *parameters: Any) -> Sequence[tuple[Any, ...]]:
         return self._line.execute(sql.replace("?", "%s"), parameters).fetchall()
@@ -116,7 +114,7 @@ class PostgresStore:
             self._line.close()
             self._line = None
         if self._name:
-            self._run(f'DROP DATABASE IF EXISTS "{self._name}" WITH (FORCE)')
+            tables.drop(self._server, self._name)
             self._name = ""
 
     def close(self) -> None:
@@ -124,16 +122,13 @@ class PostgresStore:
 
         connection.close()
         self.close_run()
-        self._run(f'DROP DATABASE IF EXISTS "{self._template}" WITH (FORCE)')
+        tables.drop(self._server, self._template)
 
     def _aim(self, name: str) -> None:
         """Let every connection that Django opens from now on go to this database."""
         from django.db import connections
 
         connections.settings["default"]["NAME"] = name
-
-    def _url(self, name: str) -> str:
-        return urlunsplit(urlsplit(self._server)._replace(path=f"/{name}"))
 
     def _run(self, statement: str) -> None:
         import psycopg

@@ -12,10 +12,10 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from tests.support import tables
 from tests.support.prometheus import free_port
 
 
@@ -109,10 +109,10 @@ def fresh_database(server_url: str) -> Iterator[str]:
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
     try:
-        yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+        yield tables.database_url(server_url, name)
     finally:
-        with suppress(psycopg.OperationalError), psycopg.connect(server_url, autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        with suppress(psycopg.OperationalError):
+            tables.drop(server_url, name)
 
 
 def _unprivileged(folder: Path) -> str | None:

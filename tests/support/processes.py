@@ -12,7 +12,6 @@ The fixture `database_url` (see tests/integration/conftest.py) runs a test on SQ
 
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -23,10 +22,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
 
+from tests.support import tables
 from tests.support.prometheus import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -206,31 +207,9 @@ def running_andon(
         andon.stop()
 
 
-_migrated: dict[str, Path] = {}
-
-
 def _make_tables(andon: RunningAndon) -> None:
-    """Migrate; SQLite's file is made once a test session and copied from then on."""
-    if not andon.database_url.startswith("sqlite"):
-        _migrate(andon)
+    if andon.database_url.startswith("sqlite"):
+        tables.copy_sqlite(Path(andon.database_url.removeprefix("sqlite:///")))
         return
-    file = Path(andon.database_url.removeprefix("sqlite:///"))
-    template = _migrated.get("sqlite")
-    if template is None or not template.exists():
-        _migrate(andon)
-        with sqlite3.connect(file) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        template = andon.folder.parent / "andon-template.sqlite3"
-        shutil.copy(file, template)
-        _migrated["sqlite"] = template
-    else:
-        shutil.copy(template, file)
-
-
-def _migrate(andon: RunningAndon) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "django", "migrate", "--no-input"],
-        env=andon.environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise AssertionError(done.stderr or done.stdout)
+    name = urlsplit(andon.database_url).path.lstrip("/")
+    tables.copy_postgres(tables.database_url(andon.database_url, "postgres"), name)

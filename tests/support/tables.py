@@ -1,0 +1,131 @@
+"""Databases in which Andon's tables stand already: migrated once, copied from then on.
+
+To migrate takes ten seconds of CPU, and a run of the suite begins with an empty installation more than a hundred times.
+What was migrated goes by the digest of all that tables are made from, so whoever changes one gets new ones.
+"""
+
+import atexit
+import fcntl
+import hashlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+
+ROOT = Path(__file__).parents[2]
+KEPT = ROOT / ".pytest_cache" / "andon-tables"
+LOCK = 727_466_001
+"""PostgreSQL's advisory lock under which the template is made, copied and dropped. Any number that nobody else has."""
+
+
+def copy_sqlite(file: Path) -> None:
+    """Put a database with empty tables where none is yet."""
+    with _alone():
+        template = KEPT / f"{_digest()}.sqlite3"
+        if not template.exists():
+            for older in KEPT.glob("*.sqlite3"):
+                older.unlink()
+            _make_sqlite(template)
+        shutil.copy(template, file)
+
+
+def copy_postgres(server_url: str, name: str) -> str:
+    """Make a database with empty tables on a server, in place of one of that name; returns its URL."""
+    template = _template()
+    with psycopg.connect(server_url, autocommit=True) as line:
+        line.execute("SELECT pg_advisory_lock(%s)", [LOCK])  # until this connection ends
+        if not line.execute("SELECT 1 FROM pg_database WHERE datname = %s", [template]).fetchone():
+            line.execute(f'CREATE DATABASE "{template}"')
+            try:
+                _migrate(database_url(server_url, template))
+            except BaseException:
+                line.execute(f'DROP DATABASE "{template}" WITH (FORCE)')
+                raise
+            atexit.register(_drop_template, server_url, template)
+        line.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        line.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    return database_url(server_url, name)
+
+
+def database_url(server_url: str, name: str) -> str:
+    """The address of another database on the same server."""
+    return urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+
+
+def drop(server_url: str, name: str) -> None:
+    """Take a database off a server, whoever is connected to it."""
+    with psycopg.connect(server_url, autocommit=True) as line:
+        line.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _template() -> str:
+    return f"andon_tables_{_digest()}"
+
+
+def _drop_template(server_url: str, template: str) -> None:
+    """Leave nothing behind on a server that somebody gave; a throw-away one may be gone by now, and all with it."""
+    try:
+        line = psycopg.connect(server_url, autocommit=True)
+    except psycopg.OperationalError:
+        return
+    with line:
+        line.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        line.execute(f'DROP DATABASE IF EXISTS "{template}" WITH (FORCE)')
+
+
+@cache
+def _digest() -> str:
+    """Of all that tables, and the rows that Django writes with them, are made from."""
+    source = ROOT / "src" / "andon"
+    made_from = [
+        *source.glob("*/migrations/*.py"), *source.glob("*/models.py"), source / "site" / "settings.py",
+        ROOT / "requirements-dev.lock",
+    ]  # fmt: skip
+    digest = hashlib.sha256()
+    for file in sorted(made_from):
+        digest.update(str(file.relative_to(ROOT)).encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Only one process of this checkout makes tables, or copies them, at a time."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with (KEPT / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make_sqlite(template: Path) -> None:
+    draft = template.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    _migrate(f"sqlite:///{draft}")
+    line = sqlite3.connect(draft)
+    line.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    line.close()
+    draft.rename(template)
+
+
+def _migrate(url: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="andon-migrate-") as folder:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ANDON_")}
+        done = subprocess.run(
+            [sys.executable, "-m", "django", "migrate", "--no-input"],
+            env=inherited | {
+                "ANDON_DATA_DIR": folder, "ANDON_DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "andon.site.settings",
+                "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
+            },
+            cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+    if done.returncode:
+        raise AssertionError(done.stderr or done.stdout)

@@ -7,6 +7,8 @@ import re
 import pytest
 
 from andon.handbook.loader import protocol_for, review_sections
+from andon.handbook.recipes import load_books
+from andon.handbook.source import shipped
 from andon.practice.words import IncidentType
 
 UNWANTED = re.compile(
@@ -25,6 +27,10 @@ def texts():
             yield f"{type_}/{step.key}", f"{step.title}\n{step.body}"
     for section in review_sections():
         yield f"review/{section.key}", f"{section.title}\n{section.prompt}"
+    for name, book in load_books(shipped()).items():
+        yield f"watches/{name}", book.title
+        for recipe in book.watches:
+            yield f"watches/{name}/{recipe.key}", f"{recipe.name}\n{recipe.why}"
 
 
 @pytest.mark.parametrize("said", ["They should have tested.", "Simply roll back.", "Human error.", "She forgot it."])

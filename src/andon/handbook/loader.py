@@ -14,6 +14,7 @@ from importlib.resources.abc import Traversable
 
 import msgspec
 
+from andon.handbook.recipes import load_books
 from andon.handbook.source import HandbookError, convert, read, shipped
 from andon.handbook.tables import load_severity_tables
 from andon.practice.protocol import Protocol, Step, uncontained_severities
@@ -117,6 +118,7 @@ def check(root: Traversable) -> list[HandbookError]:
         *(partial(load_protocol, root, type_) for type_ in IncidentType),
         partial(load_review_sections, root),
         partial(load_severity_tables, root),
+        partial(load_books, root),
     ]
     mistakes = []
     for load in reads:

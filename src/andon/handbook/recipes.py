@@ -1,0 +1,199 @@
+"""Watch recipes: what is worth watching on each kind of system, and how columns of a log are recognised."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cache
+from importlib.resources.abc import Traversable
+from typing import Final
+
+import msgspec
+
+from andon.handbook.source import HandbookError, convert, read, shipped
+from andon.practice.words import Direction, FairnessMetric, Measure, SystemKind, WatchKind
+
+FOLDER: Final = "watches"
+COLUMNS_FILE: Final = f"{FOLDER}/columns.yaml"
+BOOKS: Final = ("classifier", "ranker", "regression", "llm", "agent")
+"""The files of recipes, one for each sort of system."""
+FALLBACK: Final = "classifier"
+"""The book for a kind of system that no book names."""
+
+INPUT, IGNORED, GROUP = "input", "ignored", "group"
+ALWAYS: Final = frozenset({"time", IGNORED, "subject", "score", "label", "output", GROUP})
+"""Roles that are looked for whatever is watched: what they say is no input."""
+
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+class ColumnType(StrEnum):
+    """What a column holds, as far as recipes care."""
+
+    NUMBER = "number"
+    TRUTH = "truth"
+    TEXT = "text"
+    TIME = "time"
+
+
+class Join(StrEnum):
+    """What becomes of several columns that play one role."""
+
+    FIRST = "first"
+    EACH = "each"
+    ANY = "any"
+
+
+class Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part that a column plays.
+
+    Attributes:
+        key: Its name in recipes.
+        names: Words, one or more of them together, that stand in the column's name.
+        types: What the column holds; empty = anything.
+    """
+
+    key: str
+    names: list[str]
+    types: list[ColumnType] = []
+
+
+class Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One way to watch it.
+
+    Attributes:
+        needs: Roles that the log must have columns for.
+        what: What to count, with `{role}` for columns; empty = what the kind of watch counts.
+        types: What a role's column must hold for this way.
+        join: What becomes of several columns that play a role named in `what`.
+        most: Of how many columns at most.
+        low, high: Bounds of the number, where it has some.
+    """
+
+    needs: list[str] = []
+    what: str = ""
+    types: dict[str, ColumnType] = {}
+    join: Join = Join.FIRST
+    most: int = 1
+    low: float | None = None
+    high: float | None = None
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A watch that is worth having.
+
+    Attributes:
+        key: Its stable name in its book.
+        kind: The kind of watch.
+        name: What the watch will be called; may speak of a column as `{role}`.
+        why: Why it is worth having, in a sentence or two.
+        ways: The first that the log has the columns for is taken.
+        by_group: Whether the measure is broken down by the log's groups.
+    """
+
+    key: str
+    kind: WatchKind
+    name: str
+    why: str
+    ways: list[Way]
+    measure: Measure | None = None
+    metric: FairnessMetric | None = None
+    direction: Direction | None = None
+    by_group: bool = False
+
+
+class RecipeBook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is worth watching on one sort of system, most telling first."""
+
+    title: str
+    systems: list[SystemKind]
+    watches: list[Recipe]
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The roles that its recipes speak of."""
+        return frozenset(role for recipe in self.watches for way in recipe.ways for role in way.needs)
+
+
+class _ColumnsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    roles: list[Role]
+
+
+_KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
+    "kind": tuple(WatchKind),
+    "measure": tuple(Measure),
+    "metric": tuple(FairnessMetric),
+    "direction": tuple(Direction),
+    "systems": tuple(SystemKind),
+    "types": tuple(ColumnType),
+    "join": tuple(Join),
+}
+
+
+@cache
+def book_for(kind: SystemKind) -> RecipeBook:
+    """The recipes for a kind of system; those for classifiers where no book names it. Raises HandbookError."""
+    books = load_books(shipped())
+    return next((book for book in books.values() if kind in book.systems), books[FALLBACK])
+
+
+@cache
+def column_roles() -> tuple[Role, ...]:
+    """How columns are recognised, in the order in which they are asked for. Raises HandbookError."""
+    return load_roles(shipped())
+
+
+def load_roles(root: Traversable) -> tuple[Role, ...]:
+    """The roles of columns from the handbook at ``root``. Raises HandbookError naming the place."""
+    roles = convert(read(root, COLUMNS_FILE), _ColumnsFile, file=COLUMNS_FILE, known=_KNOWN).roles
+    for role in roles:
+        if role.key == INPUT:
+            what = "an input is what plays no other role. Take it out."
+            raise HandbookError(COLUMNS_FILE, f"roles[{role.key}]", what)
+        if not role.names or not all(name.strip() and name == name.lower() for name in role.names):
+            what = "names are words in lower case, at least one."
+            raise HandbookError(COLUMNS_FILE, f"roles[{role.key}].names", what)
+    if missing := ALWAYS - {role.key for role in roles}:
+        raise HandbookError(COLUMNS_FILE, "roles", f"{', '.join(sorted(missing))}: every log is asked for these.")
+    return tuple(roles)
+
+
+def load_books(root: Traversable) -> dict[str, RecipeBook]:
+    """All books of recipes from the handbook at ``root``. Raises HandbookError naming the place."""
+    roles = {role.key for role in load_roles(root)} | {INPUT}
+    books = {name: _load_book(root, f"{FOLDER}/{name}.yaml", roles) for name in BOOKS}
+    named = [kind for book in books.values() for kind in book.systems]
+    for name, book in books.items():
+        for kind in book.systems:
+            if named.count(kind) > 1:
+                what = f"{kind} stands in another book too. Let one of them have it."
+                raise HandbookError(f"{FOLDER}/{name}.yaml", "systems", what)
+    return books
+
+
+def _load_book(root: Traversable, file: str, roles: set[str]) -> RecipeBook:
+    book = convert(read(root, file), RecipeBook, file=file, known=_KNOWN)
+    keys = [recipe.key for recipe in book.watches]
+    for recipe in book.watches:
+        place = f"watches[{recipe.key}]"
+        if keys.count(recipe.key) > 1:
+            raise HandbookError(file, f"{place}.key", "it stands more than once. Give each its own key.")
+        if not recipe.name.strip() or not recipe.why.strip():
+            raise HandbookError(file, place, "its name or its reason is empty. Say what for.")
+        if not recipe.ways:
+            raise HandbookError(file, f"{place}.ways", "there are none. Write at least one.")
+        for way in recipe.ways:
+            _check_way(file, f"{place}.ways", recipe, way, roles)
+    return book
+
+
+def _check_way(file: str, place: str, recipe: Recipe, way: Way, roles: set[str]) -> None:
+    for role in (*way.needs, *way.types):
+        if role not in roles:
+            raise HandbookError(file, place, f"{role!r} is no role. Use one of: {', '.join(sorted(roles))}.")
+    for role in _PLACE.findall(way.what + recipe.name):
+        if role not in way.needs:
+            raise HandbookError(file, place, f"{{{role}}} stands in its text, and it does not need {role}. Add it.")
+    if way.most < 1:
+        raise HandbookError(file, place, f"most is {way.most}. Write 1 or more.")

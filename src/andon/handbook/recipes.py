@@ -134,8 +134,13 @@ _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
 @cache
 def book_for(kind: SystemKind) -> RecipeBook:
     """The recipes for a kind of system; those for classifiers where no book names it. Raises HandbookError."""
-    books = load_books(shipped())
+    books = _books()
     return next((book for book in books.values() if kind in book.systems), books[FALLBACK])
+
+
+@cache
+def _books() -> dict[str, RecipeBook]:
+    return load_books(shipped())
 
 
 @cache
@@ -163,12 +168,13 @@ def load_books(root: Traversable) -> dict[str, RecipeBook]:
     """All books of recipes from the handbook at ``root``. Raises HandbookError naming the place."""
     roles = {role.key for role in load_roles(root)} | {INPUT}
     books = {name: _load_book(root, f"{FOLDER}/{name}.yaml", roles) for name in BOOKS}
-    named = [kind for book in books.values() for kind in book.systems]
+    named: dict[SystemKind, str] = {}
     for name, book in books.items():
         for kind in book.systems:
-            if named.count(kind) > 1:
-                what = f"{kind} stands in another book too. Let one of them have it."
+            if kind in named:
+                what = f"{kind} stands in {named[kind]}.yaml too. Let one of them have it."
                 raise HandbookError(f"{FOLDER}/{name}.yaml", "systems", what)
+            named[kind] = name
     return books
 
 

@@ -86,6 +86,7 @@ class Verdict:
         detector: What is to be remembered.
         seen: How many of the windows were judged; those after an alarm or a recovery were not.
         says: In words, why there is no verdict; empty where there is one.
+        statistics: The evidence after each of the windows that were judged; empty while it learns.
     """
 
     detector: dict[str, Any]
@@ -93,6 +94,7 @@ class Verdict:
     raised: Raised | None = None
     recovered: datetime | None = None
     says: str = ""
+    statistics: Sequence[float] = ()
 
 
 @dataclass(slots=True)
@@ -130,14 +132,14 @@ def plan(question: Question, detector: dict[str, Any]) -> Plan | None:
         baseline=Baseline(known["mean"], known["n"]),
         budget=question.budget,
         direction=sequential.Direction(question.direction),
-        tolerance=_scaled(question, question.tolerance, width=True),
+        tolerance=scaled(question, question.tolerance, width=True),
     )
 
 
 def _learn(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Verdict:
     """Take in the reference until it is whole; then the baseline stands for good."""
     if question.baseline is not None:
-        mean = _scaled(question, question.baseline)
+        mean = scaled(question, question.baseline)
         return Verdict(_afresh({"mean": mean, "n": None}, windows[0]), 0)
     learnt = _Tally(**{key: detector.get(key, 0) for key in ("n", "total", "windows")})
     seen = 0
@@ -167,14 +169,14 @@ def _watch(question: Question, detector: dict[str, Any], windows: Sequence[Windo
     if now is None:
         raise ValueError("A detector that watches has a baseline.")
     found = _advance(question, now, detector, windows)
-    kept = _kept(detector, found)
+    kept, told = _kept(detector, found), [float(one) for one in found.statistics]
     if found.alarm_at is None:
-        return Verdict(kept, len(windows))
+        return Verdict(kept, len(windows), statistics=told)
     at = windows[found.alarm_at]
     way = Direction(str(found.direction))
     raised = Raised(at.start, way, float(found.statistics[-1]), found.threshold, now.baseline.mean)
     kept |= {"phase": Phase.ALARMED.value, "direction": way.value, "evidence": None}
-    return Verdict(kept, found.alarm_at + 1, raised=raised)
+    return Verdict(kept, found.alarm_at + 1, raised=raised, statistics=told)
 
 
 def _recover(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Verdict:
@@ -193,11 +195,11 @@ def _recover(question: Question, detector: dict[str, Any], windows: Sequence[Win
         tolerance=0.0,
     )
     found = _advance(question, back, detector, windows)
-    kept = _kept(detector, found)
+    kept, told = _kept(detector, found), [float(one) for one in found.statistics]
     if found.alarm_at is None:
-        return Verdict(kept, len(windows))
+        return Verdict(kept, len(windows), statistics=told)
     at = windows[found.alarm_at]
-    return Verdict(_afresh(detector["baseline"], at), found.alarm_at + 1, recovered=at.start)
+    return Verdict(_afresh(detector["baseline"], at), found.alarm_at + 1, recovered=at.start, statistics=told)
 
 
 def onset(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Onset:
@@ -251,7 +253,7 @@ def _bounds(question: Question) -> tuple[float, float]:
     return question.low, question.high - question.low
 
 
-def _scaled(question: Question, value: float, *, width: bool = False) -> float:
+def scaled(question: Question, value: float, *, width: bool = False) -> float:
     """A figure in the unit that the detector works in; with `width` a difference."""
     if question.measure is not Measure.MEAN:
         return value

@@ -92,7 +92,7 @@ def columns_of(
         if role.key not in ALWAYS | book.roles:
             continue
         fits = [name for name in found if name not in taken and _plays(name, types[name], role)]
-        if role.key in said and said[role.key]:
+        if said.get(role.key):
             continue  # the log names its own: what merely looks like it stays an input
         played.setdefault(role.key, []).extend(fits)
         taken.update(fits)

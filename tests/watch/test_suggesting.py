@@ -1,0 +1,101 @@
+"""Recipes are fitted to the columns that a log has, and what is missing is said."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from andon.handbook.recipes import book_for, column_roles
+from andon.practice.words import SystemKind, WatchKind
+from andon.watch.reading.expressions import columns as columns_in
+from andon.watch.reading.expressions import parse
+from andon.watch.suggesting import columns_of, propose
+
+CREDIT = {
+    "decided_at": "timestamp(6)",
+    "application_id": "string",
+    "customerId": "!int64",
+    "income": "float64",
+    "employment_type": "string",
+    "price": "float64",
+    "probability": "float64",
+    "approved": "boolean",
+    "defaulted": "boolean",
+    "latency_ms": "int64",
+    "sex": "string",
+    "ageBand": "string",
+}
+
+
+def proposed(found, kind=SystemKind.SCORER, **said):
+    book = book_for(kind)
+    return propose(book, columns_of(found, said, column_roles(), book))
+
+
+def test_a_scorer_s_log_is_recognised_by_names_and_types():
+    book = book_for(SystemKind.SCORER)
+    columns = columns_of(CREDIT, {}, column_roles(), book)
+    assert columns.roles == {
+        "time": ("decided_at",),
+        "subject": ("customerId",),
+        "score": ("probability",),
+        "label": ("defaulted",),
+        "latency": ("latency_ms",),
+        "output": ("approved",),
+        "group": ("sex", "ageBand"),
+        "input": ("income", "employment_type", "price"),  # a price is no cost of a scorer's
+    }
+
+
+def test_what_a_scorer_s_log_allows_is_proposed_with_reasons():
+    found, lacking = proposed(CREDIT)
+    by_key = {one.recipe: one for one in found}
+    assert by_key["missing-inputs"].what == '"income" IS NULL OR "employment_type" IS NULL OR "price" IS NULL'
+    assert by_key["calibration"].what.startswith('CASE WHEN "defaulted" THEN 1')  # a label that is true or false
+    assert (by_key["calibration"].low, by_key["calibration"].high) == (-1, 1)
+    assert by_key["wrong"].what == ""  # its kind says what: the output beside the label
+    assert by_key["wrong"].segments == by_key["selection-gap"].segments == ("sex", "ageBand")
+    assert by_key["output-drift"].columns == ("probability",)
+    drifts = [one for one in found if one.kind is WatchKind.INPUT_DRIFT]
+    assert [one.name for one in drifts] == ["Spread of income", "Spread of employment_type", "Spread of price"]
+    assert all(one.why for one in found)
+    assert [(one.recipe, one.roles) for one in lacking] == [("failed", ("failed",))]
+
+
+def test_what_a_log_says_of_itself_goes_before_what_is_recognised():
+    found, _ = proposed(CREDIT, score=["income"], group=["employment_type"])
+    by_key = {one.recipe: one for one in found}
+    assert by_key["output-drift"].columns == ("income",)
+    assert by_key["selection-gap"].segments == ("employment_type",)
+    assert '"probability" IS NULL' in by_key["missing-inputs"].what  # no score any more: an input
+
+
+def test_a_status_is_counted_as_failed_from_500_on():
+    found, _ = proposed({"at": "timestamp", "http_status": "int64", "answer": "string"}, SystemKind.GENERATIVE)
+    by_key = {one.recipe: one for one in found}
+    assert by_key["failed"].what == '"http_status" >= 500'
+    assert by_key["answer-length"].what == 'LENGTH("answer")'
+
+
+def test_a_log_of_times_alone_still_has_its_volume_watched():
+    found, lacking = proposed({"at": "timestamp"})
+    assert [one.kind for one in found] == [WatchKind.VOLUME]
+    assert len(lacking) == len(book_for(SystemKind.SCORER).watches) - 1
+
+
+names = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12
+) | st.sampled_from(["score", "label", "approved", "sex", "latency_ms", "failed", "cost", "answer", "clicked"])
+types = st.sampled_from(["int64", "!float64", "string", "boolean", "timestamp('UTC')", "array<int64>", "decimal(9, 2)"])
+
+
+@given(st.dictionaries(names, types, max_size=20), st.sampled_from(list(SystemKind)))
+def test_whatever_columns_are_called_proposals_speak_of_them_alone_and_can_be_read(found, kind):
+    proposals, lacking = proposed(found, kind)
+    for one in proposals:
+        assert set(one.columns) | set(one.segments) <= set(found)
+        assert not set(one.columns) & set(one.segments)
+        if one.what:
+            parse(one.what)
+            assert set(columns_in(one.what)) <= set(found)
+    assert all(one.roles for one in lacking)
+    keys = [recipe.key for recipe in book_for(kind).watches]
+    assert {one.recipe for one in proposals} | {one.recipe for one in lacking} == set(keys)

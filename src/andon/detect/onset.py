@@ -1,0 +1,353 @@
+"""When did it begin? An estimate and an interval, at the alarm and again whenever more has been seen.
+
+A change is described as a broken line: the mean is that of the baseline before the onset k, moves in a straight line
+for a share f of the time since then, and stays where it came to. f = 0 is a jump; f = 1 is still on its way. For every
+k the largest log-likelihood over f and the new mean is compared with that of no change:
+
+    l(k) = max over f and change of  log p(data; k, f, change) - log p(data; no change)
+
+**At the alarm** these likelihoods mislead. The data end where they look worst, because that is when a test stops: a
+ramp alarms at a chance cluster, and the likelihood calls the cluster the onset. Cut off where a fixed sample allows it,
+the interval would hold the onset of a ramp in about half of all cases. What holds after stopping is the test of each k
+by itself, inverted, as in Saha and Ramdas (arXiv 2502.06096, 2606.01256). So an onset stays in as long as
+
+    v(k) = l(k) - ln(1 + J (t - k)) / 2  >=  FLOOR     and     max v - v(k) <= REACH
+
+where t is the alarm and J the variance of an observation under the baseline: v is the approximate log of the Bayes
+factor for "it began at k" against "nothing changed" (Schwarz 1978, doi 10.1214/aos/1176344136), and the first condition
+keeps every k that the data do not speak against.
+
+**Later** the new data are free of that choice, and the usual region holds again: l(k) >= max l - c, where for a jump
+(1 - exp(-c))^2 is the coverage (Siegmund 1988, doi 10.2307/1403360), so that c = 2.97 for 90%. The limit moves from the
+one to the other with the share of what came after the alarm in all data since the earliest such k, until it is a fifth.
+
+FLOOR and REACH were set by simulation and are not proven: jumps by 1.3 to 4 times and ramps over 500 to 10,000
+observations, rates of 0.2% to 20%, budgets of 1,000 to 1,000,000; `bench/onset.py` measures coverage and width again.
+They are for an alarm that a change caused: a false one has no onset. A change so slow that finding it takes as long as
+the budget cannot be told from a false alarm, and is covered less often.
+
+Overdispersed counts and the spread of bounded values enter by quasi-likelihood (McCullagh 1983,
+doi 10.1214/aos/1176346056): all of the above is divided by the dispersion that differences of neighbours show. But for
+running sums the cost does not grow with the data: onsets are tried on a grid that is denser towards the alarm, and then
+again around what was found.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import xlogy
+
+from andon.detect.baseline import Baseline, Measure
+from andon.detect.sequential import Direction
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
+
+FLOOR: Final = -1.5
+"""At the alarm, for 90%: the least v of an onset."""
+REACH: Final = 9.0
+"""At the alarm, for 90%: by how much v may lie below its largest."""
+FLOOR_PER_DOUBT: Final = 0.45
+"""How FLOOR falls as the doubt is divided by e."""
+REACH_PER_DOUBT: Final = 1.3
+"""How REACH grows as the doubt is divided by e."""
+SETTLED: Final = 0.2
+"""The share of the data since the onset that must have come after the alarm for the usual region to hold."""
+SHARES: Final = np.array([0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0])
+"""f: for which share of the time since its onset a change was on its way."""
+STAIRS: Final = 8
+"""Steps that stand for a slope; the information that is lost is below one part in two hundred."""
+RAMP_GAIN: Final = 1.0
+"""Nats that a slope must gain over a jump to be called one."""
+GRID: Final = 300
+"""Onsets tried at first."""
+FINER: Final = 40
+"""Onsets tried again between two neighbours of that grid."""
+NEWTON: Final = 4
+"""Steps of Newton's method towards the most likely change."""
+EDGE: Final = 1e-6
+"""How near to 0 or 1 a rate is taken for possible."""
+DISPERSION_FROM: Final = 10
+"""Windows from which on their dispersion is estimated."""
+
+
+class Shape(StrEnum):
+    """How it began."""
+
+    STEP = "step"
+    RAMP = "ramp"
+
+
+@dataclass(frozen=True, slots=True)
+class Onset:
+    """When it began, as indexes of what was given; the onset is the first observation or window that is different.
+
+    The interval from `low` to `high`, both included, holds the onset with a probability of `level`. `low` is 0 where it
+    may have begun before the first of the data. `before` and `after` are the mean before the onset and the most likely
+    one at the end of the data.
+    """
+
+    low: int
+    at: int
+    high: int
+    shape: Shape
+    level: float
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """There is no estimate, and why."""
+
+    why: str
+
+
+def estimate(
+    n: ArrayLike,
+    total: ArrayLike,
+    baseline: Baseline,
+    *,
+    level: float = 0.9,
+    measure: Measure = Measure.RATE,
+    direction: Direction = Direction.UP,
+    alarm: int | None = None,
+) -> Onset | Unknown:
+    """Estimate the onset of the change that raised an alarm.
+
+    Give the data from where the watch began, or from where it last was normal, up to the alarm or any time later:
+    windows with `n` observations (units of exposure for counts) and their `total`, oldest first; single observations
+    are windows with n = 1. `alarm` is the index of the window with the alarm, the last one if left out. `direction` is
+    that of the alarm; with BOTH the likelier one is taken. What came before the onset improves an estimated baseline.
+
+    Raises ValueError for figures that cannot be those of windows.
+    """
+    data = _Data.of(n, total, measure, alarm)
+    if not 0 < level < 1:
+        raise ValueError(f"A level lies between 0 and 1, as 0.9 does, and this is {level}.")
+    if data is None:
+        return Unknown("Nothing has been observed yet.")
+    if direction is Direction.BOTH:
+        rise, fall = (_Likelihood(data, baseline, sign) for sign in (1, -1))
+        likelihood = max(rise, fall, key=lambda side: float(side.of(_grid(data.alarm)).worth.max()))
+    else:
+        likelihood = _Likelihood(data, baseline, -1 if direction is Direction.DOWN else 1)
+    return _onset(data, likelihood, level)
+
+
+def _onset(data: _Data, likelihood: _Likelihood, level: float) -> Onset | Unknown:
+    tried = likelihood.of(_grid(data.alarm))
+    if tried.worth.max() < EDGE:
+        return Unknown("The data since any time look no different from the baseline, so there is no onset to tell.")
+    for _ in range(2):  # the second round moves into gaps that the first one found to matter
+        inside, best = _inside(tried, data, level), int(tried.worth.argmax())
+        edges = {int(inside[0]) - 1, int(inside[-1]), best - 1, best}
+        more = [_between(tried.at, edge) for edge in edges if 0 <= edge < len(tried.at) - 1]
+        tried = tried.with_more(likelihood.of(np.unique(np.concatenate(more)))) if any(map(len, more)) else tried
+    inside, best = _inside(tried, data, level), int(tried.worth.argmax())
+    first, last = int(inside[0]), int(inside[-1])
+    ramp = bool(tried.worth.max() - tried.as_step.max() > RAMP_GAIN)
+    flattered = _fresh(tried, data, level) / 2 * np.log(data.alarm + 1 - tried.at)
+    best = int(((tried.worth if ramp else tried.as_step) + flattered).argmax())
+    return Onset(
+        low=int(tried.at[first - 1]) + 1 if first else int(tried.at[0]),
+        at=int(np.clip(tried.at[best], tried.at[first], tried.at[last])),
+        high=int(tried.at[last + 1]) - 1 if last + 1 < len(tried.at) else data.alarm,
+        shape=Shape.RAMP if ramp else Shape.STEP,
+        level=level,
+        before=float(tried.before[best]),
+        after=float(tried.after[best] if ramp else tried.after_step[best]),
+    )
+
+
+def _inside(tried: _Tried, data: _Data, level: float) -> Places:
+    """Which of the onsets that were tried are in the interval; its ends are the first and the last of them."""
+    doubt = math.log(0.1 / (1 - level))
+    lost = tried.worth.max() - tried.worth
+    settled = _usual(level)
+    v = tried.worth - np.log1p(tried.told) / 2
+    at_alarm = (v >= FLOOR - FLOOR_PER_DOUBT * doubt) & (v.max() - v <= REACH + REACH_PER_DOUBT * doubt)
+    limit = settled + (tried.worth.max() - settled) * _fresh(tried, data, level)
+    return np.flatnonzero((lost <= settled) | (at_alarm & (lost <= limit)))
+
+
+def _fresh(tried: _Tried, data: _Data, level: float) -> float:
+    """1 at the alarm, 0 when enough has come since: see SETTLED."""
+    earliest = tried.at[int(np.argmax(tried.worth.max() - tried.worth <= _usual(level)))]
+    return max(0.0, 1 - (data.windows - 1 - data.alarm) / (data.windows - int(earliest)) / SETTLED)
+
+
+def _usual(level: float) -> float:
+    """How much likelihood, in nats, an onset may lose in a fixed sample."""
+    return -math.log(1 - math.sqrt(level))
+
+
+def _grid(alarm: int) -> Places:
+    """Onsets from the first window to that of the alarm, denser towards the latter."""
+    distances = np.unique(np.geomspace(1, alarm + 1, GRID).astype(np.int64))
+    return alarm + 1 - distances[::-1]
+
+
+def _between(at: Places, edge: int) -> Places:
+    """Onsets between one that was tried and the next."""
+    low, high = int(at[edge]), int(at[edge + 1])
+    return np.unique(np.linspace(low, high, FINER + 2).astype(np.int64))[1:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """Running sums, each with a 0 before the first window."""
+
+    n: Floats
+    total: Floats
+    alarm: int
+    measure: Measure
+    dispersion: float
+
+    @classmethod
+    def of(cls, n: ArrayLike, total: ArrayLike, measure: Measure, alarm: int | None) -> _Data | None:
+        counts, totals = np.asarray(n, dtype=np.float64), np.asarray(total, dtype=np.float64)
+        if counts.ndim != 1 or counts.shape != totals.shape:
+            raise ValueError("Every window needs an n and a total, in two lists of one length.")
+        wrong = (
+            ~(np.isfinite(counts) & np.isfinite(totals)) | (counts < 0) | (totals < 0) | ((counts == 0) & (totals > 0))
+        )
+        if measure is not Measure.COUNT:
+            wrong |= totals > counts * (1 + 1e-9)
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise ValueError(f"Window {at} has n {counts[at]:g} and a total of {totals[at]:g}, which cannot be.")
+        last = len(counts) - 1
+        alarm = last if alarm is None else alarm
+        if not counts.any():
+            return None
+        if not 0 <= alarm <= last:
+            raise ValueError(f"The alarm is at window {alarm}, and there are {last + 1}.")
+        return cls(_running(counts), _running(totals), alarm, measure, _dispersion(counts, totals, measure))
+
+    @property
+    def windows(self) -> int:
+        return len(self.n) - 1
+
+
+def _running(values: Floats) -> Floats:
+    return np.concatenate([[0.0], np.cumsum(values)])
+
+
+def _dispersion(n: Floats, total: Floats, measure: Measure) -> float:
+    """How many times the model's variance the data have, by differences of neighbours: a change hardly moves those."""
+    full = n > 0
+    n, total = n[full], total[full]
+    mean = float(total.sum() / n.sum())
+    spread = mean if measure is Measure.COUNT else mean * (1 - mean)
+    if len(n) < DISPERSION_FROM or spread <= 0 or (measure is Measure.RATE and n.max() <= 1):
+        return 1.0
+    found = float(np.mean(np.diff(total / n) ** 2 / (spread * (1 / n[1:] + 1 / n[:-1]))))
+    if measure is Measure.MEAN:
+        return max(found, EDGE)
+    # What chance makes of it is not counted: the mean of squares of standard normal and rarer, more skewed figures.
+    chance = 2 * math.sqrt((3 + 1 / max(float(np.mean(n)) * spread, EDGE)) / len(n))
+    return max(1.0, found / (1 + chance))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """Onsets `at` with their l(k), the same for jumps alone, J (t - k), and the means that go with them."""
+
+    at: Places
+    worth: Floats
+    as_step: Floats
+    told: Floats
+    before: Floats
+    after: Floats
+    after_step: Floats
+
+    def with_more(self, more: _Tried) -> _Tried:
+        at = np.concatenate([self.at, more.at])
+        order = np.argsort(at, kind="stable")
+        pairs = ((getattr(self, name), getattr(more, name)) for name in _Tried.__slots__)
+        return _Tried(*(np.concatenate(pair)[order] for pair in pairs))
+
+
+class _Likelihood:
+    """l(k) for changes in one direction."""
+
+    def __init__(self, data: _Data, baseline: Baseline, sign: int) -> None:
+        self.data = data
+        self.sign = sign
+        top = math.inf if data.measure is Measure.COUNT else 1 - EDGE
+        self.mean = min(max(float(baseline.mean), EDGE), top)
+        self.weight = float(baseline.n or 0)
+        self.bounds = (EDGE * min(self.mean, 1), top)
+        everything = self._log(data.n[-1], data.total[-1], self._mean(data.n[-1], data.total[-1]))
+        self.unchanged = everything + self._reference(self._mean(data.n[-1], data.total[-1]))
+
+    def of(self, at: Places) -> _Tried:
+        """Try onsets."""
+        data = self.data
+        before = self._mean(data.n[at], data.total[at])
+        past = self._log(data.n[at], data.total[at], before) + self._reference(before) - self.unchanged
+        weights = np.append((np.arange(STAIRS) + 0.5) / STAIRS, 1.0)
+        n, total = self._stairs(at)
+        change = self._most_likely(n, total, before[:, None], weights)
+        means = before[:, None, None] + change[..., None] * weights
+        worth = (past[:, None] + self._log(n, total, means).sum(axis=2)) / data.dispersion
+        best = worth.argmax(axis=1)
+        rows = np.arange(len(at))
+        since = data.n[data.alarm + 1] - data.n[at]
+        spread = before if data.measure is Measure.COUNT else before * (1 - before)
+        told = since * spread / data.dispersion
+        return _Tried(
+            at, np.maximum(worth[rows, best], 0.0), np.maximum(worth[:, 0], 0.0), told,
+            before, before + change[rows, best], before + change[:, 0],
+        )  # fmt: skip
+
+    def _mean(self, n: Floats, total: Floats) -> Floats:
+        """The mean before an onset: that of the baseline, and of what came after it."""
+        if not self.weight:
+            return np.full(np.shape(n), self.mean)
+        mean = (self.weight * self.mean + total) / (self.weight + n)
+        return np.asarray(np.clip(mean, EDGE * min(self.mean, 1), self.bounds[1]))
+
+    def _reference(self, mean: Floats) -> Floats:
+        """The log-likelihood of what the baseline was estimated from."""
+        return self._log(self.weight, self.weight * self.mean, mean)
+
+    def _log(self, n: Floats | float, total: Floats | float, mean: Floats) -> Floats:
+        if self.data.measure is Measure.COUNT:
+            return np.asarray(xlogy(total, mean) - n * mean)
+        return np.asarray(xlogy(total, mean) + xlogy(np.maximum(np.subtract(n, total), 0.0), 1 - mean))
+
+    def _stairs(self, at: Places) -> tuple[Floats, Floats]:
+        """Observations and totals on every stair of every slope that begins at an onset, and of what follows it."""
+        end = self.data.windows
+        stairs = np.append(np.arange(STAIRS + 1) / STAIRS, 0.0)
+        edges = at[:, None, None] + (end - at)[:, None, None] * SHARES[:, None] * stairs
+        edges[..., -1] = end
+        places = np.arange(end + 1)
+        n, total = (np.diff(np.interp(edges, places, sums), axis=2) for sums in (self.data.n, self.data.total))
+        return n, total
+
+    def _most_likely(self, n: Floats, total: Floats, before: Floats, weights: Floats) -> Floats:
+        """The change in the direction asked for that the data speak most for; concave, so by Newton's method."""
+        low, high = (self.bounds[0] - before, 0.0) if self.sign < 0 else (0.0, self.bounds[1] - before)
+        spread = np.maximum((n * weights**2).sum(axis=2), EDGE)
+        change = np.clip(((total - n * before[..., None]) * weights).sum(axis=2) / spread, low, high)
+        count = self.data.measure is Measure.COUNT
+        for _ in range(NEWTON):
+            means = before[..., None] + change[..., None] * weights
+            slope, bend = total / means, total / means**2
+            if count:
+                slope = slope - n
+            else:
+                rest = np.maximum(n - total, 0.0) / (1 - means)
+                slope, bend = slope - rest, bend + rest / (1 - means)
+            step = (slope * weights).sum(axis=2) / np.maximum((bend * weights**2).sum(axis=2), EDGE)
+            change = np.clip(change + step, low, high)
+        return np.asarray(change)

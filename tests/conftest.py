@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 from django.test import Client
+from hypothesis import settings
 
 from andon.kit import clock
 from andon.paging.providers import queries as providers
@@ -36,6 +37,10 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix) -
     yield
     # Threads of servers under test end with this process; their connections do not keep the database.
     tables.drop(server, name)
+
+# How long an example takes says something of the machine, not of what is tested.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")

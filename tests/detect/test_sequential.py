@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from andon.detect import sequential
+from andon.detect.bets import ODDS, Bets
 from andon.detect.sequential import Baseline, Direction, Evidence, Measure, Plan, advance, scan, start
 
 SOME_RATES = st.floats(0.001, 0.999)
@@ -52,12 +53,25 @@ def test_windows_are_taken_as_the_definition_says(p0, windows, direction):
     assert found.statistics == pytest.approx(slow(plan, n, total), rel=1e-9)
 
 
-@given(SOME_RATES, st.lists(BITS, min_size=1, max_size=4))
-def test_a_bet_on_a_window_is_the_product_of_bets_on_its_observations(p0, windows):
-    table = sequential._table(rate(p0))
-    for bits in windows:
-        whole = table.on_windows(np.array([float(len(bits))]), np.array([float(sum(bits))]), None)[0]
-        assert whole == pytest.approx(table.on_values(np.array(bits, float)).sum(axis=0), abs=1e-9)
+@given(SOME_RATES, BITS, st.sampled_from([1, -1]))
+def test_a_bet_on_a_window_is_the_product_of_likelihood_ratios_of_its_observations(p0, bits, sign):
+    bets = Bets.against(Measure.RATE, p0, sign)
+    whole = bets.on_windows(np.array([float(len(bits))]), np.array([float(sum(bits))]))[0]
+    odds = p0 / (1 - p0) * np.exp(sign * bets._on_size(np.array([float(len(bits))]))[0])
+    p1 = odds / (1 + odds)
+    each = [np.log(p1 / p0) if bit else np.log((1 - p1) / (1 - p0)) for bit in bits]
+    assert whole == pytest.approx(np.sum(each, axis=0), abs=1e-6)
+    # Where a window is small, the bets are those on single observations.
+    if len(bits) * p0 * (1 - p0) <= 1 / math.log(ODDS[1]) ** 2:
+        assert whole == pytest.approx(bets.on_values(np.array(bits, float)).sum(axis=0), abs=1e-6)
+
+
+@given(SOME_RATES, st.integers(1, 10_000_000), st.sampled_from([1, -1]))
+def test_on_large_windows_no_bet_risks_more_than_a_standard_deviation_unless_it_is_the_mildest(p0, n, sign):
+    tilts = Bets.against(Measure.RATE, p0, sign)._on_size(np.array([float(n)]))[0]
+    assert (np.diff(tilts) >= 0).all()
+    assert tilts[0] == pytest.approx(math.log(ODDS[0]))
+    assert tilts[-1] <= max(1 / math.sqrt(n * p0 * (1 - p0)), tilts[0]) * (1 + 1e-9)
 
 
 @given(SOME_RATES, BITS, st.integers(0, 120))

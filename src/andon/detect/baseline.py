@@ -6,7 +6,8 @@ probability only, and the test asks for evidence against that limit:
 
 * a rate, by Clopper and Pearson (1934): exact for independent observations;
 * the mean of bounded values, by inverting the bound of Chernoff and Hoeffding (1963), which holds whatever their shape;
-* a count, by Garwood (1936): exact for Poisson counts.
+* a count, by Garwood (1936): exact for Poisson counts;
+* a score, by the normal distribution.
 
 Sources: doi 10.1093/biomet/26.4.404, doi 10.1080/01621459.1963.10500830, doi 10.1093/biomet/28.3-4.437.
 """
@@ -31,6 +32,8 @@ class Measure(StrEnum):
     """The mean of observations between 0 and 1; rescale others by (x - lowest) / (highest - lowest)."""
     COUNT = "count"
     """Events per unit of exposure (an hour, a thousand requests); a window has n units and a total of events."""
+    SCORE = "score"
+    """Standardised values, normally 0 with a deviation of 1, such as `andon.detect.season` makes of a metric."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +59,13 @@ class Baseline:
 
         A known baseline is both.
         """
-        if measure is not Measure.COUNT and self.mean > 1:
+        if measure in {Measure.RATE, Measure.MEAN} and self.mean > 1:
             raise ValueError(f"A {measure} lies between 0 and 1, and its baseline is {self.mean}.")
         if self.n is None:
             return self.mean, self.mean
+        if measure is Measure.SCORE:
+            margin = _normal(doubt / 2) / math.sqrt(self.n)
+            return self.mean - margin, self.mean + margin
         if measure is Measure.MEAN:
             surprise = math.log(2 / doubt) / self.n
             return 1 - _chernoff(1 - self.mean, surprise), _chernoff(self.mean, surprise)
@@ -75,6 +81,12 @@ def _exact(measure: Measure, events: float, n: int, tail: float) -> tuple[float,
     low = special.betaincinv(events, n - events + 1, tail) if events else 0.0
     high = special.betaincinv(events + 1, n - events, 1 - tail) if events < n else 1.0
     return float(low), float(high)
+
+
+def _normal(tail: float) -> float:
+    from scipy import special
+
+    return -float(special.ndtri(tail))
 
 
 def _chernoff(mean: float, surprise: float) -> float:

@@ -34,6 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from andon.detect.baseline import Baseline, Measure
 from andon.detect.bets import SIDE, Bets, Floats
+from andon.detect.sweep import Lines, sweep
 
 DOUBT: Final = 0.1
 """The probability with which the limits of an estimated baseline may be passed."""
@@ -48,7 +49,19 @@ LARGEST: Final = 700.0
 
 Number = TypeVar("Number", np.float64, np.intp)
 
-__all__ = ["Baseline", "Direction", "Evidence", "Measure", "Plan", "Progress", "advance", "scan", "start"]
+__all__ = [
+    "Alarm",
+    "Baseline",
+    "Direction",
+    "Evidence",
+    "Measure",
+    "Plan",
+    "Progress",
+    "advance",
+    "alarms",
+    "scan",
+    "start",
+]
 
 
 class Direction(StrEnum):
@@ -152,16 +165,45 @@ def scan(plan: Plan, values: ArrayLike, evidence: Evidence | None = None) -> Pro
 
     Stops at the first alarm. Raises ValueError for a value that cannot be one, naming the first.
     """
-    numbers = _numbers("value", values)
-    if plan.measure is Measure.COUNT:
-        raise ValueError("Counts come in windows: give each with its exposure to advance().")
-    allowed = (numbers == 0) | (numbers == 1) if plan.measure is Measure.RATE else (numbers >= 0) & (numbers <= 1)
-    if not allowed.all():
-        at = int(np.argmin(allowed))
-        wanted = "0 or 1" if plan.measure is Measure.RATE else "between 0 and 1"
-        raise ValueError(f"Value {at} is {numbers[at]:g}, and should be {wanted}.")
-    table = _table(plan)
+    numbers, table = _observations(plan, values), _table(plan)
     return _walk(plan, table, evidence or start(plan), (table.on_values(part) for part in _chunks(numbers)))
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One of several alarms: the index of the observation at which it is raised, the statistic, the direction."""
+
+    index: int
+    statistic: float
+    direction: Direction
+
+
+def alarms(plan: Plan, values: ArrayLike, evidence: Evidence | None = None) -> tuple[list[Alarm], Evidence]:
+    """Every alarm over single observations, starting anew after each, and the evidence at the end.
+
+    The same as calling `scan` again and again, without the statistics in between and many times as fast.
+    """
+    numbers = _observations(plan, values)
+    begin, table = evidence or start(plan), _table(plan)
+    if plan.measure is Measure.SCORE:
+        return _again_and_again(plan, numbers, begin)
+    lines = table.lines()
+    stakes = lines.weights * np.expm1(np.minimum(begin.values, LARGEST))
+    hits, stakes = sweep(lines, plan.threshold, stakes, numbers)
+    found = [Alarm(hit.index, min(hit.statistic, math.exp(LARGEST)), _direction(hit.stakes)) for hit in hits]
+    share = np.divide(stakes, lines.weights, out=np.zeros_like(stakes), where=lines.weights > 0)
+    return found, Evidence(tuple(map(float, np.log1p(share))))
+
+
+def _again_and_again(plan: Plan, values: Floats, evidence: Evidence) -> tuple[list[Alarm], Evidence]:
+    found: list[Alarm] = []
+    begin = 0
+    while True:
+        one = scan(plan, values[begin:], evidence)
+        if one.alarm_at is None or one.direction is None:
+            return found, one.evidence
+        found.append(Alarm(begin + one.alarm_at, float(one.statistics[-1]), one.direction))
+        begin, evidence = begin + one.alarm_at + 1, start(plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +217,13 @@ class _Table:
 
     def on_values(self, values: Floats) -> Floats:
         return np.hstack([_no_bets(values) if side is None else side.on_values(values) for side in self.sides])
+
+    def lines(self) -> Lines:
+        up, down = (_NO_LINE if side is None else side.line() for side in self.sides)
+        return Lines(self.weights, np.concatenate([up[0], down[0]]), np.concatenate([up[1], down[1]]))
+
+
+_NO_LINE: Final = (np.ones(SIDE), np.zeros(SIDE))
 
 
 def _no_bets(steps: Floats) -> Floats:
@@ -219,19 +268,21 @@ def _walk(plan: Plan, table: _Table, evidence: Evidence, blocks: Iterator[Floats
         if over.any():
             at = int(np.argmax(over))
             told.append(statistics[: at + 1])
-            weighted = logs[at] + table.log_weights
-            rising = weighted[:SIDE].max() >= weighted[SIDE:].max()
             return Progress(
                 _evidence(logs[at]),
                 np.concatenate(told),
                 plan.threshold,
                 taken + at,
-                Direction.UP if rising else Direction.DOWN,
+                _direction(logs[at] + table.log_weights),
             )
         told.append(statistics)
         taken += len(statistics)
         state = np.logaddexp(0.0, logs[-1])
     return Progress(Evidence(tuple(map(float, state))), np.concatenate([*told, np.empty(0)]), plan.threshold)
+
+
+def _direction(weighted: Floats) -> Direction:
+    return Direction.UP if weighted[:SIDE].max() >= weighted[SIDE:].max() else Direction.DOWN
 
 
 def _evidence(logs: Floats) -> Evidence:
@@ -275,11 +326,27 @@ def _numbers(name: str, given: ArrayLike) -> Floats:
     return numbers
 
 
+def _observations(plan: Plan, values: ArrayLike) -> Floats:
+    numbers = _numbers("value", values)
+    if plan.measure is Measure.SCORE:
+        return numbers
+    if plan.measure is Measure.COUNT:
+        raise ValueError("Counts come in windows: give each with its exposure to advance().")
+    allowed = (numbers == 0) | (numbers == 1) if plan.measure is Measure.RATE else (numbers >= 0) & (numbers <= 1)
+    if not allowed.all():
+        at = int(np.argmin(allowed))
+        wanted = "0 or 1" if plan.measure is Measure.RATE else "between 0 and 1"
+        raise ValueError(f"Value {at} is {numbers[at]:g}, and should be {wanted}.")
+    return numbers
+
+
 def _check_windows(plan: Plan, n: Floats, total: Floats, squares: Floats | None) -> None:
     if len(total) != len(n) or (squares is not None and len(squares) != len(n)):
         raise ValueError("Every window needs an n, a total and, if any has one, its sum of squares.")
-    wrong = (n < 0) | (total < 0) | ((n == 0) & (total != 0))
-    if plan.measure is not Measure.COUNT:
+    wrong = (n < 0) | ((n == 0) & (total != 0))
+    if plan.measure is not Measure.SCORE:
+        wrong |= total < 0
+    if plan.measure in {Measure.RATE, Measure.MEAN}:
         wrong |= total > n * (1 + ROUNDING)
     if squares is not None:
         # Of values in [0, 1]: x^2 <= x, and the sum of squares is at least what equal values would have.

@@ -38,6 +38,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix) -
     # Threads of servers under test end with this process; their connections do not keep the database.
     tables.drop(server, name)
 
+
 # How long an example takes says something of the machine, not of what is tested.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")

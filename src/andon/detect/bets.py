@@ -39,7 +39,7 @@ MILDEST: Final = 0.2
 """Means: the mildest l, about what odds of 1.2 are for a rare event."""
 BOLDEST: Final = 0.75
 """Means: the boldest share of a stake that one observation can lose."""
-SHIFTS: Final = (0.25, 2.0)
+SHIFTS: Final = (0.3, 2.5)
 """Scores: the shifts that are bet on, in standard deviations."""
 
 

@@ -297,16 +297,14 @@ def _rename(line: _Line, episode: str) -> None:
         line.episode = episode
 
 
-_INSERT_DELIVERY = (
-    "INSERT INTO intake_delivery (id, created_at, integration_id, body, content_type, outcome, error, signals) "
-    "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
-)
+_DELIVERY = ("id", "created_at", "integration_id", "body", "content_type", "outcome", "error", "signals")
 
 
 def _write_deliveries(batch: Sequence[Heard], now: datetime, driver: _Driver) -> None:
     at, accepted, rejected = driver.when(now), Delivery.Outcome.ACCEPTED.value, Delivery.Outcome.REJECTED.value
-    db.execute_many(
-        _INSERT_DELIVERY,
+    db.insert_many(
+        "intake_delivery",
+        _DELIVERY,
         [
             (
                 driver.key(heard.delivery),
@@ -323,12 +321,12 @@ def _write_deliveries(batch: Sequence[Heard], now: datetime, driver: _Driver) ->
     )
 
 
-_INSERT_SIGNAL = (
-    "INSERT INTO intake_signal (id, created_at, integration_id, fingerprint, episode, past_episodes, ended_before, "
-    "status, title, description, url, labels, system_hint, type_hint, severity_hint, count, starts_at, first_at, "
-    "last_at, resolved_at, dedup_reason, first_delivery, last_delivery, route_at, reason_joined) "
-    "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, '')"
-)
+_SIGNAL = (
+    "id", "created_at", "integration_id", "fingerprint", "episode", "past_episodes", "ended_before",
+    "status", "title", "description", "url", "labels", "system_hint", "type_hint", "severity_hint", "count",
+    "starts_at", "first_at", "last_at", "resolved_at", "dedup_reason", "first_delivery", "last_delivery", "route_at",
+    "reason_joined",
+)  # fmt: skip
 # A rule may wait for a signal to be heard so often (`look_at_count`): then it is due for routing at once.
 _COUNT_REPEATS = (
     "UPDATE intake_signal SET count = %s, last_at = %s, last_delivery = %s, "
@@ -358,9 +356,11 @@ def _write_lines(stories: Mapping[Key, _Story], now: datetime, driver: _Driver) 
                 changed.append(_changed_row(line, at))
             elif line.last_delivery is not None:
                 repeats.append((line.count, at, line.last_delivery, line.count, at, line.id))
-    for statement, rows in ((_CHANGE_SIGNAL, changed), (_COUNT_REPEATS, repeats), (_INSERT_SIGNAL, new)):
+    for statement, rows in ((_CHANGE_SIGNAL, changed), (_COUNT_REPEATS, repeats)):
         if rows:
             db.execute_many(statement, rows)
+    if new:
+        db.insert_many("intake_signal", _SIGNAL, new)
     return any(line.due for story in stories.values() for line in story.lines)
 
 
@@ -384,7 +384,7 @@ def _new_row(line: _Line, first_at: Any, at: Any, driver: _Driver) -> tuple[Any,
         _json(line.past_episodes), _json(line.ended_before), line.status, line.title, said.description, said.url,
         _json(said.labels), line.system_hint, line.type_hint, line.severity_hint, line.count,
         driver.when(said.starts_at), first_at, first_at, at if line.status == SignalStatus.RESOLVED else None,
-        line.reason, line.first_delivery, line.last_delivery, at,
+        line.reason, line.first_delivery, line.last_delivery, at, "",
     )  # fmt: skip
 
 

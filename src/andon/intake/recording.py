@@ -41,6 +41,9 @@ class Heard(msgspec.Struct):
     notes: list[Note] = []
 
 
+_FIRING, _RESOLVED = SignalStatus.FIRING.value, SignalStatus.RESOLVED.value
+
+
 class _Line(msgspec.Struct):
     """A signal's row while a batch is decided. Keys are as the driver wants them."""
 
@@ -230,13 +233,13 @@ def _decide(story: _Story, event: Event, brought: _Brought) -> None:
 def _begin(story: _Story, event: Event, decision: DedupDecision, brought: _Brought) -> None:
     """A new row: something fires, or has ended before it was heard to fire."""
     fires = decision.action is DedupAction.NEW
-    fresh = sum(line.first_at is not None for line in story.lines)
+    fresh = sum(line.first_at is not None for line in story.lines) if story.lines else 0
     before = [*story.last.ended_before, *story.last.past_episodes][-PAST_EPISODES:] if story.last else []
     line = _Line(
-        id=brought.driver.key(ids.new()),
+        id=None,  # given when it is written
         integration=brought.integration,
         fingerprint=event.fingerprint,
-        status=(SignalStatus.FIRING if fires else SignalStatus.RESOLVED).value,
+        status=_FIRING if fires else _RESOLVED,
         episode=decision.episode,
         past_episodes=[],
         ended_before=before,
@@ -280,7 +283,7 @@ def _repeat(line: _Line, event: Event, decision: DedupDecision, brought: _Brough
 
 
 def _resolve(story: _Story, line: _Line, decision: DedupDecision, brought: _Brought) -> None:
-    line.status = SignalStatus.RESOLVED.value
+    line.status = _RESOLVED
     _rename(line, decision.episode)
     line.last_delivery = brought.delivery
     line.reason = decision.reason.value
@@ -348,10 +351,12 @@ def _write_lines(stories: Mapping[Key, _Story], now: datetime, driver: _Driver) 
     """
     at = driver.when(now)
     changed, repeats, new = [], [], []
+    due = False
     for story in stories.values():
         for line in story.lines:
+            due = due or line.due
             if line.first_at is not None:
-                new.append(_new_row(line, at if line.first_at == now else driver.when(line.first_at), at, driver))
+                new.append(line)
             elif line.changed:
                 changed.append(_changed_row(line, at))
             elif line.last_delivery is not None:
@@ -360,8 +365,11 @@ def _write_lines(stories: Mapping[Key, _Story], now: datetime, driver: _Driver) 
         if rows:
             db.execute_many(statement, rows)
     if new:
-        db.insert_many("intake_signal", _SIGNAL, new)
-    return any(line.due for story in stories.values() for line in story.lines)
+        keys = map(driver.key, ids.several(len(new)))
+        db.insert_many(
+            "intake_signal", _SIGNAL, [_new_row(key, line, at, driver) for key, line in zip(keys, new, strict=True)]
+        )
+    return due
 
 
 def _changed_row(line: _Line, at: Any) -> tuple[Any, ...]:
@@ -370,20 +378,21 @@ def _changed_row(line: _Line, at: Any) -> tuple[Any, ...]:
         line.status, line.episode, _json(line.past_episodes), line.title, line.system_hint,
         line.type_hint, line.severity_hint, line.count, at, line.last_delivery,
         said.description if said else None, said.url if said else None, _json(said.labels) if said else None,
-        at if line.status == SignalStatus.RESOLVED else None, line.reason,
+        at if line.status == _RESOLVED else None, line.reason,
         at if line.due else None, line.count, at, line.id,
     )  # fmt: skip
 
 
-def _new_row(line: _Line, first_at: Any, at: Any, driver: _Driver) -> tuple[Any, ...]:
+def _new_row(key: Any, line: _Line, at: Any, driver: _Driver) -> tuple[Any, ...]:
     said = line.event
     if said is None:
         raise AssertionError("A new signal has the event that it was made of.")
+    first_at = driver.when(line.first_at)
     return (
-        line.id, first_at, line.integration, line.fingerprint, line.episode,
+        key, first_at, line.integration, line.fingerprint, line.episode,
         _json(line.past_episodes), _json(line.ended_before), line.status, line.title, said.description, said.url,
         _json(said.labels), line.system_hint, line.type_hint, line.severity_hint, line.count,
-        driver.when(said.starts_at), first_at, first_at, at if line.status == SignalStatus.RESOLVED else None,
+        driver.when(said.starts_at), first_at, first_at, at if line.status == _RESOLVED else None,
         line.reason, line.first_delivery, line.last_delivery, at, "",
     )  # fmt: skip
 

@@ -194,7 +194,7 @@ def insert_each(model: type[models.Model], fields: Sequence[str], rows: Sequence
     found = _fields(model, fields)
     table = model._meta.db_table  # noqa: SLF001  Django's documented way
     if rows:
-        insert_many(table, [field.column for field in found], _adapted(found, rows))
+        insert_many(table, [str(field.column) for field in found], _adapted(found, rows))
 
 
 def _fields(model: type[models.Model], names: Sequence[str]) -> "list[models.Field[Any, Any]]":

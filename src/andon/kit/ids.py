@@ -20,12 +20,18 @@ def new() -> UUID:
 
     Inside one process they keep their order within a millisecond as well (RFC 9562, 6.2, method 2: count up).
     """
+    return several(1)[0]
+
+
+def several(count: int) -> list[UUID]:
+    """As many as `new` would give if it was asked so often now, for a fraction of the time."""
     global _last  # noqa: PLW0603  one order a process is the point
     at = clock.now().timestamp()
     with _order:
         same = int(at * 1000) == _last >> _RANDOM_BITS
-        _last = made = _last + 1 if same else uuid7(nanoseconds=int(at * 1_000_000) * 1000).int
-    return UUID(int=made)
+        first = _last + 1 if same else uuid7(nanoseconds=int(at * 1_000_000) * 1000).int
+        _last = first + count - 1
+    return [UUID(int=number) for number in range(first, first + count)]
 
 
 def new_token(prefix: str) -> str:

@@ -22,8 +22,9 @@ except ImportError:  # Windows has none: SQLite's own waiting is all there is
 
 IN_THE_QUEUE = 1.0
 """Seconds after which the queue is passed by: whoever stands at its head may be stopped, while turns go on."""
-LOOK_EVERY = 0.0005
-"""Seconds between two looks at a place that somebody holds: most transactions take some milliseconds."""
+LOOK_FIRST, LOOK_LAST = 0.0003, 0.002
+"""Seconds between two looks at a place that somebody holds, the first ones and the last: each look costs, and whoever
+holds it for long (a full batch takes some ten milliseconds) is looked at less often."""
 
 
 class TooLong(Exception):  # noqa: N818  reads as what it is
@@ -78,12 +79,14 @@ class Turns:
 
 def _lock(place: int, until: float) -> None:
     """Look until the place is free; a wait inside the kernel could not be ended when it takes too long."""
+    rest = LOOK_FIRST
     while True:
         try:
             fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if clock.monotonic() > until:
                 raise TooLong from None
-            time.sleep(LOOK_EVERY)
+            time.sleep(rest)
+            rest = min(rest * 1.5, LOOK_LAST)
         else:
             return

@@ -13,7 +13,11 @@ from andon.kit.clock import FixedClock
 from andon.paging import sending
 from andon.paging.models import Mirror, Page
 from andon.people.policy import Actor
+from andon.practice.words import WatchKind
 from andon.response.acknowledging import acknowledge
+from andon.watch.actions import create_watch, pause_watch
+from andon.watch.facts import WatchFacts
+from andon.watch.models import Watch
 from tests.support.cast import Cast
 from tests.support.listener import Listener, listening
 from tests.support.paging import Story, kinds, open_incident
@@ -189,6 +193,39 @@ def test_the_heartbeat_is_silent_when_the_auditor_has_stopped(story: Story, outs
     assert outside.heard == []
 
 
+def test_a_watch_that_stands_still_is_found_and_runs_and_one_that_is_late_is_said(story: Story, cast: Cast):
+    watch = create_watch(
+        WatchFacts(system=cast.credit_scorer, name="Errors", kind=WatchKind.ERROR_RATE, what="error"),
+        by=Actor.of(cast.omar),
+    )
+    story.run()
+    assert audit(story.time.now()).passed
+    Watch.objects.filter(pk=watch.pk).update(next_run_at=None)  # what must never happen
+    found = audit(story.time.now())
+    assert [(f.check, f.count, f.repaired) for f in found.findings] == [("watches_stand_still", 1, 1)]
+    assert audit(story.time.now()).passed
+    story.time.forward(timedelta(minutes=11))
+    assert "late_watches" in checks(story.time)
+    story.run()
+    assert audit(story.time.now()).passed
+    pause_watch(watch, by=Actor.of(cast.omar))
+    assert Watch.objects.get(pk=watch.pk).next_run_at is None
+    assert audit(story.time.now()).passed
+
+
+def test_after_a_clock_that_was_set_back_watches_run_at_once(story: Story, cast: Cast):
+    watch = create_watch(
+        WatchFacts(system=cast.credit_scorer, name="Errors", kind=WatchKind.ERROR_RATE, what="error"),
+        by=Actor.of(cast.omar),
+    )
+    story.run()
+    story.time.set(story.time.now() - timedelta(days=1))
+    assert "clock_set_back" in checks(story.time)
+    story.run()
+    watch.refresh_from_db()
+    assert watch.ran_at == story.time.now()
+
+
 def test_an_outside_that_does_not_answer_stops_nothing(story: Story, settings: object):
     settings.HEARTBEAT_URL = "http://127.0.0.1:1/"
     auditor = Auditor()
@@ -205,7 +242,7 @@ def test_each_check_is_answered_by_an_index(story: Story):
     ) as asked:
         audit(story.time.now())
     reads = [query["sql"] for query in asked.captured_queries if query["sql"].startswith("SELECT")]
-    assert len(reads) == 10  # nine checks, and whether Slack is set up
+    assert len(reads) == 12  # nine checks, two times of watches, and whether Slack is set up
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL scans small tables whatever the index; the plan is judged on SQLite")
     with connection.cursor() as cursor:

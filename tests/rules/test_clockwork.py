@@ -37,7 +37,7 @@ def look(time, *, minutes=0):
 
 
 def missing():
-    return Signal.objects.filter(integration__slug=own.SLUG, status="firing")
+    return Signal.objects.filter(integration__slug=own.ITSELF.slug, status="firing")
 
 
 def test_a_heartbeat_opens_nothing_and_is_missed_when_it_stays_away(monitor, cast, beat, time):
@@ -270,10 +270,10 @@ def test_andon_has_one_integration_of_its_own_that_is_shown_and_at_which_nothing
 ):
     look(time, minutes=6)
     row = Integration.objects.get(kind=own.KIND)
-    assert (row.slug, row.resolves_incidents, row.token_digest) == (own.SLUG, True, "")
+    assert (row.slug, row.resolves_incidents, row.token_digest) == (own.ITSELF.slug, True, "")
     omar = signed_in(cast.omar)
     assert omar.get("/integrations").status_code == 200
-    assert omar.get(f"/integrations/{own.SLUG}").status_code == 200
+    assert omar.get(f"/integrations/{own.ITSELF.slug}").status_code == 200
     assert omar.get(f"/signals/{missing().get().pk}").status_code == 200
     assert own.KIND not in adapters()
-    assert omar.post(f"/integrations/{own.SLUG}/token").status_code in {200, 302, 409}
+    assert omar.post(f"/integrations/{own.ITSELF.slug}/token").status_code in {200, 302, 409}

@@ -22,16 +22,19 @@ from andon.people.policy import Actor
 from andon.practice.grouping import RouteReason
 from andon.practice.lifecycle import UNRESOLVED, State, awaits_person
 from andon.practice.rules import LOOK_AGAIN
-from andon.response import routing
+from andon.response import alarms, routing
 from andon.rules.models import Heartbeat
 from andon.slack import actions as slack
 from andon.slack import queries as slack_queries
 from andon.slack.models import Job
+from andon.watch.actions.running import LEASE
+from andon.watch.models import Alarm, Watch
 
 SIGNAL_PATIENCE = timedelta(minutes=1)
 STEP_PATIENCE = timedelta(minutes=2)
 PAGE_PATIENCE = timedelta(minutes=2)
 SLACK_PATIENCE = timedelta(minutes=10)
+WATCH_PATIENCE = timedelta(minutes=10)
 SKEW = timedelta(minutes=1)
 """How far the clocks of two machines may differ before a time in the future is taken for a clock that was set back."""
 LEASE_PATIENCE = timedelta(minutes=2)
@@ -80,6 +83,8 @@ def audit(now: datetime) -> Audit:
         _signals_held_for_ever(now),
         _late_by_rule(now),
         _slack_falls_behind(now),
+        _watches_that_stand_still(now),
+        _late_watches(now),
     )
     found = Audit(now, tuple(finding for finding in checks if finding is not None))
     for finding in found.findings:
@@ -105,10 +110,19 @@ def _times_of_another_clock(now: datetime) -> Finding | None:
     early += due.filter(explained | ahead).update(route_at=now)
     longest = max(*mirroring.WAITS, sending.LEASE)
     early += Mirror.objects.filter(due_at__gt=now + longest + SKEW).update(due_at=now)
+    early += _watches_of_another_clock(now)
     slack.let_go(now)
     count = incidents + early
-    says = "The clock was set back: pages, steps or signals waited for times that lay too far ahead. They are due now."
+    says = "The clock was set back: what is due waited for times that lay too far ahead, pages or steps. It is due now."
     return Finding("clock_set_back", says, count, count) if count else None
+
+
+def _watches_of_another_clock(now: datetime) -> int:
+    """A watch that last ran in the future is due at once; its windows go on from where they were."""
+    rows = Watch.objects.filter(enabled=True, ended_at=None)
+    early = rows.filter(lease_until__gt=now + LEASE + SKEW).update(lease_until=None, lease_by="")
+    early += rows.filter(ran_at__gt=now + SKEW, next_run_at__gt=now).update(next_run_at=now, ran_at=now)
+    return early + Alarm.objects.filter(news_at__gt=now + alarms.REST + SKEW).update(news_at=now)
 
 
 def _silent_incidents(now: datetime) -> Finding | None:
@@ -200,3 +214,22 @@ def _slack_falls_behind(now: datetime) -> Finding | None:
     count = Job.objects.filter(due_at__lt=now - SLACK_PATIENCE).count()
     says = "Messages and channels in Slack have been due for more than ten minutes: what Slack shows is out of date."
     return Finding("slack_falls_behind", says, count) if count else None
+
+
+def _watches_that_stand_still(now: datetime) -> Finding | None:
+    """A watch that is on has a time at which it runs next: one without is blind, and says nothing of it."""
+    forgotten = Watch.objects.filter(enabled=True, ended_at=None, next_run_at=None)
+    count = forgotten.update(next_run_at=now)
+    if count:
+        wake.after_commit()
+    says = "Watches that are on had no time at which they run next. They run now."
+    return Finding("watches_stand_still", says, count, count) if count else None
+
+
+def _late_watches(now: datetime) -> Finding | None:
+    """Watches run, and incidents hear of their alarms, when it is due."""
+    before = now - WATCH_PATIENCE
+    late = Watch.objects.filter(next_run_at__lt=before).exclude(lease_until__gte=now - LEASE_PATIENCE).count()
+    count = late + Alarm.objects.filter(news_at__lt=before).count()
+    says = "Watches have been due for more than ten minutes: what they look for is found late."
+    return Finding("late_watches", says, count) if count else None

@@ -21,6 +21,7 @@ from andon.engine import beats, lines, locks
 from andon.engine.mirroring import Mirroring
 from andon.engine.modules import Auditor, Delivery, Escalation, Heartbeat, Module, Retention, Routing, Rules
 from andon.engine.telling import Telling
+from andon.engine.watching import READERS, Watching
 from andon.kit import clock, fence, ids, wake
 from andon.paging import adapters
 from andon.paging.sending import Find
@@ -223,6 +224,7 @@ def build(
     mirrors = Mirroring(name, find=find) if senders is None else Mirroring(name, find=find, tellers=senders)
     heartbeat = Heartbeat(lambda: watcher.last, beside=senders != 0)
     telling = Telling(name, find=find, beside=senders != 0)
+    watching = Watching() if senders is None else Watching(readers=min(senders, READERS))
     modules: list[Module] = [
         Routing(),
         Escalation(),
@@ -231,6 +233,7 @@ def build(
         slack,
         mirrors,
         telling,
+        watching,
         watcher,
         heartbeat,
         Retention(),

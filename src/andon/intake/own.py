@@ -1,5 +1,6 @@
 """What Andon says itself, as a sender among the others, and the end of signals whose sender says none."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -12,21 +13,46 @@ from andon.intake.recording import Heard, record
 from andon.kit import db, ids, wake
 from andon.practice.grouping import DedupReason
 
-SLUG: Final = "andon-itself"
 KIND: Final = "andon"  # no adapter has this name, so nothing can be sent to its address
 
 
-def say(*events: Event) -> None:
+@dataclass(frozen=True)
+class Voice:
+    """As whom Andon speaks: an integration that is made when it first does.
+
+    `resolves` is what its rule says at first; a lead may change that.
+    """
+
+    slug: str
+    name: str
+    resolves: bool
+    digest: str  # of no token
+
+
+ITSELF: Final = Voice("andon-itself", "Andon", resolves=True, digest="")
+"""Of heartbeats: the end of what it says is proof, so it resolves by rule."""
+WATCHES: Final = Voice("andon-watches", "Watches", resolves=False, digest="andon-watches")
+"""Of watches: that a measure is back says nothing of why, so a person resolves unless somebody decides otherwise."""
+
+
+def say(*events: Event, voice: Voice = ITSELF) -> Integration:
     """Record signals of Andon's own, through the same book-keeping as everybody's: doubles open nothing."""
+    sender = _sender(voice)
     body = msgspec.json.encode(list(events))
-    record([Heard(ids.new(), _sender().pk, body, "application/json", list(events))])
+    record([Heard(ids.new(), sender.pk, body, "application/json", list(events))])
     wake.after_commit()
+    return sender
 
 
-def _sender() -> Integration:
-    """Andon's own integration, made when it first speaks. The end of what it says is proof, so it resolves by rule."""
+def _sender(voice: Voice) -> Integration:
     sender, _ = Integration.objects.get_or_create(
-        slug=SLUG, defaults={"name": "Andon", "kind": KIND, "token_digest": "", "resolves_incidents": True}
+        slug=voice.slug,
+        defaults={
+            "name": voice.name,
+            "kind": KIND,
+            "token_digest": voice.digest,
+            "resolves_incidents": voice.resolves,
+        },
     )
     return sender
 

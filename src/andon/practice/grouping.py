@@ -278,13 +278,15 @@ def route(
         by_onset: Why its group is the one it is, where the time at which it began has decided that.
     """
     if open_incident:
-        return RouteDecision(RouteAction.JOIN, by_onset or RouteReason.INCIDENT_OPEN)
+        overlaps = by_onset is RouteReason.ONSETS_OVERLAP
+        return RouteDecision(RouteAction.JOIN, RouteReason.ONSETS_OVERLAP if overlaps else RouteReason.INCIDENT_OPEN)
     if resolved:
         return RouteDecision(RouteAction.RECORD, RouteReason.ENDED)
     if signal_severity is Severity.S5:
         return RouteDecision(RouteAction.RECORD, RouteReason.HAZARD)
     if has_system:
-        return RouteDecision(RouteAction.OPEN, by_onset or RouteReason.NO_INCIDENT_YET)
+        apart = by_onset is RouteReason.ONSETS_APART
+        return RouteDecision(RouteAction.OPEN, RouteReason.ONSETS_APART if apart else RouteReason.NO_INCIDENT_YET)
     if signal_severity is not None and UNROUTED_OPENS_FROM.worse_than(signal_severity):
         return RouteDecision(RouteAction.RECORD, RouteReason.UNROUTED_MINOR)
     return RouteDecision(RouteAction.OPEN, RouteReason.UNROUTED)

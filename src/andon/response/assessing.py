@@ -67,6 +67,29 @@ def score_harm(
     return _reassess(held, by)
 
 
+def prefill_harm(held: Incident, *, dimension: HarmDimension, value: int, evidence: str, by: Actor) -> None:
+    """Score a dimension by what was counted. What a person has scored stands, and the caller holds the incident."""
+    by_people = held.timeline.filter(kind="harm_scored", person__isnull=False, body__dimension=dimension)
+    if by_people.exists():
+        return
+    HarmScore.objects.create(incident=held, dimension=dimension, value=value, evidence=evidence, by=None)
+    record(held, "harm_scored", {"dimension": dimension, "value": value, "evidence": evidence}, by=by)
+    _reassess(held, by)
+
+
+def refine_onset(
+    held: Incident, *, low: datetime | None, onset: datetime, high: datetime | None, why: str, by: Actor
+) -> None:
+    """Estimate the onset again from data. What a person has estimated stands, and the caller holds the incident."""
+    if (held.onset_low, held.onset, held.onset_high) == (low, onset, high):
+        return
+    if held.timeline.filter(kind="onset_estimated", person__isnull=False).exists():
+        return
+    held.onset_low, held.onset, held.onset_high = low, onset, high
+    held.save(update_fields=["onset_low", "onset", "onset_high"])
+    _record_onset(held, why, by)
+
+
 @transaction.atomic
 def score_technical(incident: Incident, *, value: int | None, by: Actor) -> Classification:
     """Score the technical impact, T0 to T4, or take it back to “not assessed” with None."""
@@ -95,14 +118,14 @@ def estimate_onset(
         raise Invalid("The latest time lies before the estimate.", field="high")
     held.onset, held.onset_low, held.onset_high = onset, low, high
     held.save(update_fields=["onset", "onset_low", "onset_high"])
-    body = {
-        "onset": onset.isoformat(),
-        "low": low.isoformat() if low else None,
-        "high": high.isoformat() if high else None,
-        "why": why.strip(),
-    }
-    record(held, "onset_estimated", body, by=by)
+    _record_onset(held, why.strip(), by)
     return held
+
+
+def _record_onset(held: Incident, why: str, by: Actor) -> None:
+    times = {"onset": held.onset, "low": held.onset_low, "high": held.onset_high}
+    body = {name: at.isoformat() if at else None for name, at in times.items()}
+    record(held, "onset_estimated", {**body, "why": why}, by=by)
 
 
 @transaction.atomic

@@ -83,6 +83,8 @@ class Opening:
     technical: int | None = None
     description: str = ""
     onset: datetime | None = None
+    onset_low: datetime | None = None
+    onset_high: datetime | None = None
     restricted: bool = False
     kind: IncidentKind = IncidentKind.REAL
     because: str = ""
@@ -137,7 +139,9 @@ def _incident(
         severity=found.severity,
         severity_reason=found.reason,
         technical=opening.technical,
+        onset_low=opening.onset_low,
         onset=opening.onset,
+        onset_high=opening.onset_high,
         detected_at=opening.detected_at,
         chain=chain,
         protocol_slug=protocol.slug,

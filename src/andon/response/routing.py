@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from uuid import UUID
 
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
@@ -21,7 +22,7 @@ from andon.intake import actions as intake
 from andon.intake import queries as heard
 from andon.intake.actions import Routed
 from andon.intake.models import Integration, Signal
-from andon.kit import db, fence
+from andon.kit import clock, db, fence
 from andon.kit.together import together
 from andon.people.policy import Actor
 from andon.practice.grouping import RouteAction, RouteDecision, group_key, route
@@ -29,10 +30,12 @@ from andon.practice.lifecycle import UNRESOLVED
 from andon.practice.words import IncidentType
 from andon.registry.models import System
 from andon.response.opening import Opening, open_incidents, technical_from
+from andon.response.placing import Placed, placed
 from andon.response.resolving import resolve_by_rule
 from andon.response.ruling import Ruling, Turn
 from andon.rules import actions as rules
 from andon.rules.book import Read
+from andon.watch.actions import telling
 
 REST = timedelta(seconds=30)
 """How long signals are left alone that could not be routed."""
@@ -56,6 +59,7 @@ class Group:
     type_: IncidentType
     system: System | None
     integration: Integration
+    by_onset: Mapping[UUID, Placed] = field(default_factory=dict, compare=False)
 
 
 Batch = Sequence[tuple[Group, list[Signal]]]
@@ -130,12 +134,16 @@ def _known(keys: Iterable[str]) -> set[str]:
 
 def _grouped(signals: Iterable[Signal], ruling: Ruling, now: datetime, failures: list[Exception]) -> Batch:
     """The signals by group; those whose group cannot even be told rest."""
-    groups: dict[Group, list[Signal]] = defaultdict(list)
+    reads: list[Read] = []
     for signal in signals:
         try:
-            groups[_group_of(ruling.read(signal))].append(signal)
+            reads.append(ruling.read(signal))
         except Exception as error:  # noqa: BLE001  whatever it is, it is one signal's trouble and not the others'
             _put_aside([signal], error, now, failures)
+    by_onset = placed(reads)
+    groups: dict[Group, list[Signal]] = defaultdict(list)
+    for read in reads:
+        groups[_group_of(read, by_onset)].append(read.signal)
     return list(groups.items())
 
 
@@ -164,11 +172,13 @@ def _route_alone(one: tuple[Group, list[Signal]], *, ruling: Ruling, now: dateti
     return 0
 
 
-def _group_of(read: Read) -> Group:
+def _group_of(read: Read, by_onset: Mapping[UUID, Placed]) -> Group:
     """Where a signal belongs. One that has an incident already (its end, or a repeat) stays with it."""
     integration, incident = read.signal.integration, read.signal.incident
     if incident is not None:
         return Group(incident.group_key, incident.incident_type, incident.system, integration)
+    if alarm := by_onset.get(read.signal.pk):
+        return Group(alarm.key, alarm.type, alarm.system, integration, by_onset)
     return _belongs(integration, read.system, read.type)
 
 
@@ -228,6 +238,8 @@ def _route_groups(batch: Batch, *, ruling: Ruling) -> int:
         plans = _open_what_is_asked(plans, _unresolved(asking), ruling)
     intake.routed([routed for plan in plans for routed in plan.routed()])
     record_all([news for plan in plans for news in _news(plan)])
+    if alarms := [signal.pk for plan in plans for signal in plan.fresh if signal.pk in plan.group.by_onset]:
+        telling.joined(alarms, clock.now())
     for plan in plans:
         if plan.incident is not None and plan.ended and plan.group.integration.resolves_incidents:
             resolve_by_rule(plan.incident, integration=plan.group.integration, waits=ruling.held_open(plan.ended))
@@ -274,12 +286,15 @@ def _plan(group: Group, signals: Sequence[Signal], incident: Incident | None, tu
 
 def _decide(read: Read, group: Group, open_incident: object | None) -> RouteDecision:
     """What becomes of one signal; `open_incident` is the one of its group, or what is about to open it."""
-    return route(read.severity, group.system is not None, open_incident, resolved=not read.fires)
+    alarm = group.by_onset.get(read.signal.pk)
+    by_onset = alarm.reason if alarm else None
+    return route(read.severity, group.system is not None, open_incident, resolved=not read.fires, by_onset=by_onset)
 
 
 def _opening(group: Group, read: Read) -> Opening:
     """What is known of an incident that a signal opens."""
     signal = read.signal
+    alarm = group.by_onset.get(signal.pk)
     return Opening(
         title=signal.title,
         type_=group.type_,
@@ -290,6 +305,8 @@ def _opening(group: Group, read: Read) -> Opening:
         technical=technical_from(read.severity),
         description=signal.description,
         onset=signal.starts_at if signal.starts_at and signal.starts_at <= signal.first_at else None,
+        onset_low=alarm.onset_low if alarm else None,
+        onset_high=alarm.onset_high if alarm else None,
         because=f"signal from {group.integration.name}",
     )
 

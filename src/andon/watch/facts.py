@@ -174,6 +174,8 @@ class WatchFacts:
         if log is None:
             if said["measure"] in {Measure.DISTANCE, Measure.GAP}:
                 raise Invalid("This needs a decision log: pushed numbers hold no groups and no spread.", field="log")
+            if said["measure"] == Measure.MEAN and (said["low"] is None or said["high"] is None):
+                raise Invalid("A mean of pushed numbers needs the bounds that they lie between.", field="low")
             return
         if not said["what"] and said["measure"] not in {Measure.COUNT, Measure.GAP}:
             raise Invalid("Say what to count, such as status >= 500 or latency_ms.", field="what")

@@ -236,6 +236,11 @@ def _kept(detector: dict[str, Any], found: sequential.Progress) -> dict[str, Any
     }
 
 
+def figures(question: Question, windows: Sequence[Window]) -> list[tuple[int, float, float]]:
+    """Windows as the detector takes them: how many, their sum, and the sum of their squares."""
+    return [_figures(question, window) for window in windows]
+
+
 def _figures(question: Question, window: Window) -> tuple[int, float, float]:
     """A window as the detector takes it: a count is events in one unit of time, a mean lies between 0 and 1."""
     if question.measure is Measure.COUNT:

@@ -180,6 +180,24 @@ class WindowState(models.Model):
         return f"{self.window_start:%Y-%m-%d %H:%M} {self.segment}".strip()
 
 
+class Pushed(models.Model):
+    """A batch of numbers that was counted: sent again, it counts no second time. Forgotten after a while."""
+
+    watch = models.ForeignKey(Watch, on_delete=models.CASCADE, related_name="pushed", db_index=False)
+    instance = models.CharField(max_length=100)  # who counted, as it names itself
+    window_start = models.DateTimeField()  # of the batch's first window
+    sequence = models.PositiveBigIntegerField()
+    pushed_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["watch", "instance", "window_start", "sequence"], name="pushed_batch_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.instance} {self.sequence}"
+
+
 class Alarm(Row):
     """The detector's verdict that something has changed, with what it went by at that moment.
 
@@ -207,12 +225,20 @@ class Alarm(Row):
     affected = models.BigIntegerField(null=True, blank=True)  # rows beyond what was to be expected, since the onset
     drivers = models.JSONField(default=list, blank=True)
     plan = models.JSONField(default=dict)  # what the detector was asked: version, budget, baseline, tolerance
+    figures = models.JSONField(default=dict, blank=True)  # since the onset: `windows`, `n`, `total`, up to `until`
     signal = models.ForeignKey(Signal, null=True, blank=True, on_delete=models.SET_NULL, related_name="alarms")
     recovered_at = models.DateTimeField(null=True, blank=True)  # end of the window that decided so
 
+    # What its incident is told: due while `news_at` is set; `told` is what was said last, and of which incident.
+    news_at = models.DateTimeField(null=True, blank=True)
+    told = models.JSONField(null=True, blank=True)
+
     class Meta:
         ordering: ClassVar = ["-number"]
-        indexes: ClassVar = [models.Index(fields=["watch", "-raised_at"], name="alarm_of_watch")]
+        indexes: ClassVar = [
+            models.Index(fields=["watch", "-raised_at"], name="alarm_of_watch"),
+            models.Index(fields=["news_at"], condition=Q(news_at__isnull=False), name="alarm_news_due"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["watch"], condition=Q(recovered_at__isnull=True), name="alarm_one_open_a_watch"

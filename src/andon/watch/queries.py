@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
@@ -90,3 +91,25 @@ def progress(watch: Watch, now: datetime) -> float | None:
         return None
     whole = watch.window_of(now - watch.label_delay) - watch.began_at
     return min(1.0, (watch.read_until - watch.began_at) / whole) if whole else 1.0
+
+
+def alarms_of(signals: Sequence[UUID]) -> dict[UUID, Alarm]:
+    """By signal, the newest alarm that it speaks of: for the engine, which asks on nobody's behalf."""
+    rows = Alarm.objects.filter(signal__in=signals).select_related("watch").order_by("number")
+    return {alarm.signal_id: alarm for alarm in rows if alarm.signal_id is not None}
+
+
+def alarms_in(incidents: Sequence[UUID]) -> dict[UUID, list[Alarm]]:
+    """By incident, the alarms in it, oldest first: for the engine, and for whoever may see the incidents."""
+    found: dict[UUID, list[Alarm]] = {pk: [] for pk in incidents}
+    rows = Alarm.objects.filter(signal__incident__in=incidents).select_related("watch__system", "signal")
+    for alarm in rows.order_by("number"):
+        if alarm.signal is not None and alarm.signal.incident_id is not None:
+            found[alarm.signal.incident_id].append(alarm)
+    return found
+
+
+def alarms_with_news(now: datetime, limit: int) -> list[UUID]:
+    """Alarms of which their incidents are to hear something, longest waiting first: for the engine."""
+    rows = Alarm.objects.filter(news_at__lte=now).order_by("news_at")
+    return list(rows.values_list("pk", flat=True)[:limit])

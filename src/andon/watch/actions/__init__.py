@@ -1,6 +1,7 @@
 """Everything that changes decision logs and watches, and what the clockwork does with them."""
 
 from andon.watch.actions.logs import change_log, create_log, end_log
+from andon.watch.actions.pushing import push, push_metric
 from andon.watch.actions.running import claim, read, run_watch, settle
 from andon.watch.actions.watches import change_watch, create_watch, end_watch, pause_watch, resume_watch, run_soon
 
@@ -13,6 +14,8 @@ __all__ = [
     "end_log",
     "end_watch",
     "pause_watch",
+    "push",
+    "push_metric",
     "read",
     "resume_watch",
     "run_soon",

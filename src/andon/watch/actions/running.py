@@ -18,8 +18,9 @@ from django.db.models import Q
 from andon.kit import clock, db, fence, ids, wake
 from andon.kit.errors import Refused
 from andon.practice.words import Measure
+from andon.watch.actions import pushing, telling
 from andon.watch.actions.logs import place_of
-from andon.watch.actions.writing import judge_windows, write_windows
+from andon.watch.actions.writing import judge_windows, question_of, write_windows
 from andon.watch.kinds import KINDS
 from andon.watch.models import Watch
 from andon.watch.reading import Cells, Place, Unreadable, Wanted, looking
@@ -35,6 +36,11 @@ LIMIT: Final = 60.0
 LEASE: Final = timedelta(seconds=180)
 _RESTS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30))
 _GRACE: Final = timedelta(minutes=2)
+PUSHED_GRACE: Final = timedelta(minutes=3)
+AWAY: Final = timedelta(minutes=10)
+"""Not run for so long beyond its window, a watch of pushed numbers waits for what its senders kept meanwhile."""
+WAITS: Final = timedelta(minutes=5)
+"""So long."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ class Claim:
 class Reading:
     """What came of a claim: the windows from `since` to `until`, or in words why they could not be read.
 
-    `bins` are what was learnt about the spread of its values, where it keeps histograms.
+    `bins` are what was learnt about the spread of its values, where it keeps histograms. With `waits` nothing is read
+    yet, though there is something to read.
     """
 
     claim: Claim
@@ -61,6 +68,7 @@ class Reading:
     bins: Mapping[str, object] | None = None
     failure: str = ""
     says: str = ""
+    waits: bool = False
 
 
 def claim(now: datetime, limit: int) -> list[Claim]:
@@ -84,8 +92,7 @@ def read(one: Claim) -> Reading:
     watch, end = one.watch, _over(one.watch, one.now)
     try:
         if one.place is None:
-            begins = watch.read_until or watch.began_at or end
-            return Reading(one, begins, max(begins, end))
+            return _waited_for(one, end)
         begun = watch.read_until or _first(one, end)
         if begun is None:
             return Reading(one, says=f"The log “{one.place.name}” holds no rows yet.")
@@ -101,9 +108,28 @@ def read(one: Claim) -> Reading:
         return Reading(one, failure=str(error))
 
 
+def _waited_for(one: Claim, end: datetime) -> Reading:
+    """The windows of pushed numbers that are over. After a while in which nobody ran it, it waits for what comes late.
+
+    Senders keep what they could not tell while Andon was away; windows that only look empty are not silence.
+    """
+    watch = one.watch
+    begins = watch.read_until or watch.began_at
+    if begins is None:
+        return Reading(one, says="Nothing has been pushed yet.")
+    if watch.ran_at is not None and one.now - watch.ran_at > watch.length + watch.label_delay + AWAY:
+        return Reading(one, waits=True, says="It was not run for a while, and waits for numbers that come late.")
+    return Reading(one, begins, max(begins, end))
+
+
 def _over(watch: Watch, now: datetime) -> datetime:
     """The end of the last window that is over, and whose labels have had their time."""
-    return watch.window_of(now - watch.label_delay - min(_GRACE, watch.length / 10))
+    return watch.window_of(now - watch.label_delay - _grace(watch))
+
+
+def _grace(watch: Watch) -> timedelta:
+    """How long after its end a window is left alone: rows are written late, and pushed numbers come a minute later."""
+    return PUSHED_GRACE if watch.log_id is None else min(_GRACE, watch.length / 10)
 
 
 def _first(one: Claim, end: datetime) -> datetime | None:
@@ -174,9 +200,13 @@ def settle(reading: Reading, now: datetime) -> bool:
             watch.began_at = watch.began_at or reading.since
             if watch.log is not None:
                 write_windows(watch, reading.since, reading.until, reading.cells, now)
+            else:
+                pushing.fill(watch, reading.since, reading.until, now)
             watch.read_until = reading.until
-        more = judge_windows(watch, now)
-        watch.next_run_at = now if more or _over(watch, now) > (watch.read_until or now) else _next(watch, now)
+        more = judge_windows(watch, now) or _over(watch, now) > (watch.read_until or now)
+        watch.next_run_at = now + WAITS if reading.waits else now if more else _next(watch, now)
+        if not more:
+            telling.tell(watch, question_of(watch), now)
     watch.save()
     wake.after_commit()
     return True
@@ -192,7 +222,7 @@ def _failed(watch: Watch, why: str, now: datetime) -> None:
 
 def _next(watch: Watch, now: datetime) -> datetime:
     """When the next window will be over, with its labels."""
-    return _over(watch, now) + watch.length + watch.label_delay + min(_GRACE, watch.length / 10)
+    return _over(watch, now) + watch.length + watch.label_delay + _grace(watch)
 
 
 def run_watch(watch: Watch, *, now: datetime | None = None) -> Watch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,11 +9,13 @@ from andon.incidents.actions import next_number
 from andon.kit import wake
 from andon.practice.words import Direction, Measure
 from andon.watch import judging
+from andon.watch.actions import telling
 from andon.watch.judging import Question, Raised, Window
 from andon.watch.kinds import KINDS
 from andon.watch.models import EVERYTHING, Alarm, Watch, WindowState
 from andon.watch.reading import Cells
 from andon.watch.reading.cube import Tally
+from andon.watch.segments import segment_key
 
 JUDGED_AT_ONCE: Final = 2_000
 _FIGURES: Final = ("n", "total", "squares", "invalid", "doubled", "histogram", "counts")
@@ -58,11 +59,6 @@ def _by_state(watch: Watch, since: datetime, until: datetime, cells: Cells) -> d
     return found
 
 
-def segment_key(values: tuple[str | None, ...]) -> str:
-    """How a segment is written in a row: a JSON list of its values, in the order of the watch's columns."""
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
-
-
 def _figures(tally: Tally) -> dict[str, Any]:
     return {
         "n": tally.n,
@@ -96,6 +92,8 @@ def question_of(watch: Watch) -> Question:
 
 def judge_windows(watch: Watch, now: datetime) -> bool:
     """Let the detector see what it has not seen, with what follows; whether there is more than was done at once."""
+    if watch.read_until is None:
+        return False
     question = question_of(watch)
     rows = WindowState.objects.filter(watch=watch, segment=EVERYTHING, window_start__lt=watch.read_until)
     if watch.judged_until is not None:
@@ -113,7 +111,7 @@ def judge_windows(watch: Watch, now: datetime) -> bool:
         if verdict.raised is not None:
             _raise(watch, question, verdict.raised, now)
         if verdict.recovered is not None:
-            _recovered(watch, verdict.recovered)
+            telling.end(watch, verdict.recovered + watch.length, now)
         watch.detector["says"] = verdict.says
         windows = windows[verdict.seen :]
     return more
@@ -150,7 +148,3 @@ def _raise(watch: Watch, question: Question, raised: Raised, now: datetime) -> A
     alarm.save(force_insert=True)
     wake.after_commit()
     return alarm
-
-
-def _recovered(watch: Watch, window: datetime) -> None:
-    Alarm.objects.filter(watch=watch, recovered_at=None).update(recovered_at=window + watch.length)

@@ -1,0 +1,95 @@
+"""The engine's work for watches: logs are read beside the loop, and what they hold is judged and told in it.
+
+A warehouse that is slow or hangs holds up a reader and nothing else: no page waits for it. A few watches are read at
+once; the rest stay due. What came back is settled for a moment at a time, so that a thousand watches whose windows end
+at one instant do not keep a page waiting either.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from queue import SimpleQueue
+from typing import Final
+
+import structlog
+from django.db import InterfaceError, OperationalError
+
+from andon.kit import clock, db, fence, wake
+from andon.response.alarms import alarms_due
+from andon.watch import actions
+from andon.watch.actions.running import Claim, Reading
+
+READERS: Final = 2
+"""Logs that are read at once, in one process."""
+TURN: Final = 0.25
+"""Seconds for which what was read is settled before other work has its turn."""
+_log = structlog.get_logger(__name__)
+
+
+class Watching:
+    """Watches read what is new, alarm, and tell their incidents. With `readers=0` in the caller's thread, for tests."""
+
+    name = "watches"
+
+    def __init__(self, *, readers: int = READERS) -> None:
+        self._readers = readers
+        self._pool = ThreadPoolExecutor(readers, thread_name_prefix="read") if readers else None
+        self._reading = 0
+        self._read: SimpleQueue[Reading | None] = SimpleQueue()
+        self._unsettled: Reading | None = None
+
+    def run_once(self, now: datetime, limit: int) -> int:
+        """Settle what was read, read as much of what is due as goes at once, tell what is new."""
+        done = self._settle()
+        room = min(limit, self._readers - self._reading) if self._pool else limit
+        claims = actions.claim(now, room) if room > 0 else []
+        for claim in claims:
+            self._reading += 1
+            if self._pool:
+                self._pool.submit(self._read_beside, claim)
+            else:
+                self._read.put(actions.read(claim))
+        return done + len(claims) + (0 if self._pool else self._settle()) + alarms_due(now, limit)
+
+    def stop(self) -> None:
+        """Settle what was read. What is still being read is not waited for: it is due again when its lease ends."""
+        if self._pool:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._settle()
+
+    def _read_beside(self, claim: Claim) -> None:
+        """One log in a thread of its own; whatever becomes of it wakes the loop."""
+        reading: Reading | None = None
+        try:
+            reading = actions.read(claim)
+        except Exception:  # noqa: BLE001  nobody waits for the thread: what is not told here is told nowhere
+            _log.exception("a watch could not be read", watch=claim.watch.ref)
+        finally:
+            self._read.put(reading)
+            wake.engine.set()
+
+    def _settle(self) -> int:
+        """Write what came back, one watch a transaction. One that cannot be written is read again after its lease."""
+        done, ends = 0, clock.monotonic() + TURN
+        while (not self._read.empty() or self._unsettled) and clock.monotonic() < ends:
+            reading, self._unsettled = self._unsettled or self._next(), None
+            if reading is not None:
+                self._write(reading)
+            done += 1
+        return done
+
+    def _next(self) -> Reading | None:
+        self._reading -= 1
+        return self._read.get()
+
+    def _write(self, reading: Reading) -> None:
+        try:
+            actions.settle(reading, clock.now())
+        except fence.Closed:
+            raise  # a newer engine reads it again when the lease ends
+        except (OperationalError, InterfaceError) as error:
+            if not db.of_these_rows(error):
+                self._unsettled = reading  # the database is away: written when it is back, if still ours by then
+                raise
+            _log.warning("what a watch read lost a race and is read again", watch=reading.claim.watch.ref)
+        except Exception:  # noqa: BLE001  whatever is wrong with one watch must not hold up the others
+            _log.exception("what a watch read could not be written", watch=reading.claim.watch.ref)

@@ -1,0 +1,152 @@
+"""What an open alarm rests on, estimated again whenever more was read: onset, decisions since then, drivers.
+
+Everything comes from the windows that were kept; the log is not asked again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db.models import Count, Sum
+
+from andon.practice.words import Direction, Measure
+from andon.watch import judging
+from andon.watch.judging import Question, Window
+from andon.watch.models import EVERYTHING, Alarm, Watch, WindowState
+
+if TYPE_CHECKING:
+    from andon.detect.drivers import Driver
+
+MOST_WINDOWS: Final = 2_000
+"""Windows that an onset is looked for in, the newest ones."""
+MOST_DRIVERS: Final = 10
+Tallies = dict[str, tuple[float, ...]]
+_ESTIMATED: Final = frozenset({Measure.RATE, Measure.MEAN, Measure.COUNT})
+"""Measures whose windows add up, so that an onset can be estimated from their sums."""
+
+
+def refresh(alarm: Alarm, watch: Watch, question: Question) -> bool:
+    """Estimate anew what an open alarm rests on, in its fields; whether anything is other than it was."""
+    before = _state(alarm)
+    windows = _windows(watch)
+    if question.measure in _ESTIMATED and windows:
+        _estimate_onset(alarm, watch, question, windows)
+    if alarm.onset_at is not None:
+        _count(alarm, watch, question, [window for window in windows if window.start >= alarm.onset_at])
+        alarm.drivers = _drivers(watch, question, alarm.direction, alarm.onset_at)
+    return _state(alarm) != before
+
+
+def _state(alarm: Alarm) -> tuple[object, ...]:
+    onset = (alarm.onset_low, alarm.onset_at, alarm.onset_high, alarm.onset_shape)
+    return (*onset, alarm.observed, alarm.affected, alarm.drivers, alarm.figures)
+
+
+def _windows(watch: Watch) -> list[Window]:
+    """All rows by window, from where the watch last was normal; the newest of them, oldest first."""
+    rows = WindowState.objects.filter(
+        watch=watch,
+        segment=EVERYTHING,
+        window_start__gte=datetime.fromisoformat(watch.detector["since"]),
+        window_start__lt=watch.judged_until,
+    )
+    newest = rows.order_by("-window_start").values_list("window_start", "n", "total", "squares")
+    return [Window(*row) for row in newest[:MOST_WINDOWS]][::-1]
+
+
+def _estimate_onset(alarm: Alarm, watch: Watch, question: Question, windows: Sequence[Window]) -> None:
+    from andon.detect.onset import Onset, estimate
+    from andon.detect.sequential import Baseline
+    from andon.detect.sequential import Direction as Way
+    from andon.detect.sequential import Measure as Kind
+
+    known = watch.detector["baseline"]
+    at_alarm = [number for number, window in enumerate(windows) if window.start <= alarm.window_start]
+    figures = judging.figures(question, windows)
+    found = estimate(
+        [n for n, _, _ in figures],
+        [total for _, total, _ in figures],
+        Baseline(known["mean"], known["n"]),
+        measure=Kind(question.measure.value),
+        direction=Way(alarm.direction),
+        alarm=at_alarm[-1] if at_alarm else None,
+    )
+    if isinstance(found, Onset):
+        alarm.onset_low, alarm.onset_at, alarm.onset_high = (
+            windows[index].start for index in (found.low, found.at, found.high)
+        )
+        alarm.onset_shape = found.shape.value
+
+
+def _count(alarm: Alarm, watch: Watch, question: Question, since: Sequence[Window]) -> None:
+    """What came since the onset, and how much of it is beyond what was to be expected."""
+    n, total = sum(window.n for window in since), sum(window.total for window in since)
+    alarm.figures = {
+        "windows": len(since),
+        "n": n,
+        "total": total,
+        "until": (watch.judged_until or alarm.window_end).isoformat(),
+    }
+    if question.measure in {Measure.RATE, Measure.MEAN} and n:
+        alarm.observed = total / n
+    elif question.measure is Measure.COUNT and since:
+        alarm.observed = total / len(since)
+    alarm.affected = _beyond(alarm, question.measure, n, total, len(since))
+
+
+def _beyond(alarm: Alarm, measure: Measure, n: int, total: float, windows: int) -> int | None:
+    """Decisions beyond what was to be expected, or missing from it; None for what has no such count."""
+    if measure not in {Measure.RATE, Measure.COUNT}:
+        return None
+    expected = alarm.baseline * (windows if measure is Measure.COUNT else n)
+    return max(0, round(total - expected if alarm.direction == Direction.UP else expected - total))
+
+
+def _drivers(watch: Watch, question: Question, direction: str, onset: datetime) -> list[dict[str, Any]]:
+    """The segments that stand out since the onset, the surest first, with what they are compared with."""
+    from andon.detect.drivers import rank
+
+    if not watch.segments or question.measure not in _ESTIMATED:
+        return []
+    before = _tallies(watch, question, datetime.fromisoformat(watch.detector["since"]), onset)
+    since = _tallies(watch, question, onset, watch.judged_until or onset)
+    if not before or not since:
+        return []
+    ranked = rank(before, since, measure=question.measure.value, direction=direction)  # type: ignore[arg-type]
+    return [_driver(watch, one, before, since) for one in ranked[:MOST_DRIVERS]]
+
+
+def _driver(watch: Watch, one: Driver, before: Tallies, since: Tallies) -> dict[str, Any]:
+    segment = str(one.segment)
+    n, total = since.get(segment, (0, 0.0))[:2]
+    n_before, total_before = before.get(segment, (0, 0.0))[:2]
+    return {
+        "segment": dict(zip(watch.segments, json.loads(segment), strict=True)),
+        "excess": one.excess,
+        "lower": one.lower,
+        "rate_part": one.rate_part,
+        "mix_part": one.mix_part,
+        "n": n,
+        "total": total,
+        "n_before": n_before,
+        "total_before": total_before,
+    }
+
+
+def _tallies(watch: Watch, question: Question, since: datetime, until: datetime) -> Tallies:
+    """By segment what a stretch of time held; for counts `n` is the number of windows."""
+    rows = WindowState.objects.filter(watch=watch, window_start__gte=since, window_start__lt=until)
+    sums = (
+        rows.exclude(segment=EVERYTHING)
+        .values_list("segment")
+        .annotate(rows=Sum("n"), sum=Sum("total"), power=Sum("squares"), windows=Count("pk"))
+    )
+    if question.measure is Measure.COUNT:
+        windows = rows.filter(segment=EVERYTHING).count()
+        return {segment: (windows, total) for segment, _, total, _, _ in sums} if windows else {}
+    if question.measure is Measure.MEAN:
+        return {segment: (n, total, power) for segment, n, total, power, _ in sums}
+    return {segment: (n, total) for segment, n, total, _, _ in sums}

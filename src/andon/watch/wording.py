@@ -1,0 +1,111 @@
+"""What an alarm says, in words for a person: figures with what they are compared with, and never more than is known."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from andon.practice.words import Direction, Measure, WatchKind
+from andon.watch.kinds import KINDS
+from andon.watch.models import Alarm, Watch
+
+_NAMED: Final = 3
+_TIME: Final = "%Y-%m-%d %H:%M"
+
+
+def title(watch: Watch, alarm: Alarm) -> str:
+    """One line: what went which way, from what to what."""
+    went = "rose" if alarm.direction == Direction.UP else "fell"
+    to = f" to {figure(watch, alarm.observed)}" if alarm.observed is not None else ""
+    return f"{watch.name} {went}{to}, from {figure(watch, alarm.baseline)}"
+
+
+def figure(watch: Watch, value: float) -> str:
+    """A figure of what a watch measures: shares as per cent."""
+    if watch.measure in {Measure.RATE, Measure.GAP}:
+        return f"{value:.1%}" if value >= 0.0095 or value == 0 else f"{value:.2%}"  # noqa: PLR2004  two digits at least
+    return f"{value:,.4g}"
+
+
+def evidence(alarm: Alarm) -> str:
+    """What it rests on, with the denominators."""
+    watch, figures = alarm.watch, alarm.figures
+    if not figures:
+        return f"{title(watch, alarm)}."
+    since = f"since {_at(alarm.onset_at)}" if alarm.onset_at else "since the alarm"
+    counts = KINDS[WatchKind(watch.kind)].counts
+    match Measure(watch.measure):
+        case Measure.RATE:
+            said = (
+                f"{figures['total']:,.0f} of {figures['n']:,} {since} "
+                f"({figure(watch, alarm.observed or 0.0)}, {counts}); "
+                f"at {figure(watch, alarm.baseline)} as before, about {alarm.baseline * figures['n']:,.0f} "
+                "were to be expected"
+            )
+        case Measure.COUNT:
+            said = (
+                f"{figures['total']:,.0f} {counts} in {figures['windows']:,} windows {since}; "
+                f"at {figure(watch, alarm.baseline)} a window as before, about "
+                f"{alarm.baseline * figures['windows']:,.0f} were to be expected"
+            )
+        case _:
+            said = (
+                f"{figure(watch, alarm.observed or 0.0)} over {figures['n']:,} decisions {since}, "
+                f"{figure(watch, alarm.baseline)} before"
+            )
+    return f"{said}{_beyond(alarm)}."
+
+
+def _beyond(alarm: Alarm) -> str:
+    if alarm.affected is None:
+        return ""
+    what = "more" if alarm.direction == Direction.UP else "fewer"
+    return f": {alarm.affected:,} {what} so far"
+
+
+def onset(alarm: Alarm) -> str:
+    """When it began, as far as is known."""
+    if alarm.onset_at is None:
+        return "It is not known when it began."
+    how = f", {Alarm.Shape(alarm.onset_shape).label}" if alarm.onset_shape else ""
+    if alarm.onset_low is None or alarm.onset_high is None:
+        return f"It began about {_at(alarm.onset_at)}{how} ({alarm.watch.ref})."
+    return (
+        f"It began between {_at(alarm.onset_low)} and {_at(alarm.onset_high + alarm.watch.length)}, "
+        f"most likely at {_at(alarm.onset_at)}{how} (90% interval, {alarm.watch.ref})."
+    )
+
+
+def drivers(alarm: Alarm) -> str:
+    """The segments that stand out, as Markdown; empty where none does."""
+    rows = [f"- {segment_name(one['segment'])}: {_driver(alarm, one)}" for one in alarm.drivers[:_NAMED]]
+    return "\n".join(["Segments that stand out:", "", *rows]) if rows else ""
+
+
+def segment_name(segment: dict[str, Any]) -> str:
+    """A segment as people say it: `region = south, channel = web`."""
+    return ", ".join(f"{name} = {'(none)' if value is None else value}" for name, value in segment.items())
+
+
+def _driver(alarm: Alarm, one: dict[str, Any]) -> str:
+    watch = alarm.watch
+    if watch.measure == Measure.COUNT or not one["n"]:
+        return f"{one['total']:,.0f} since the onset"
+    before = f", {figure(watch, one['total_before'] / one['n_before'])} before" if one["n_before"] else ""
+    return f"{figure(watch, one['total'] / one['n'])} of {one['n']:,}{before}"
+
+
+def scale(alarm: Alarm) -> str:
+    """The evidence of a score of scale."""
+    return f"{alarm.ref}: {evidence(alarm)} Counted by machine, and still growing."
+
+
+def recovery(alarm: Alarm) -> str:
+    """What shows that it is over."""
+    at = f" by {_at(alarm.recovered_at)}" if alarm.recovered_at else ""
+    return (
+        f"windows since then are nearer to {figure(alarm.watch, alarm.baseline)} as before the onset than to "
+        f"{figure(alarm.watch, alarm.observed or 0.0)}; decided{at}."
+    )
+
+
+def _at(at: datetime) -> str:
+    return f"{at:{_TIME}} UTC"

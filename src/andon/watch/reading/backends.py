@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from andon.watch.reading.places import LogEngine, Place, Unreadable, files, may_reach
+from andon.watch.reading.places import SPARK_HERE, LogEngine, Place, Unreadable, files, may_reach
 
 _MEMORY: Final = "1GB"
 _PACKAGES: Final[Mapping[LogEngine, tuple[str, str]]] = {
@@ -22,10 +22,13 @@ _PACKAGES: Final[Mapping[LogEngine, tuple[str, str]]] = {
 class Session:
     """An open engine, and the table of the log on it."""
 
-    def __init__(self, engine: Any, table: Callable[[], Any], interrupt: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, engine: Any, table: Callable[[], Any], interrupt: Callable[[], None] | None = None, *, keep: bool = False
+    ) -> None:
         self.engine = engine
         self.table = table
         self._interrupt = interrupt
+        self._keep = keep
 
     def interrupt(self) -> None:
         """Break off what runs, where the engine can; called from another thread."""
@@ -33,8 +36,9 @@ class Session:
             self._interrupt()
 
     def close(self) -> None:
-        """Let go of the engine."""
-        self.engine.disconnect()
+        """Let go of the engine, unless it is to be found again: starting one takes it a minute."""
+        if not self._keep:
+            self.engine.disconnect()
 
 
 def open_at(place: Place, *, seconds: float) -> Session:
@@ -99,7 +103,8 @@ def _sqlite(place: Place, _seconds: float) -> Session:
 
     (path,) = files(place.source, field="source", name=place.name)[:1]
     con = ibis.sqlite.connect(path)
-    con.raw_sql("PRAGMA query_only = ON").close()
+    for pragma in ("query_only = ON", "case_sensitive_like = ON"):
+        con.raw_sql(f"PRAGMA {pragma}").close()
     return Session(con, lambda: _named(con, place), con.con.interrupt)
 
 
@@ -145,10 +150,10 @@ def _spark(place: Place, _seconds: float) -> Session:
 
     parts = urlsplit(place.source)
     builder = SparkSession.builder.appName("andon").config("spark.sql.session.timeZone", "UTC")
-    if parts.hostname and parts.hostname != "local":
+    if place.source != SPARK_HERE:
         builder = builder.remote(f"sc://{parts.hostname}:{parts.port or 15002}")
     con = ibis.pyspark.connect(builder.getOrCreate())
-    return Session(con, lambda: _named(con, place))
+    return Session(con, lambda: _named(con, place), keep=place.source == SPARK_HERE)
 
 
 def _by_url(place: Place, _seconds: float) -> Session:

@@ -8,7 +8,6 @@ it is additive. The same expression runs on every engine that Ibis speaks to.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -17,7 +16,7 @@ from typing import Any, Final
 from andon.kit.errors import Invalid
 from andon.practice.words import Measure
 from andon.watch.reading.connecting import opened
-from andon.watch.reading.expressions import build, column_of
+from andon.watch.reading.expressions import build, column_of, finite
 from andon.watch.reading.places import Place, Unreadable
 
 BINS: Final = 20
@@ -123,20 +122,19 @@ def expression(table: Any, wanted: Wanted) -> Any:
     names = [column_of(table.columns, name, field="segments") for name in wanted.segments]
     columns: dict[str, Any] = {"w": (seconds - _EPOCH_SECONDS) // length}
     columns |= {f"s{n}": rows[name] for n, name in enumerate(names)}
-    value = value_of(rows, wanted)
+    columns["v"] = value_of(rows, wanted)
+    groups: list[Any] = [name for name in columns if name != "v"]
+    if wanted.key:
+        again = rows.select(**columns, k=rows[column_of(table.columns, wanted.key, field="key")])
+        cut = again.group_by([*groups, "k"]).agg(v=row.v.max(), came=row.count())
+        held = {"rows": row.count(), "came": row.came.sum()}
+    else:
+        cut = rows.select(**columns)
+        held = {"rows": row.count()}
     if wanted.bins is not None:
-        columns["b"] = _bin(value, wanted)
+        # Over the finished value and not inside it: else each of 20 comparisons would compute the value anew.
+        groups.append(_bin(cut.v, wanted).name("b"))
     if wanted.measure is not Measure.DISTANCE:
-        columns["v"] = value
-    groups = [name for name in columns if name != "v"]
-    if wanted.key:
-        columns["k"] = rows[column_of(table.columns, wanted.key, field="key")]
-    cut = rows.select(**columns)
-    if wanted.key:
-        again = {"v": row.v.max()} if "v" in columns else {}
-        cut = cut.group_by([*groups, "k"]).agg(times=row.count(), **again)
-    held = {"rows": row.count(), "came": row.times.sum() if wanted.key else row.count()}
-    if "v" in columns:
         held |= {"n": row.v.count(), "total": row.v.sum(), "squares": (row.v * row.v).sum()}
     return cut.group_by(groups).agg(**held)
 
@@ -180,35 +178,48 @@ def value_of(rows: Any, wanted: Wanted) -> Any:
     import ibis
 
     if not wanted.what:
-        return ibis.literal(1.0)
+        return ibis.literal(1).cast("float64")
     found = build(wanted.what, rows)
     kind = found.type()
     match wanted.measure:
         case Measure.DISTANCE:
-            return found
+            return found if kind.is_string() else _named(found) if kind.is_boolean() else _number(found, wanted)
         case Measure.COUNT:
             met = found if kind.is_boolean() else found != 0
-            return met.fill_null(False).ifelse(1.0, 0.0)  # noqa: FBT003  SQL's three values
+            return met.fill_null(False).ifelse(1, 0).cast("float64")  # noqa: FBT003  SQL's three values
         case Measure.RATE if kind.is_boolean():
-            return found.cast("int64").cast("float64")
+            return _counted(found)
         case Measure.RATE if kind.is_numeric():
             number = found.cast("float64")
             return number.isin([0.0, 1.0]).ifelse(number, ibis.null("float64"))
+    return _number(found, wanted)
+
+
+def _named(found: Any) -> Any:
+    """A condition as the words true and false, which engines write differently."""
+    import ibis
+
+    return ibis.cases((found, "true"), (~found, "false"))
+
+
+def _counted(found: Any) -> Any:
+    """A condition as 1 and 0: not every engine casts one to a number."""
+    import ibis
+
+    return ibis.cases((found, 1), (~found, 0)).cast("float64")
+
+
+def _number(found: Any, wanted: Wanted) -> Any:
+    """A value as a number within its bounds; null where it is none."""
+    kind = found.type()
     if not (kind.is_numeric() or kind.is_boolean()):
         raise Invalid(
             f"“{wanted.what}” is {kind}, and a {wanted.measure.words} is made of numbers. "
             "Compare it with something, or name another column.",
             field="what",
         )
-    return _finite(found.cast("float64"), wanted)
-
-
-def _finite(number: Any, wanted: Wanted) -> Any:
-    """The number within its bounds; null where it is none. NaN is equal to itself on some engines, infinity on none."""
-    import ibis
-
-    held = number if wanted.low is None and wanted.high is None else number.clip(wanted.low, wanted.high)
-    return (number.abs() <= sys.float_info.max).ifelse(held, ibis.null("float64"))
+    known = _counted(found) if kind.is_boolean() else finite(found.cast("float64"))
+    return known if wanted.low is None and wanted.high is None else known.clip(wanted.low, wanted.high)
 
 
 def _bin(value: Any, wanted: Wanted) -> Any:
@@ -216,16 +227,14 @@ def _bin(value: Any, wanted: Wanted) -> Any:
     import ibis
 
     bins = wanted.bins or ()
-    kind = value.type()
-    if all(isinstance(edge, str) for edge in bins):
-        text = value if kind.is_string() else value.cast("string")
-        known = ibis.cases(*[(text == name, n) for n, name in enumerate(bins)], else_=BINS - 1)
-        return value.isnull().ifelse(ibis.null("int64"), known.cast("int64"))
-    if not (kind.is_numeric() or kind.is_boolean()):
-        raise Invalid(f"“{wanted.what}” is {kind} now; it was a number when its bins were made.", field="what")
-    number = _finite(value.cast("float64"), wanted)
-    found = ibis.cases(*[(number < edge, n) for n, edge in enumerate(bins)], else_=len(bins))
-    return number.isnull().ifelse(ibis.null("int64"), found.cast("int64"))
+    by_name, text = all(isinstance(edge, str) for edge in bins), value.type().is_string()
+    if by_name is not text:
+        raise Invalid(
+            f"“{wanted.what}” is {value.type()} now; it was another type when its bins were made.", field="what"
+        )
+    places = [(value == edge if text else value < edge, n) for n, edge in enumerate(bins)]
+    known = ibis.cases(*places, else_=BINS - 1 if text else len(bins))
+    return value.isnull().ifelse(ibis.null("int64"), known.cast("int64"))
 
 
 def collected(lines: Iterator[Sequence[dict[str, Any]]], wanted: Wanted, place: Place) -> Cells:
@@ -247,7 +256,7 @@ def collected(lines: Iterator[Sequence[dict[str, Any]]], wanted: Wanted, place: 
 
 
 def _tally(line: dict[str, Any], wanted: Wanted) -> Tally:
-    rows, came = int(line["rows"]), int(line["came"])
+    rows = int(line["rows"])
     found = line["b"] if wanted.bins is not None else None
     n = int(line["n"]) if "n" in line else (rows if found is not None else 0)
     tally = Tally(
@@ -255,7 +264,7 @@ def _tally(line: dict[str, Any], wanted: Wanted) -> Tally:
         total=float(line.get("total") or 0.0),
         squares=float(line.get("squares") or 0.0),
         invalid=rows - n,
-        doubled=came - rows,
+        doubled=int(line.get("came", rows)) - rows,
     )
     if wanted.bins is not None:
         tally.histogram = [0] * BINS

@@ -7,7 +7,8 @@ Ibis: no text of a person ever reaches an engine, and the same expression means 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from andon.kit.errors import Invalid
@@ -68,7 +69,7 @@ def _check(tree: Expr, field: str, depth: int) -> None:
         name = tree.name or type(tree).__name__
         raise Invalid(
             f"“{name}” is not taken in what to count. Use columns, numbers, texts in single quotes, = <> < > + - * / % "
-            "AND, OR, NOT, IN, BETWEEN, LIKE, IS NULL, CASE, COALESCE, NULLIF, ABS, ROUND, LOWER, UPPER, LENGTH, CAST.",
+            "AND, OR, NOT, IN, BETWEEN, LIKE, IS NULL, CASE, COALESCE, NULLIF, ABS, LOWER, UPPER, LENGTH.",
             field=field,
         )
     for child in tree.iter_expressions():
@@ -76,14 +77,10 @@ def _check(tree: Expr, field: str, depth: int) -> None:
 
 
 def _taken() -> frozenset[str]:
-    inner = {"Identifier", "If", "DataType", "Tuple"}
+    inner = {"Identifier", "If", "Tuple"}
     return frozenset({name for name in dir(_Builder) if name[:1].isupper()} | inner)
 
 
-_CASTS: Final[Mapping[str, str]] = {
-    "INT": "int64", "BIGINT": "int64", "DOUBLE": "float64", "FLOAT": "float64", "BOOLEAN": "boolean",
-    "TEXT": "string", "VARCHAR": "string",
-}  # fmt: skip
 _Node = Any  # a node of sqlglot, whose attributes are its own
 
 
@@ -105,7 +102,8 @@ class _Builder:
         name = node.name
         if node.args.get("table") is not None:
             raise Invalid(f"Write {name} without a table in front: it is a column of the log.", field=self._field)
-        return self._table[column_of(self._table.columns, name, field=self._field)]
+        column = self._table[column_of(self._table.columns, name, field=self._field)]
+        return finite(column) if column.type().is_floating() else column
 
     def Literal(self, node: _Node) -> Any:  # noqa: N802
         import ibis
@@ -232,9 +230,6 @@ class _Builder:
     def Abs(self, node: _Node) -> Any:  # noqa: N802
         return self.of(node.this).abs()
 
-    def Round(self, node: _Node) -> Any:  # noqa: N802
-        return self.of(node.this).round()
-
     def Lower(self, node: _Node) -> Any:  # noqa: N802
         return self.of(node.this).lower()
 
@@ -244,16 +239,20 @@ class _Builder:
     def Length(self, node: _Node) -> Any:  # noqa: N802
         return self.of(node.this).length()
 
-    def Cast(self, node: _Node) -> Any:  # noqa: N802
-        wanted = node.args["to"].this.name
-        if wanted not in _CASTS:
-            raise Invalid(f"CAST goes to {', '.join(sorted(_CASTS))}.", field=self._field)
-        return self.of(node.this).cast(_CASTS[wanted])
-
 
 def _truth(value: Any) -> Any:
     """A value as a condition: what is no boolean is true if it is not 0."""
     return value if value.type().is_boolean() or value.type().is_null() else value != 0
+
+
+def finite(number: Any) -> Any:
+    """The number; null for NaN and infinity.
+
+    NaN is greater than everything on one engine, compares with nothing on another and is null on a third.
+    """
+    import ibis
+
+    return (number.abs() <= sys.float_info.max).ifelse(number, ibis.null("float64"))
 
 
 def column_of(found: Any, name: str, *, field: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,16 +70,15 @@ def bins(place: Place, wanted: Wanted, *, seconds: float = 60.0) -> tuple[float,
     with opened(place, seconds=seconds) as log:
         rows = between(log.table, wanted)
         value = value_of(rows, wanted)
-        if value.type().is_string() or value.type().is_boolean():
-            text = rows.select(v=value.cast("string")).filter(ibis._.v.notnull())
+        if value.type().is_string():
+            text = rows.select(v=value).filter(ibis._.v.notnull())
             counted = text.group_by("v").agg(n=ibis._.count())
             top = counted.order_by(ibis.desc("n"), "v").limit(BINS - 1)
             found = [line["v"] for batch in log.rows(top, limit=BINS) for line in batch]
             if found:
                 return tuple(found)
         else:
-            number = value.cast("float64")
-            known = rows.select(v=number).filter(ibis._.v.abs() <= sys.float_info.max)
+            known = rows.select(v=value).filter(ibis._.v.notnull())
             ranked = known.mutate(place=ibis.ntile(BINS).over(order_by=ibis._.v))
             tops = ranked.group_by("place").agg(top=ibis._.v.max()).order_by("place")
             lines = [line["top"] for batch in log.rows(tops, limit=BINS) for line in batch]

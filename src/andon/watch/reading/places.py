@@ -41,6 +41,8 @@ SCHEMES: Final = {
     "bigquery": LogEngine.BIGQUERY,
     "snowflake": LogEngine.SNOWFLAKE,
 }
+SPARK_HERE: Final = "spark://local"
+"""Spark in this process, with whatever its own configuration knows of."""
 _DATABASE_FILES: Final = {
     ".sqlite": LogEngine.SQLITE,
     ".sqlite3": LogEngine.SQLITE,
@@ -157,10 +159,12 @@ def _listed(folders: Sequence[Path]) -> str:
 def may_reach(source: str) -> None:
     """Raise `TargetRefused` unless the host of a connection string is one that Andon calls; `Unreachable` if unknown.
 
-    BigQuery and Snowflake name no host of their own: their drivers call the vendor.
+    BigQuery and Snowflake name no host of their own: their drivers call the vendor. Whoever names no host is refused.
     """
     parts = urlsplit(source)
-    if parts.scheme in {"bigquery", "snowflake"} or not parts.hostname:
+    if parts.scheme in {"bigquery", "snowflake"} or source == SPARK_HERE:
         return
+    if not parts.hostname:
+        raise Invalid("The address names no host. It looks like scheme://user:password@host/database.", field="source")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     outbound.check(f"https://{host}:{parts.port or 443}/")

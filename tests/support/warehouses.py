@@ -1,0 +1,165 @@
+"""The same decisions in every engine, and what a reading of them must bring: run by itself for chdb and for Spark.
+
+    python -m tests.support.warehouses chdb|spark FOLDER      prints the aggregates as JSON
+
+What those two stand on is in an environment of its own (`make peers`), which is put behind ours.
+"""
+
+import json
+import os
+import sqlite3
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+SINCE = datetime(2026, 1, 5, tzinfo=UTC)
+HOURS = 12
+ROOT = Path(__file__).parents[2]
+COLUMNS = {
+    "happened": "timestamp", "id": "integer", "seg": "text", "old": "boolean", "x": "real", "err": "boolean",
+    "y": "integer", "day": "date",
+}  # fmt: skip
+
+
+def rows():
+    """Decisions with everything that engines differ over: nulls, NaN, infinity, booleans, dates, doubles."""
+    for n in range(4000):
+        x = float("nan") if n % 13 == 0 else float("inf") if n % 17 == 0 else None if n % 19 == 0 else (n % 1000) / 8
+        yield {
+            "happened": SINCE + timedelta(milliseconds=n * 9_770),
+            "id": n // 3,
+            "seg": None if n % 11 == 0 else f"s{n % 7} ö",
+            "old": n % 2 == 0,
+            "x": x,
+            "err": n % 50 == 0,
+            "y": None if n % 100 == 0 else n % 2,
+            "day": date(2026, 1, 5) + timedelta(days=n % 3),
+        }
+
+
+def wanted():
+    """Readings that between them use every measure, every kind of bin, and every node of the expressions."""
+    from andon.practice.words import Measure
+    from andon.watch.reading import Wanted
+
+    def ask(**changes):
+        given = {
+            "measure": Measure.RATE, "what": "err", "time": "happened", "window": timedelta(hours=1), "since": SINCE,
+            "until": SINCE + timedelta(hours=HOURS),
+        }  # fmt: skip
+        return Wanted(**given | changes)
+
+    edges = tuple(float(5 * edge) for edge in range(1, 20))
+    return {
+        "rate by two segments": ask(segments=("seg", "old")),
+        "rate by date": ask(what="case when x is null or x < 2 then 1 else 0 end", segments=("day",)),
+        "mean": ask(measure=Measure.MEAN, what="x", segments=("seg",)),
+        "mean within bounds, with its spread": ask(measure=Measure.MEAN, what="x", low=10.0, high=100.0, bins=edges),
+        "spread of a text": ask(measure=Measure.DISTANCE, what="seg", bins=("s0 ö", "s1 ö"), segments=("old",)),
+        "spread of a number": ask(measure=Measure.DISTANCE, what="x", bins=edges),
+        "spread of a boolean": ask(measure=Measure.DISTANCE, what="old", bins=("true", "false")),
+        "count of some": ask(measure=Measure.COUNT, what="y = 1 and seg like 's%'", only="x > 3"),
+        "count of all": ask(measure=Measure.COUNT, what=""),
+        "each key once": ask(key="id"),
+        "arithmetic": ask(measure=Measure.MEAN, what="x / y + coalesce(y, 2) * abs(-3) - id % 5"),
+        "logic": ask(what="x % 7 in (1, 2, 3) or lower(seg) = 's3 ö' and not (y between 0 and 0) or err is not true"),
+        "text": ask(measure=Measure.MEAN, what="length(upper(coalesce(null, 'abc'))) + nullif(y, 0)"),
+        "capitals": ask(what="seg like 'S%' or seg ilike 'S1 _' or upper(seg) like 'S2 _'"),
+        "case": ask(what="case seg when 's1 ö' then 1 when 's2 ö' then 0 end", only="seg <> 's5 ö'"),
+    }
+
+
+def plain(cells):
+    """Cells as JSON can hold them; sums to nine digits, since engines add up in an order of their own."""
+    return {
+        f"{start:%H} {json.dumps(segment)}": [
+            tally.n, float(f"{tally.total:.9g}"), float(f"{tally.squares:.9g}"), tally.invalid, tally.doubled,
+            tally.histogram,
+        ]
+        for (start, segment), tally in cells.tallies.items()
+    }  # fmt: skip
+
+
+def write_parquet(path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    types = {
+        "happened": pa.timestamp("us"), "id": pa.int64(), "seg": pa.string(), "old": pa.bool_(), "x": pa.float64(),
+        "err": pa.bool_(), "y": pa.int64(), "day": pa.date32(),
+    }  # fmt: skip
+    held = [{**row, "happened": row["happened"].replace(tzinfo=None)} for row in rows()]
+    parquet.write_table(pa.Table.from_pylist(held, schema=pa.schema(types)), path)
+
+
+def write_sqlite(path):
+    with sqlite3.connect(path) as con:
+        con.execute(f"create table decisions ({', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})")
+        places = ", ".join("?" * len(COLUMNS))
+        held = [
+            [f"{row['happened']:%Y-%m-%d %H:%M:%S.%f}", *list(row.values())[1:-1], row["day"].isoformat()]
+            for row in rows()
+        ]
+        con.executemany(f"insert into decisions values ({places})", held)
+    con.close()
+
+
+def write_postgresql(url):
+    import psycopg
+
+    types = COLUMNS | {"x": "double precision", "id": "bigint", "y": "bigint"}
+    with psycopg.connect(url, autocommit=True) as con:
+        con.execute("create schema if not exists risk")
+        con.execute("drop table if exists risk.decisions")
+        con.execute(f"create table risk.decisions ({', '.join(f'{name} {kind}' for name, kind in types.items())})")
+        with con.cursor() as cursor:
+            places = ", ".join(["%s"] * len(COLUMNS))
+            cursor.executemany(
+                f"insert into risk.decisions values ({places})",
+                [[row["happened"].replace(tzinfo=None), *list(row.values())[1:]] for row in rows()],
+            )
+
+
+def by_chdb(parquet):
+    """The very SQL that goes to a ClickHouse server, run by ClickHouse in this process."""
+    import ibis
+    from chdb.session import Session
+
+    from andon.watch.reading.cube import collected, expression
+    from andon.watch.reading.places import LogEngine, Place
+
+    table = ibis.table(ibis.duckdb.connect().read_parquet(str(parquet)).schema(), name="decisions")
+    place, found = Place("decisions", LogEngine.CLICKHOUSE, "decisions"), {}
+    with Session() as session:
+        session.query(f"create table decisions engine = Memory as select * from file('{parquet}', Parquet)")
+        for name, one in wanted().items():
+            sql = ibis.to_sql(expression(table, one), dialect="clickhouse")
+            lines = [json.loads(line) for line in str(session.query(sql, "JSONEachRow")).splitlines()]
+            found[name] = plain(collected(iter([lines]), one, place))
+    return found
+
+
+def by_spark(parquet):
+    """Spark in a Java of its own, opened as a log on it is."""
+    from pyspark.sql import SparkSession
+
+    from andon.watch.reading import Place, read
+    from andon.watch.reading.places import LogEngine
+
+    quiet = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2", "spark.log.level": "ERROR"}
+    builder = SparkSession.builder.master("local[1]")
+    for name, value in quiet.items():
+        builder = builder.config(name, value)
+    builder.getOrCreate().read.parquet(str(parquet)).createOrReplaceTempView("decisions")
+    place = Place("decisions", LogEngine.SPARK, "decisions", "spark://local")
+    return {name: plain(read(place, one)) for name, one in wanted().items()}
+
+
+if __name__ == "__main__":
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    site = next((ROOT / ".venv-peers" / "warehouses" / "lib").glob("python3*")) / "site-packages"
+    sys.path.append(str(site))
+    engine, folder = sys.argv[1:]
+    sys.stdout.write(
+        "\x1e" + json.dumps({"chdb": by_chdb, "spark": by_spark}[engine](Path(folder) / "decisions.parquet"))
+    )

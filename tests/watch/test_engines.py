@@ -1,0 +1,73 @@
+"""The same watch gives the same aggregates, whatever engine its log lies in."""
+
+import math
+
+import pytest
+
+from andon.watch.reading import Place, read
+from andon.watch.reading.places import LogEngine
+from tests.support import warehouses
+from tests.support.postgres import running_postgres
+
+WANTED = list(warehouses.wanted())
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lake")
+    warehouses.write_parquet(folder / "decisions.parquet")
+    warehouses.write_sqlite(folder / "decisions.sqlite")
+    return folder
+
+
+@pytest.fixture
+def on_files(lake, settings):
+    """What DuckDB reads of Parquet: what the others are held to."""
+    settings.LOG_DIRS = [lake]
+    place = Place("decisions", LogEngine.FILES, "decisions.parquet")
+    return lambda name: warehouses.plain(read(place, warehouses.wanted()[name]))
+
+
+def by_hand(name):
+    """One reading without any engine: rows in a loop."""
+    found = {}
+    for row in warehouses.rows():
+        key = f"{row['happened']:%H} []"
+        tally = found.setdefault(key, [0, 0.0, 0.0, 0, 0, None])
+        x = row["x"]
+        if name == "mean":
+            key = f"{row['happened']:%H} {warehouses.json.dumps([row['seg']])}"
+            found.pop(f"{row['happened']:%H} []", None)
+            tally = found.setdefault(key, [0, 0.0, 0.0, 0, 0, None])
+        if x is None or not math.isfinite(x):
+            tally[3] += 1
+        else:
+            tally[0], tally[1], tally[2] = tally[0] + 1, tally[1] + x, tally[2] + x * x
+    return {
+        key: [n, float(f"{total:.9g}"), float(f"{squares:.9g}"), *rest]
+        for key, (n, total, squares, *rest) in found.items()
+    }
+
+
+def test_files_hold_what_a_loop_over_the_rows_finds(on_files):
+    assert on_files("mean") == by_hand("mean")
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_sqlite_gives_what_files_give(on_files, name):
+    place = Place("decisions", LogEngine.SQLITE, "decisions", "decisions.sqlite")
+    found = warehouses.plain(read(place, warehouses.wanted()[name]))
+    assert found == on_files(name)
+    assert len(found) >= warehouses.HOURS - 1
+
+
+@pytest.mark.heavy
+def test_postgresql_gives_what_files_give(on_files, settings):
+    settings.ALLOW_PRIVATE_TARGETS = True
+    with running_postgres() as url:
+        if url is None:
+            pytest.skip("POSTGRESQL AS A LOG NOT TESTED: there is no server here")
+        warehouses.write_postgresql(url)
+        place = Place("decisions", LogEngine.POSTGRESQL, "risk.decisions", url)
+        for name, one in warehouses.wanted().items():
+            assert warehouses.plain(read(place, one)) == on_files(name), name

@@ -81,6 +81,16 @@ def problem(text: str, **more: Any) -> None:
     console(stderr=True).print(Text.assemble(("andon: ", "bold red"), text))
 
 
+def note(text: str) -> None:
+    """Something worth knowing about what was read, on stderr; it is no trouble."""
+    if to_machine():
+        sys.stderr.write(json.dumps({"note": text}, ensure_ascii=False) + "\n")
+        return
+    from rich.text import Text
+
+    console(stderr=True).print(Text.assemble(("note: ", "bold yellow"), text))
+
+
 def table(*columns: str, rows: Iterable[Sequence[Any]], empty: str) -> "RenderableType":
     """A plain table, or `empty` where there is no row."""
     from rich import box

@@ -1,0 +1,120 @@
+"""A watch over data that are already there: the same alarms as one observation after the other, in bounded memory."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from andon.detect import onset, replay, sequential
+from andon.detect.onset import Onset
+from andon.detect.replay import Replay
+from andon.detect.sequential import Baseline, Direction, Measure, Plan
+
+PLAN = Plan(Measure.RATE, Baseline(0.1), budget=200)
+
+
+def stream(seed: int, *parts: tuple[int, float]) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.concatenate([(rng.random(length) < rate).astype(float) for length, rate in parts])
+
+
+def slow(plan: Plan, values: np.ndarray) -> list[tuple[int, float]]:
+    """One observation after the other, starting again after each alarm."""
+    found, evidence = [], sequential.start(plan)
+    for index, value in enumerate(values):
+        progress = sequential.scan(plan, [value], evidence)
+        evidence = progress.evidence
+        if progress.alarm_at is not None:
+            found.append((index, float(progress.statistics[-1])))
+            evidence = sequential.start(plan)
+    return found
+
+
+@given(seed=st.integers(0, 1_000), rate=st.floats(0.05, 0.6), cuts=st.lists(st.integers(1, 400), max_size=5))
+@settings(max_examples=10, deadline=None)
+def test_pieces_of_any_size_give_the_alarms_of_single_observations(seed, rate, cuts):
+    values = stream(seed, (300, 0.1), (300, rate))
+    run = Replay(PLAN)
+    pieces = np.split(values, sorted(cuts))
+    found = [alarm for piece in pieces for alarm in run.take(piece)]
+    expected = slow(PLAN, values)
+    assert [alarm.index for alarm in found] == [index for index, _ in expected]
+    assert [alarm.statistic for alarm in found] == pytest.approx([statistic for _, statistic in expected], rel=1e-6)
+    assert run.taken == 600
+
+
+def test_the_onset_is_the_one_that_was_known_at_the_alarm():
+    values = stream(6, (2_000, 0.1), (1_000, 0.3))
+    first = next(iter(Replay(Plan(Measure.RATE, Baseline(0.1), 5_000)).take(values)))
+    seen = values[: first.index + 1]
+    assert first.onset == onset.estimate(np.ones(len(seen)), seen, Baseline(0.1), direction=first.direction)
+    assert first.onset.low <= 2_000 <= first.onset.high
+    assert first.direction is Direction.UP
+
+
+def test_alarms_of_one_change_name_one_onset():
+    values = stream(6, (2_000, 0.1), (1_000, 0.3))
+    alarms = list(Replay(Plan(Measure.RATE, Baseline(0.1), 5_000)).take(values))
+    assert len(alarms) > 3
+    assert all(alarm.onset.low <= 2_000 <= alarm.onset.high for alarm in alarms)
+    assert alarms[-1].onset.high - alarms[-1].onset.low < alarms[0].onset.high - alarms[0].onset.low
+
+
+def test_reference_rows_are_not_tested_and_hold_no_onset():
+    values = stream(5, (500, 0.5), (1_000, 0.1), (400, 0.4))
+    alarms = list(Replay(Plan(Measure.RATE, Baseline(0.1, 500), 1_000), skip=500).take(values))
+    assert alarms
+    assert all(alarm.index >= 1_500 and alarm.onset.low >= 500 for alarm in alarms)
+
+
+def test_groups_that_drive_it_are_named_by_number():
+    rng = np.random.default_rng(2)
+    groups = rng.integers(0, 4, 6_000)
+    rates = np.where((np.arange(6_000) >= 4_000) & (groups == 2), 0.5, 0.1)
+    values = (rng.random(6_000) < rates).astype(float)
+    alarm = next(iter(Replay(Plan(Measure.RATE, Baseline(0.1), 10_000)).take(values, groups)))
+    assert [driver.segment for driver in alarm.drivers] == [2]
+
+
+def test_windows_count_their_units():
+    counts = np.random.default_rng(1).binomial(50, np.r_[np.full(100, 0.1), np.full(30, 0.25)]).astype(float)
+    groups = np.arange(130) % 2
+    alarm = next(iter(Replay(Plan(Measure.RATE, Baseline(0.1), 1_000), units=50).take(counts, groups)))
+    expected = sequential.advance(Plan(Measure.RATE, Baseline(0.1), 1_000), sequential.Evidence(), [50] * 130, counts)
+    assert alarm.index == expected.alarm_at
+    assert alarm.onset.low <= 100 <= alarm.onset.high
+
+
+def test_memory_is_bounded_and_older_observations_stay_in_the_sums(monkeypatch):
+    monkeypatch.setattr(replay, "RECENT", 1 << 11)
+    monkeypatch.setattr(replay, "FINE", 1 << 9)
+    monkeypatch.setattr(replay, "BLOCK", 1 << 5)
+    rng = np.random.default_rng(7)
+    values = stream(4, (9_000, 0.02), (400, 0.3))
+    groups = (rng.random(len(values)) < 0.3).astype(np.int64)
+    plan = Plan(Measure.RATE, Baseline(0.02), 10**6)
+    bounded = Replay(plan, skip=100)
+    cuts = [50, 3_000, 3_001, 9_100]
+    pieces = zip(np.split(values, cuts), np.split(groups, cuts), strict=True)
+    found = [alarm for piece, codes in pieces for alarm in bounded.take(piece, codes)]
+    assert len(bounded._past.values) == (1 << 12) + (1 << 5)
+    alarm = found[0]
+    assert isinstance(alarm.onset, Onset)
+    first, total = bounded._past.windows(100)
+    n = np.diff(np.append(first, bounded.taken))
+    assert n.sum() == len(values) - 128  # the first whole block after what is skipped
+    assert total.sum() == values[128:].sum()
+    assert (np.diff(first) > 0).all()
+    before, since = bounded._past.tallies(9_000, 1)
+    assert sum(tally[0] for tally in before.values()) == 9_000
+    assert sum(tally[1] for tally in since.values()) == values[9_000:].sum()
+    assert alarm.onset.low <= 9_000 <= alarm.onset.high
+
+
+def test_a_value_that_cannot_be_is_refused():
+    with pytest.raises(ValueError, match="0 or 1"):
+        list(Replay(PLAN).take([0, 1, 0.5]))
+
+
+def test_nothing_gives_nothing():
+    assert list(Replay(PLAN).take([])) == []

@@ -11,7 +11,7 @@ before among the recent observations and all older ones together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -34,6 +34,14 @@ RECENT: Final = 1 << 20
 """Observations kept one by one."""
 FIRST, MOST = 512, 1 << 16
 """Observations given to the detector at once: few after an alarm, since the next may be near, then ever more."""
+
+AS_DRIVEN: Final[Mapping[Measure, Literal["rate", "mean", "count"]]] = {
+    Measure.RATE: "rate",
+    Measure.MEAN: "mean",
+    Measure.COUNT: "count",
+    Measure.SCORE: "mean",
+}
+"""How groups are compared for each measure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +128,7 @@ class Replay:
         if grouped and isinstance(began, Onset):
             before, since = self._past.tallies(began.at, self.units)
             way: Literal["up", "down"] = "down" if direction is Direction.DOWN else "up"
-            found = drivers.rank(before, since, measure=self.plan.measure.value, direction=way)
+            found = drivers.rank(before, since, measure=AS_DRIVEN[self.plan.measure], direction=way)
         return Alarm(self.taken - 1, began, statistic, threshold, direction, tuple(found))
 
     def _onset(self, first: Integers, total: Floats, direction: Direction, raised: int | None) -> Onset | Unknown:

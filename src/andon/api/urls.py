@@ -13,6 +13,7 @@ from andon.registry import api as registry
 from andon.response import api as response
 from andon.reviews import api as reviews
 from andon.rules import api as rules
+from andon.watch import points_api as points
 
 api = HouseAPI(
     title="Andon",
@@ -38,6 +39,8 @@ for prefix, router in (
     ("/oncall", registry.oncall),
     ("/oncall", oncall.feeds),
     ("/systems", registry.systems),
+    ("/systems", points.systems),
+    ("/watches", points.watches),
     ("/components", registry.components),
     ("/signals", intake.signals),
     ("/integrations", intake.integrations),

@@ -31,6 +31,7 @@ class Area(StrEnum):
     ONCALL = "oncall"
     PEOPLE = "people"
     REVIEWS = "reviews"
+    POINTS = "points"
 
 
 SCOPES: Final[tuple[str, ...]] = tuple(f"{area}:{way}" for area in Area for way in ("read", "write"))

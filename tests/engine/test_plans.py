@@ -69,7 +69,7 @@ def test_nothing_due_is_found_without_reading_a_whole_table(many: Incident, time
         "audit": lambda: audit(time.now()),
         "steps": lambda: escalating.escalate_due(time.now(), 100),
         "routing": lambda: heard.take_due(time.now(), 1000),
-        "ahead": lambda: heard.first_of_each_sort(time.now()),
+        "ahead": lambda: heard.sorts_due(time.now()),
         "claim": lambda: sending.claim(time.now(), 100, "one"),
     }
     with CaptureQueriesContext(connection) as asked:

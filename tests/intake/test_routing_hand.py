@@ -64,13 +64,20 @@ def test_news_that_comes_after_it_was_read_keeps_it_due(sender, cast, time, news
     assert [signal.pk for signal in queries.take_due(clock.now(), 9)] == [taken.pk]
 
 
-def test_behind_a_storm_the_first_of_each_sort_are_found(sender, cast, time):
+def test_behind_a_storm_each_sort_of_what_is_due_is_found(sender, cast, time):
     for key in range(8):
         hear(sender, f"storm-{key}")
     hear(sender, "other-a", system_hint="another")
     hear(sender, "other-b", type_hint="safety")
-    found = [(one.system_hint, one.type_hint) for one in queries.first_of_each_sort(clock.now())]
-    assert found == [("", "")] * queries.FIRST_OF_A_SORT + [("another", ""), ("", "safety")]
+    found = queries.sorts_due(clock.now())
+    assert [(one.system_hint, one.type_hint, one.fresh, one.count) for one in found] == [
+        ("", "", True, 8),
+        ("another", "", True, 1),
+        ("", "safety", True, 1),
+    ]
+    assert [one.oldest for one in found] == [
+        Signal.objects.get(fingerprint=key).pk for key in ("storm-0", "other-a", "other-b")
+    ]
 
 
 def test_a_signal_is_about_the_system_it_names_else_its_senders(sender, cast):

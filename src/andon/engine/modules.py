@@ -3,8 +3,9 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 import structlog
@@ -33,9 +34,14 @@ AUDIT_EVERY = timedelta(minutes=1)
 FORGET_EVERY = timedelta(hours=1)
 HEARTBEAT_DEADLINE = 5.0
 SIGNALS_A_PIECE = 10
-"""How many signals count as one piece of work."""
+"""How many signals count as one piece of work, at most."""
+FEWEST_SIGNALS_A_PIECE = 2
+ROUTING_TURN = 0.2
+"""Seconds that one turn of routing is meant to take: as long may the page of an incident wait that comes meanwhile."""
 DELIVERY_TURN = 1.0
 """Seconds for which pages are sent before other work has its turn again."""
+COMING_BACK = 0.02
+"""Seconds to wait for pages on the wire while others are due: a quick channel has taken them all by then."""
 SENDERS = 64
 """Pages on the wire at once, in one process."""
 Sent = tuple[Page, Receipt]
@@ -55,13 +61,27 @@ class Module(Protocol):
 
 
 class Routing:
-    """Signals find their incident."""
+    """Signals find their incident: as many at once as one turn has time for, on this machine and with these rules.
+
+    With `turn=None` always as many as there may be, however long that takes: for simulations, which are repeated.
+    """
 
     name = "routing"
 
+    def __init__(self, turn: float | None = ROUTING_TURN) -> None:
+        self._turn = turn
+        self._at_once = SIGNALS_A_PIECE
+
     def run_once(self, now: datetime, limit: int) -> int:
         """Route what is due; signals are many and small beside other work."""
-        return route_due(now, limit * SIGNALS_A_PIECE)
+        started = clock.monotonic()
+        done = route_due(now, limit * self._at_once)
+        took = clock.monotonic() - started
+        if self._turn is not None and took > self._turn:
+            self._at_once = max(FEWEST_SIGNALS_A_PIECE, self._at_once // 2)
+        elif self._turn is not None and took < self._turn / 2:
+            self._at_once = min(SIGNALS_A_PIECE, self._at_once * 2)
+        return done
 
     def stop(self) -> None:
         """Nothing runs beside the loop."""
@@ -115,7 +135,8 @@ class Delivery:
     def run_once(self, now: datetime, limit: int) -> int:
         """Settle what has come back, claim as many due pages as can be sent at once, and send them.
 
-        Again for a moment while that makes room for more: in a storm pages are many, and each is quickly sent.
+        Again for a moment while that makes room for more: in a storm pages are many, and each is quickly sent. Other
+        work would keep the senders' threads from their processor meanwhile.
         """
         done, ends = 0, clock.monotonic() + DELIVERY_TURN
         while True:
@@ -127,7 +148,7 @@ class Delivery:
                 for page, ready in zip(batch, sending.prepare(batch, self._find), strict=True):
                     self._dispatch(page, ready)
             done += len(pages)
-            if not pages or not self._pool or clock.monotonic() > ends:
+            if not self._pool or clock.monotonic() > ends or not (self._come_back() or pages):
                 return done
 
     def stop(self) -> None:
@@ -157,12 +178,22 @@ class Delivery:
         finally:
             wake.engine.set()
 
+    def _come_back(self) -> bool:
+        """Wait for the pages on the wire, for a moment; whether any have come back."""
+        until = clock.monotonic() + COMING_BACK
+        while len(self._wire) and (left := until - clock.monotonic()) > 0:
+            with suppress(Empty):
+                self._came_back(self._receipts.get(timeout=left))
+        return bool(self._to_settle)
+
+    def _came_back(self, back: Sent) -> None:
+        self._to_settle.append(back)
+        self._wire.remove(back[0])
+
     def _settle(self) -> int:
         """Write what became of the pages that have come back, together; returns how many those were."""
         while not self._receipts.empty():
-            back = self._receipts.get()
-            self._to_settle.append(back)
-            self._wire.remove(back[0])
+            self._came_back(self._receipts.get())
         done = len(self._to_settle)
         if not done:
             return 0

@@ -1,12 +1,13 @@
 """Reads of what was heard."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Window
-from django.db.models.functions import Coalesce, RowNumber
+from django.db.models import BooleanField, CharField, Count, ExpressionWrapper, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Cast, Coalesce
 
 from andon.intake.models import Delivery, Integration, Signal
 from andon.intake.policy import may_see_bodies, visible_signals
@@ -16,12 +17,11 @@ from andon.people.policy import Actor
 from andon.practice.hearing import Heard, Hearing, hearing
 from andon.registry.models import ChangeEvent, System
 
-FIRST_OF_A_SORT = 3
-"""How many signals of a group are taken ahead of the others: enough to name them on the timeline."""
+T = TypeVar("T")
 COUNTED = 10_000
 """From how many requests of an hour on they are no longer counted: a page must not wait for a storm's."""
-MOST_FIRST = 20_000
-"""How many are looked at for that."""
+MOST_SORTS = 20_000
+"""How many sorts of due signals are told apart in one round."""
 
 
 def find_system(integration: Integration, hint: str, named: Mapping[str, System] | None = None) -> System | None:
@@ -38,17 +38,43 @@ def find_system(integration: Integration, hint: str, named: Mapping[str, System]
 def systems_named(hints: Iterable[str]) -> dict[str, System]:
     """The systems that names stand for, in one query; names that are not in the register are left out."""
     wanted = {hint for hint in hints if hint}
-    found = {system.slug: system for system in System.objects.filter(slug__in=wanted | {h.lower() for h in wanted})}
-    each = {hint: found.get(hint) or found.get(hint.lower()) for hint in wanted}
-    return {hint: system for hint, system in each.items() if system is not None}
+    return _by_name(wanted, {system.slug: system for system in _named(wanted)})
 
 
-def take_due(now: datetime, limit: int) -> list[Signal]:
+def keys_of_systems_named(hints: Iterable[str]) -> dict[str, UUID]:
+    """As `systems_named`, their keys alone: for a storm that names hundreds."""
+    wanted = {hint for hint in hints if hint}
+    return _by_name(wanted, dict(_named(wanted).values_list("slug", "pk")))
+
+
+def _named(hints: set[str]) -> QuerySet[System]:
+    """A name that is not in the register as it stands is looked for in small letters."""
+    return System.objects.filter(slug__in=hints | {hint.lower() for hint in hints})
+
+
+def _by_name(hints: set[str], found: Mapping[str, T]) -> dict[str, T]:
+    each = {hint: found.get(hint) or found.get(hint.lower()) for hint in hints}
+    return {hint: one for hint, one in each.items() if one is not None}
+
+
+def more_are_due(now: datetime, limit: int) -> bool:
+    """Whether more signals than so many are due for routing: one look at the front of the index."""
+    return _due(now).order_by("route_at")[limit : limit + 1].values_list("pk").exists()
+
+
+def take_due(now: datetime, limit: int, *, about: Collection[str] | None = None, lean: bool = False) -> list[Signal]:
     """Up to `limit` signals that are due for routing, oldest first; the caller's until its transaction ends.
 
     Those that somebody else holds are left out. A crash undoes the transaction, and they are due as before.
+
+    Args:
+        now: The present.
+        limit: The most.
+        about: What they say of their system (`Sort.system_hint`), to take those of few incidents; None: any.
+        lean: Leave in the database what only a rule, or an incident that opens, asks for.
     """
-    return list(_taken(_due(now).order_by("route_at", "pk"))[:limit])
+    rows = _due(now) if about is None else _due(now).filter(system_hint__in=about)
+    return list(_taken(rows.order_by("route_at", "pk"), lean=lean)[:limit])
 
 
 def take(keys: Iterable[UUID], now: datetime) -> list[Signal]:
@@ -56,31 +82,49 @@ def take(keys: Iterable[UUID], now: datetime) -> list[Signal]:
     return list(_taken(_due(now).filter(pk__in=set(keys)).order_by("pk")))
 
 
-def _taken(rows: QuerySet[Signal]) -> QuerySet[Signal]:
+_NOT_ASKED = (
+    "created_at",
+    "episode",
+    "past_episodes",
+    "ended_before",
+    "first_delivery",
+    "last_delivery",
+    "leased_until",
+)
+_SELDOM_ASKED = ("resolved_at", "dedup_reason", "description", "url", "labels", "starts_at")
+
+
+def _taken(rows: QuerySet[Signal], *, lean: bool = False) -> QuerySet[Signal]:
     """Held, with integration, system and incident, each read once however many signals share it."""
     shared = rows.prefetch_related("integration__system", "incident__system")
-    return db.lock_free(shared.defer("past_episodes", "ended_before", "first_delivery", "last_delivery"))
+    return db.lock_free(shared.defer(*_NOT_ASKED, *(_SELDOM_ASKED if lean else ())))
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A due signal without an incident, by what its sender says of where it belongs."""
+class Sort:
+    """Due signals that say the same of where they belong: how many, and the oldest; `fresh` have no incident yet."""
 
-    signal: UUID
     integration: UUID
     system_hint: str
     type_hint: str
+    fresh: bool
+    count: int
+    oldest: UUID
 
 
-def first_of_each_sort(now: datetime) -> list[Waiting]:
-    """Of all due signals without an incident that say the same of where they belong, the oldest few; oldest first.
+def sorts_due(now: datetime) -> list[Sort]:
+    """What sorts of signals are due for routing; the one whose oldest signal is the oldest comes first.
 
     One pass over the index of what is due. What opens an incident is found by it behind a storm of what joins one.
     """
-    sort = ["integration", "system_hint", "type_hint"]
-    place = Window(RowNumber(), partition_by=sort, order_by="pk")
-    fresh = _due(now).filter(incident__isnull=True).annotate(place=place).filter(place__lte=FIRST_OF_A_SORT)
-    return [Waiting(*row) for row in fresh.order_by("pk").values_list("pk", *sort)[:MOST_FIRST]]
+    sort = ["integration", "system_hint", "type_hint", "fresh"]
+    fresh = ExpressionWrapper(Q(incident__isnull=True), output_field=BooleanField())
+    oldest = Min(Cast("pk", CharField()))  # PostgreSQL has no least UUID; their text is in the same order
+    found = _due(now).order_by().annotate(fresh=fresh).values_list(*sort).annotate(count=Count("pk"), oldest=oldest)
+    return [
+        Sort(integration, system_hint, type_hint, fresh, count, UUID(first))
+        for integration, system_hint, type_hint, fresh, count, first in found.order_by("oldest")[:MOST_SORTS]
+    ]
 
 
 def _due(now: datetime) -> QuerySet[Signal]:

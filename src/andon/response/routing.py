@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from uuid import UUID
 
 import structlog
@@ -22,6 +23,7 @@ from andon.intake import actions as intake
 from andon.intake import queries as heard
 from andon.intake.actions import Routed
 from andon.intake.models import Integration, Signal
+from andon.intake.queries import Sort
 from andon.kit import clock, db, fence
 from andon.kit.together import together
 from andon.people.policy import Actor
@@ -41,10 +43,12 @@ REST = timedelta(seconds=30)
 """How long signals are left alone that could not be routed."""
 OPENED_AT_ONCE = 100
 """Groups without an incident that are routed in one transaction."""
+STORM = 100
+"""With more signals due than these, what opens incidents is looked for behind what merely joins some."""
 PATIENCE = timedelta(seconds=2)
 """How long signals that join an incident wait for others to open theirs before some are let in between."""
-JOINED_BESIDE = 20
-"""Groups whose waiting signals are let in between in one transaction."""
+JOINED_BESIDE = 50
+"""Signals that have waited so long and are let in between in one transaction."""
 TRIES = 3  # for a group that loses a race against another writer
 NAMED = 3  # titles that a joining entry names before it counts the rest
 
@@ -75,11 +79,12 @@ def route_due(now: datetime, limit: int) -> int:
     with transaction.atomic():
         fence.hold()
         rules.hold_still()
-        taken = _take_up(now, limit)
+        ruling = Ruling(now)
+        taken, storm = _take_up(now, limit, ruling)
         if not taken:
             return 0
-        ruling = Ruling(taken, now)
-        batch = _of_this_round(_grouped(taken, ruling, now, failures), now, storm=len(taken) >= limit)
+        ruling.about(taken)
+        batch = _of_this_round(_grouped(taken, ruling, now, failures), now, storm=storm)
         ruling.remember()
         alone = partial(_route_alone, ruling=ruling, now=now, failures=failures)
         together(batch, partial(_route_groups, ruling=ruling), alone)
@@ -88,42 +93,79 @@ def route_due(now: datetime, limit: int) -> int:
     return sum(len(signals) for _, signals in batch)
 
 
-def _take_up(now: datetime, limit: int) -> list[Signal]:
-    """The oldest signals, and in a storm whatever may open an incident behind them.
+def _take_up(now: datetime, limit: int, ruling: Ruling) -> tuple[list[Signal], bool]:
+    """The signals of this round, and whether so much is due that some of it waits.
 
-    What rules would make of those is not asked for that: a sender's own words tell well enough which look new.
+    In a storm that is whatever may open an incident, and nothing beside it but a little of what has waited for long:
+    to read a thousand signals that merely join would cost each new incident's page that time. Where rules go by what
+    was heard before, the oldest are read first all the same, or what explains a signal would be seen too late.
     """
-    oldest = heard.take_due(now, limit)
-    if len(oldest) < limit:
-        return oldest
-    held = {signal.pk for signal in oldest}
-    waiting = heard.first_of_each_sort(now)
-    senders = Integration.objects.select_related("system").in_bulk({one.integration for one in waiting})
-    systems = heard.systems_named(one.system_hint for one in waiting)
-    keys = {one.signal: _key_of(one, senders[one.integration], systems) for one in waiting}
-    known = _known(keys.values())
-    ahead = [signal for signal, key in keys.items() if key not in known and signal not in held]
-    return oldest + heard.take(ahead[:limit], now)
+    if not heard.more_are_due(now, min(limit, STORM)):
+        return heard.take_due(now, limit), False
+    sorts = heard.sorts_due(now)
+    ahead = heard.take(_ahead(sorts), now)
+    if ruling.goes_by_signals:
+        oldest = heard.take_due(now, limit)
+    elif ahead:
+        oldest = heard.take_due(now - PATIENCE, min(limit, JOINED_BESIDE))
+    else:
+        oldest = _of_few_incidents(sorts, now, limit, lean=ruling.empty)
+    held = {signal.pk for signal in ahead}
+    return [*(signal for signal in oldest if signal.pk not in held), *ahead], True
 
 
-def _key_of(one: heard.Waiting, sender: Integration, systems: Mapping[str, System]) -> str:
-    type_ = one.type_hint or sender.settings.get("type", "") or IncidentType.TECHNICAL_FAILURE
-    return _belongs(sender, heard.find_system(sender, one.system_hint, systems), IncidentType(type_)).key
+def _ahead(sorts: Iterable[Sort]) -> list[UUID]:
+    """The signals that look as if they open incidents, of as many groups as are opened at once.
+
+    What rules would make of them is not asked for that: a sender's own words tell well enough which look new.
+    """
+    fresh = [sort for sort in sorts if sort.fresh]
+    senders = Integration.objects.in_bulk({sort.integration for sort in fresh})
+    systems = heard.keys_of_systems_named(sort.system_hint for sort in fresh)
+    keys = [(_key_of(sort, senders[sort.integration], systems), sort.oldest) for sort in fresh]
+    known = _known(key for key, _ in keys)
+    news = dict.fromkeys(key for key, _ in keys if key not in known)
+    groups = set(islice(news, OPENED_AT_ONCE))
+    return [signal for key, signal in keys if key in groups]
+
+
+def _key_of(sort: Sort, sender: Integration, systems: Mapping[str, UUID]) -> str:
+    type_ = sort.type_hint or sender.settings.get("type", "") or IncidentType.TECHNICAL_FAILURE
+    system = systems.get(sort.system_hint) if sort.system_hint else sender.system_id
+    return group_key(system, IncidentType(type_), sender.slug)
+
+
+def _of_few_incidents(sorts: Iterable[Sort], now: datetime, limit: int, *, lean: bool) -> list[Signal]:
+    """Signals of as few incidents as fill a round, those first that have waited longest.
+
+    What joins an incident in one round is one entry of its timeline: a round with two signals of each of five hundred
+    incidents costs far more than one with forty of each of twenty-five.
+    """
+    about: set[str] = set()
+    count = 0
+    for sort in sorts:
+        about.add(sort.system_hint)
+        count += sort.count
+        if count >= limit:
+            break
+    found = heard.take_due(now, limit, about=about, lean=lean)
+    return found or heard.take_due(now, limit, lean=lean)  # another replica has them in hand
 
 
 def _of_this_round(groups: Batch, now: datetime, *, storm: bool) -> Batch:
     """What opens incidents first, not too much at once, so that its pages go out before the rest is routed.
 
-    In a storm what merely joins waits for that; what has waited for a while is let in a little at a time, so that it
-    gets on in a storm that does not end. What is left out stays due.
+    In a storm what merely joins waits for that, but for what has waited for long; what is left out stays due.
     """
     known = _known(group.key for group, _ in groups)
     news = [one for one in groups if one[0].key not in known][:OPENED_AT_ONCE]
     joining = [one for one in groups if one[0].key in known]
     if not storm or not news:
         return [*news, *joining]
-    waited = [one for one in joining if any(s.route_at and s.route_at <= now - PATIENCE for s in one[1])]
-    return [*news, *waited[:JOINED_BESIDE]]
+    waited = [
+        (group, [s for s in signals if s.route_at and s.route_at <= now - PATIENCE]) for group, signals in joining
+    ]
+    return [*news, *[one for one in waited if one[1]][:JOINED_BESIDE]]
 
 
 def _known(keys: Iterable[str]) -> set[str]:

@@ -15,6 +15,7 @@ from django.db import DatabaseError
 from andon.intake.actions import ByRules
 from andon.intake.models import Signal
 from andon.practice.grouping import HELD, RouteAction, RouteReason, route
+from andon.practice.rules import RuleKind
 from andon.rules import actions as rules
 from andon.rules import queries
 from andon.rules.book import Book, Effect, Read, Standing, Verdict
@@ -24,13 +25,26 @@ _log = structlog.get_logger(__name__)
 
 
 class Ruling:
-    """The rules in force, for the signals of one round."""
+    """The rules in force, for the signals of one round, which are told by `about` before any is read."""
 
-    def __init__(self, signals: Sequence[Signal], now: datetime) -> None:
+    def __init__(self, now: datetime) -> None:
         self._now = now
         self._book = _or(Book([]), lambda: Book.at(now))
-        self._reader = self._book.reader(signals)
         self._reads: dict[UUID, Read] = {}
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no rule."""
+        return self._book.empty
+
+    @property
+    def goes_by_signals(self) -> bool:
+        """Whether some rule decides on a signal by what was heard before it."""
+        return any(self._book.of(kind) for kind in (RuleKind.INHIBITION, RuleKind.THRESHOLD))
+
+    def about(self, signals: Sequence[Signal]) -> None:
+        """Prepare to read these: what they name is asked for once."""
+        self._reader = self._book.reader(signals)
 
     def read(self, signal: Signal) -> Read:
         """What a signal counts as. Raises what its own words make impossible."""

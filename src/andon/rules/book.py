@@ -181,6 +181,8 @@ class Book:
     def _read(self, signal: Signal, register: "_Register") -> Read:
         """A signal as the mappings leave it; a system that is not in the register is said, and sets nothing."""
         said, system = _said(signal, register.known)
+        if self.empty:  # nobody asks how rules see it
+            return Read(signal, system, IncidentType(said.type), Severity(said.severity) if said.severity else None, {})
         told: list[Told] = []
         known: list[Reading] = []
         now, seen = said, seen_of(signal, said)

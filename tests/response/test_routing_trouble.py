@@ -42,10 +42,10 @@ def test_a_signal_whose_group_cannot_be_told_holds_up_no_other(monitor, time, mo
     hear(monitor, event("bad", type_="safety"), event("good"))
     real = routing._group_of
 
-    def poisoned(read):
+    def poisoned(read, by_onset):
         if read.signal.fingerprint == "bad":
             raise ValueError("a type of another version")
-        return real(read)
+        return real(read, by_onset)
 
     monkeypatch.setattr(routing, "_group_of", poisoned)
     with pytest.raises(ValueError, match="another version"):

@@ -185,7 +185,10 @@ def _grouped(signals: Iterable[Signal], ruling: Ruling, now: datetime, failures:
     by_onset = placed(reads)
     groups: dict[Group, list[Signal]] = defaultdict(list)
     for read in reads:
-        groups[_group_of(read, by_onset)].append(read.signal)
+        try:
+            groups[_group_of(read, by_onset)].append(read.signal)
+        except Exception as error:  # noqa: BLE001  as above
+            _put_aside([read.signal], error, now, failures)
     return list(groups.items())
 
 

@@ -226,7 +226,7 @@ def build(
     telling = Telling(name, find=find, beside=senders != 0)
     watching = Watching() if senders is None else Watching(readers=min(senders, READERS))
     modules: list[Module] = [
-        Routing() if senders != 0 else Routing(turn=None),
+        Routing(),
         Escalation(),
         delivery,
         Rules(),

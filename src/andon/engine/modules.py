@@ -33,11 +33,8 @@ from andon.watch.actions.pushing import forget as forget_pushed
 AUDIT_EVERY = timedelta(minutes=1)
 FORGET_EVERY = timedelta(hours=1)
 HEARTBEAT_DEADLINE = 5.0
-SIGNALS_A_PIECE = 10
-"""How many signals count as one piece of work, at most."""
-FEWEST_SIGNALS_A_PIECE = 2
-ROUTING_TURN = 0.2
-"""Seconds that one turn of routing is meant to take: as long may the page of an incident wait that comes meanwhile."""
+SIGNALS_A_PIECE = 5
+"""How many signals count as one piece of work: the page of an incident that comes meanwhile waits for all of them."""
 DELIVERY_TURN = 1.0
 """Seconds for which pages are sent before other work has its turn again."""
 COMING_BACK = 0.02
@@ -61,27 +58,13 @@ class Module(Protocol):
 
 
 class Routing:
-    """Signals find their incident: as many at once as one turn has time for, on this machine and with these rules.
-
-    With `turn=None` always as many as there may be, however long that takes: for simulations, which are repeated.
-    """
+    """Signals find their incident."""
 
     name = "routing"
 
-    def __init__(self, turn: float | None = ROUTING_TURN) -> None:
-        self._turn = turn
-        self._at_once = SIGNALS_A_PIECE
-
     def run_once(self, now: datetime, limit: int) -> int:
         """Route what is due; signals are many and small beside other work."""
-        started = clock.monotonic()
-        done = route_due(now, limit * self._at_once)
-        took = clock.monotonic() - started
-        if self._turn is not None and took > self._turn:
-            self._at_once = max(FEWEST_SIGNALS_A_PIECE, self._at_once // 2)
-        elif self._turn is not None and took < self._turn / 2:
-            self._at_once = min(SIGNALS_A_PIECE, self._at_once * 2)
-        return done
+        return route_due(now, limit * SIGNALS_A_PIECE)
 
     def stop(self) -> None:
         """Nothing runs beside the loop."""

@@ -82,6 +82,9 @@ class Incident(Row):
     timeline_head = models.CharField(max_length=64, blank=True)
     changed_at = models.DateTimeField(db_index=True)
 
+    LONG: ClassVar = ("chain", "description", "severity_reason")
+    """What is long and seldom looked at: where many incidents are read at once it stays in the database."""
+
     class Meta:
         ordering: ClassVar = ["-number"]
         indexes: ClassVar = [

@@ -71,7 +71,7 @@ def record_all(news: Sequence[News]) -> list[TimelineEntry]:
             incident.timeline_count, incident.timeline_head = before[pk]
         refs = ", ".join(incident.ref for incident in incidents.values())
         raise Conflict(f"{refs} changed while this was being recorded. Nothing was written; try again.")
-    TimelineEntry.objects.bulk_create(entries)
+    db.insert_rows(entries)
     if entries:
         recorded.send(sender=TimelineEntry, entries=entries)
         wake.after_commit()

@@ -11,7 +11,8 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from django.db import Error as DatabaseProblem
-from django.db import IntegrityError, OperationalError, connection, models, transaction
+from django.db import IntegrityError, OperationalError, connection, connections, models, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 from andon.kit.sqlite import bells
@@ -197,14 +198,41 @@ def insert_each(model: type[models.Model], fields: Sequence[str], rows: Sequence
         insert_many(table, [str(field.column) for field in found], _adapted(found, rows))
 
 
+def insert_rows(rows: Sequence[models.Model]) -> None:
+    """Insert unsaved rows of one table, in one go, as `bulk_create` does in several times the processor time.
+
+    All columns are as they stand on the rows: nothing is set by saving, and nothing sent but what the rows hold.
+    """
+    if not rows:
+        return
+    fields = rows[0]._meta.concrete_fields  # noqa: SLF001  Django's documented way
+    insert_each(
+        type(rows[0]),
+        [field.name for field in fields],
+        [[getattr(row, field.attname) for field in fields] for row in rows],
+    )
+    for row in rows:
+        row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001  as above
+
+
 def _fields(model: type[models.Model], names: Sequence[str]) -> "list[models.Field[Any, Any]]":
     return [model._meta.get_field(name) for name in names]  # type: ignore[misc]  # noqa: SLF001  as above
 
 
-def _adapted(fields: "Sequence[models.Field[Any, Any]]", rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    """Values as the driver wants them."""
-    adapt = [field.get_db_prep_save for field in fields]
-    return [[one(value, connection) for one, value in zip(adapt, row, strict=True)] for row in rows]
+def _adapted(fields: "Sequence[models.Field[Any, Any]]", rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    """Values as the driver wants them, column by column: what many rows share is put into its form once."""
+    line = connections[connection.alias]  # the proxy looks for it at each value
+    columns = [_column(field, values, line) for field, values in zip(fields, zip(*rows, strict=True), strict=True)]
+    return list(zip(*columns, strict=True))
+
+
+def _column(field: "models.Field[Any, Any]", values: tuple[Any, ...], line: BaseDatabaseWrapper) -> list[Any]:
+    adapt = field.get_db_prep_save
+    try:
+        known = {value: adapt(value, line) for value in set(values)}
+    except TypeError:  # lists and objects, which become JSON
+        return [adapt(value, line) for value in values]
+    return [known[value] for value in values]
 
 
 class File:

@@ -13,7 +13,7 @@ from django.db.models import Q
 
 from andon.incidents import timeline
 from andon.incidents.models import Incident
-from andon.kit import clock, wake
+from andon.kit import clock, db, wake
 from andon.kit.errors import Conflict, Invalid
 from andon.paging import following
 from andon.paging.models import ChannelPace, Page
@@ -81,7 +81,7 @@ def queue(calls: Sequence[Call], now: datetime) -> list[list[Page]]:
     ):
         points[point.person_id].append(point)
     pages = [_pages(call, points, now) for call in calls]
-    Page.objects.bulk_create(page for of_call in pages for page in of_call)
+    db.insert_rows([page for of_call in pages for page in of_call])
     if any(pages):
         wake.after_commit()
     return pages

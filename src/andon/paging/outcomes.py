@@ -68,7 +68,8 @@ def settle(done: Iterable[tuple[Page, Receipt]], now: datetime) -> int:
     done = [(one, receipt) for page, receipt in done for one in (page, *page.others)]
     wanted = {page.incident_id for page, _ in done}
     # Always in the same order, so that two engines that settle at once never wait for each other in a ring.
-    held = {one.pk: one for one in db.lock(Incident.objects.filter(pk__in=wanted).order_by("pk"))}
+    incidents = Incident.objects.filter(pk__in=wanted).defer(*Incident.LONG).order_by("pk")
+    held = {one.pk: one for one in db.lock(incidents)}
     rows = db.lock(Page.objects.filter(pk__in={page.pk for page, _ in done}).order_by("pk"))
     looked = list(rows.values_list("pk", "state", "leased_by", "early_report"))
     found = {pk: (Page.State(state), lease) for pk, state, lease, _ in looked}

@@ -115,7 +115,7 @@ def open_incidents(openings: Sequence[Opening]) -> list[Incident]:
         incidents.append(incident)
         steps += _steps(incident, protocol, found.severity)
         news.append(_opened(incident, opening, found.severity))
-    Incident.objects.bulk_create(incidents)
+    db.insert_rows(incidents)
     db.insert_each(ProtocolStep, _STEP, steps)
     record_all(news)
     return incidents

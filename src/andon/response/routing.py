@@ -20,6 +20,7 @@ from andon.incidents.actions import hold_numbers
 from andon.incidents.models import Incident
 from andon.incidents.timeline import News, record_all
 from andon.intake import actions as intake
+from andon.intake import own
 from andon.intake import queries as heard
 from andon.intake.actions import Routed
 from andon.intake.models import Integration, Signal
@@ -122,11 +123,12 @@ def _ahead(sorts: Iterable[Sort]) -> list[UUID]:
     fresh = [sort for sort in sorts if sort.fresh]
     senders = Integration.objects.in_bulk({sort.integration for sort in fresh})
     systems = heard.keys_of_systems_named(sort.system_hint for sort in fresh)
-    keys = [(_key_of(sort, senders[sort.integration], systems), sort.oldest) for sort in fresh]
+    keys = [(_key_of(sort, senders[sort.integration], systems), sort) for sort in fresh]
     known = _known(key for key, _ in keys)
-    news = dict.fromkeys(key for key, _ in keys if key not in known)
-    groups = set(islice(news, OPENED_AT_ONCE))
-    return [signal for key, signal in keys if key in groups]
+    # What Andon says itself may open another one beside the incident of its system and type (see `placing`).
+    news = [(key, sort) for key, sort in keys if key not in known or senders[sort.integration].kind == own.KIND]
+    groups = set(islice(dict.fromkeys(key for key, _ in news), OPENED_AT_ONCE))
+    return [sort.oldest for key, sort in news if key in groups]
 
 
 def _key_of(sort: Sort, sender: Integration, systems: Mapping[str, UUID]) -> str:
@@ -359,8 +361,7 @@ def _opening(group: Group, read: Read) -> Opening:
 def _unresolved(keys: Iterable[str]) -> dict[str, Incident]:
     """The open incidents of groups by key, held; always in the same order, so that nobody waits in a ring."""
     rows = Incident.objects.filter(group_key__in=set(keys), state__in=UNRESOLVED).order_by("pk")
-    # What is long and not looked at here stays where it is: a storm joins hundreds of incidents in each round.
-    return {incident.group_key: incident for incident in db.lock(rows.defer("chain", "description", "severity_reason"))}
+    return {incident.group_key: incident for incident in db.lock(rows.defer(*Incident.LONG))}
 
 
 def _news(plan: Plan) -> list[News]:

@@ -29,10 +29,14 @@ result = {"password": world.password, "token": world.intake_token, "email": worl
 """
 
 ALERT = """
+import json
 from datetime import timedelta
-from andon.cli.demo.story import recorded
+from importlib import resources
 from andon.kit import clock
-result = recorded("firing", starts_at=clock.now() - timedelta(minutes=12))
+sample = resources.files("andon.intake.adapters.alertmanager") / "samples" / "firing.json"
+result = json.loads(sample.read_text("utf-8"))
+for alert in result["alerts"]:
+    alert["startsAt"] = (clock.now() - timedelta(minutes=12)).isoformat()
 """
 
 

@@ -12,7 +12,7 @@ from tests.support.prometheus import free_port
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(180)]
 STEPS = [
-    "signal", "opened", "first_page", "second_page", "acknowledged", "contained", "signal_ended", "resolved",
+    "signal", "opened", "estimated", "first_page", "second_page", "acknowledged", "contained", "signal_ended", "resolved",
     "review_drafted", "actions", "verified",
 ]  # fmt: skip
 

@@ -57,6 +57,7 @@ def _play(open_: ExitStack, listening: socket.socket, address: str) -> "tuple[Wo
     import httpx
 
     from andon.cli.demo.clock import ElasticClock
+    from andon.cli.demo.known_questions import watch_them
     from andon.cli.demo.phones import Phones
     from andon.cli.demo.seed import Unseeded, seed
     from andon.cli.demo.story import DidNotHappen, Story
@@ -71,11 +72,12 @@ def _play(open_: ExitStack, listening: socket.socket, address: str) -> "tuple[Wo
     house.migrate()
     try:
         world = seed(phones)
+        log = watch_them(world, house.environment().log_dirs()[0], clock.now())
         _run_server(open_, listening)
-        _run_engine(open_)
         http = open_.enter_context(httpx.Client(base_url=address, timeout=20))
-        story = Story(http, world, phones, elastic, tell=_tell, passing=_passing)
+        story = Story(http, world, phones, elastic, log, tell=_tell, passing=_passing)
         _introduce(story, address)
+        _run_engine(open_)
         story.run()
     except (DidNotHappen, Unseeded) as missing:
         raise Trouble(f"The demo stops here, because this did not happen: {missing}.", code=1) from missing
@@ -168,6 +170,11 @@ def _introduce(story: "Story", address: str) -> None:
     say.line(f"Andon runs at {address}, its engine beside it. Three systems are in production:")
     for slug, words in story.readiness():
         say.line(f"  {slug}: {words}")
+    say.line("A watch tests the answers of the support assistant's language model to questions with known answers.")
+    say.line(
+        "The answers are made by chance, at the rates that were measured of two versions of GPT-4 in March and June"
+    )
+    say.line("2023 (Chen, Zaharia and Zou, arXiv 2307.09009): 84.0% right, then 51.1%. The change comes silently.")
     say.line("The demo's clock starts in the past and runs fast while people would wait, until it is now.")
     say.line("")
 

@@ -1,30 +1,29 @@
 """The story of one incident, told as it happens.
 
-Each step is done as a person or a sender does it, over HTTP, and believed only when it was read back from the API.
+Each step is done as a person does it, over HTTP, or is what the watch and the engine do by themselves; it is believed
+only when it was read back from the API.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from importlib import resources
 from typing import Any, TypeVar, cast
 
 import httpx
 
 from andon.cli.demo.clock import ElasticClock
+from andon.cli.demo.known_questions import WINDOW_MINUTES, KnownQuestions
 from andon.cli.demo.phones import Phones, Rang
 from andon.cli.demo.seed import World
 from andon.kit import clock
 
 T = TypeVar("T")
 
-SYSTEM = "credit-scorer"
+SYSTEM = "support-assistant"
 PATIENCE = 20.0
 """Seconds of real time that a step may take before the demo says that it did not happen."""
 _LOOK_EVERY = 0.1
-SAMPLES = "andon.intake.adapters.alertmanager"
 
 
 @dataclass(frozen=True)
@@ -49,22 +48,23 @@ class Story:
     world: World
     phones: Phones
     clock: ElasticClock
+    log: KnownQuestions
     tell: Callable[[Step], None]
     passing: Callable[[str, float], AbstractContextManager[None]]
     steps: list[Step] = field(default_factory=list)
     number: int = 0
-    began: datetime = field(default_factory=clock.now)
 
     def run(self) -> None:
-        """From the alert to the actions of the review; raises `DidNotHappen` at the first step that does not."""
+        """From the alarm to the actions of the review; raises `DidNotHappen` at the first step that does not."""
         self._signal()
         self._opened()
+        self._estimated()
         first = self._paged("first_page")
         self._nobody_answers(first)
         second = self._paged("second_page", after=first)
         self._acknowledged(second)
         self._contained()
-        self._alert_ends()
+        self._alarm_ends()
         self._resolved()
         self._reviewed()
         self._verified()
@@ -84,16 +84,12 @@ class Story:
     # The steps
 
     def _signal(self) -> None:
-        """A real Alertmanager's request, recorded; only its start is moved to now."""
-        self.began = clock.now() - timedelta(seconds=45)
-        payload = recorded("firing", starts_at=self.began)
+        """The watch reads its log, learns what is normal, and finds that something has changed."""
         took = clock.monotonic()
-        self._send(payload)
-        milliseconds = (clock.monotonic() - took) * 1000
-        fingerprint = payload["alerts"][0]["fingerprint"]
-        signal = self._until("the signal is kept", lambda: self._signal_with(fingerprint))
-        detail = f"from Alertmanager; answered in {milliseconds:.0f} ms, when it was on disk"
-        self._happened("signal", _time(signal["first_at"]), f"Signal kept: “{signal['title']}”", detail)
+        signal = self._until("the watch alarms", self._alarm)
+        seconds = clock.monotonic() - took
+        detail = f"by a watch on the decision log, which read three hours of it within {seconds:.1f} s"
+        self._happened("signal", _time(signal["first_at"]), f"Alarm: “{signal['title']}”", detail)
 
     def _opened(self) -> None:
         def look() -> dict[str, Any] | None:
@@ -105,6 +101,24 @@ class Story:
         entry = self._entry("opened")
         title = f"{incident['ref']} opened: S{incident['severity']}, {incident['type'].replace('_', ' ')}"
         self._happened("opened", _time(entry["at"]), title, incident["severity_reason"])
+
+    def _estimated(self) -> None:
+        """When it began, and what drives it: told by the watch, and right, since the demo knows."""
+        entry = self._entry("alarm_raised")
+        incident = self._incident()
+        low, high = _time(incident["onset_low"]), _time(incident["onset_high"])
+        changed, window = self.log.changed_at, timedelta(minutes=WINDOW_MINUTES)
+        if not low <= changed <= high + window:
+            raise DidNotHappen(f"the onset interval, {low:%H:%M} to {high + window:%H:%M}, holds {changed:%H:%M}")
+        drivers = [one["segment"]["kind"] for one in entry["body"]["drivers"]]
+        if drivers != ["prime"]:
+            raise DidNotHappen(f"the watch names primes as what drives it (it named {drivers})")
+        figures, affected = entry["body"]["figures"], entry["body"]["affected"]
+        detail = (
+            f"{affected} more wrong answers than were to be expected, of {figures['n']} since then; all of them about "
+            f"primes. The model changed at {changed:%H:%M}, and nobody had said so"
+        )
+        self._happened("estimated", _time(entry["at"]), f"Began between {low:%H:%M} and {high + window:%H:%M}", detail)
 
     def _paged(self, key: str, after: Rang | None = None) -> Rang:
         """A page that the timeline says went out, and that arrived on a phone, signed."""
@@ -145,8 +159,10 @@ class Story:
         self._happened("acknowledged", _time(entry["at"]), f"{person} has it", detail)
 
     def _contained(self) -> None:
-        self._pass(timedelta(minutes=4), 2, "The model is rolled back")
-        facts = {"kind": "roll_back", "note": "Rolled back to the model of last week; new applications go to review."}
+        self._pass(timedelta(minutes=4), 2, "The version of the model is looked up")
+        self.log.back_at = clock.now()
+        self.log.write()
+        facts = {"kind": "roll_back", "note": "Rolled back to the model of last week, pinned by its version."}
         incident = self._post(f"/incidents/{self.number}/contain", facts)
         if not self._incident()["contained_at"]:
             raise DidNotHappen("the incident is contained")
@@ -154,16 +170,16 @@ class Story:
         detail = f"{facts['note']} {_minutes(took)} after detection; diagnosis opens now"
         self._happened("contained", _time(incident["contained_at"]), "Contained", detail)
 
-    def _alert_ends(self) -> None:
-        """The same alert, resolved: what Alertmanager sent next."""
-        self._pass(timedelta(minutes=6), 2, "The error rate falls")
-        self._send(recorded("resolved", starts_at=self.began, ends_at=clock.now()))
+    def _alarm_ends(self) -> None:
+        """The watch sees that the answers are as right as they were."""
+        self._pass(timedelta(minutes=8), 3, "The answers are right again")
         entry = self._entry("signals_ended")
-        self._happened("signal_ended", _time(entry["at"]), "The alert has ended", entry["text"])
+        recovered = self._entry("alarm_recovered")
+        self._happened("signal_ended", _time(entry["at"]), "The alarm has ended", recovered["text"])
 
     def _resolved(self) -> None:
         self._pass(self.clock.behind, 3, "It stays quiet")
-        facts = {"summary": "Errors stay below 1 % since the rollback; checked on the last 2,000 decisions."}
+        facts = {"summary": "As many known questions are answered right as before; checked on the last 300."}
         incident = self._post(f"/incidents/{self.number}/resolve", facts)
         if self._incident()["state"] != "resolved":
             raise DidNotHappen("the incident is resolved")
@@ -178,8 +194,13 @@ class Story:
         self._happened("review_drafted", _time(entry["at"]), "Review drafted", detail)
         today = clock.now().date()
         for days, owner, title, verification in (
-            (7, "lena", "Hold back a release whose error rate doubles in the canary", "A release that is made to fail"),
-            (21, "omar", "Page on the error rate of each region, not of all together", "A rule fires in a drill"),
+            (7, "sam", "Pin the version of the hosted model", "A request without a version is refused"),
+            (
+                21,
+                "lena",
+                "Ask the known questions of a new version as a canary, before it is used",
+                "A drill with June's",
+            ),
         ):
             facts = {
                 "title": title, "owner": str(self.world.people[owner].pk), "due_on": str(today + timedelta(days=days)),
@@ -213,15 +234,6 @@ class Story:
         with self.passing(f"{what}: {_minutes(played)}, played in {seconds:.0f} s", seconds):
             pass
 
-    def _send(self, payload: dict[str, Any]) -> None:
-        answer = self.http.post(
-            "/intake/alertmanager/prometheus",
-            content=json.dumps(payload).encode(),
-            headers={"Authorization": f"Bearer {self.world.intake_token}", "Content-Type": "application/json"},
-        )
-        if not answer.is_success:
-            raise DidNotHappen(f"the intake takes the alert (it answered {answer.status_code}: {answer.text})")
-
     def _incident(self) -> dict[str, Any]:
         return cast("dict[str, Any]", self._get(f"/incidents/{self.number}"))
 
@@ -234,9 +246,9 @@ class Story:
 
         return self._until(f"the timeline says “{kind.replace('_', ' ')}”", look)
 
-    def _signal_with(self, fingerprint: str) -> dict[str, Any] | None:
-        items = self._get("/signals")["items"]
-        return next((item for item in items if item["fingerprint"] == fingerprint), None)
+    def _alarm(self) -> dict[str, Any] | None:
+        items = self._get("/signals", {"system": SYSTEM})["items"]
+        return next((item for item in items if item["labels"].get("kind") == "accuracy"), None)
 
     def _until(self, what: str, look: Callable[[], T | None]) -> T:
         deadline = clock.monotonic() + PATIENCE
@@ -263,16 +275,6 @@ class Story:
 
     def _signed(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.world.lead_token}"}
-
-
-def recorded(name: str, *, starts_at: datetime, ends_at: datetime | None = None) -> dict[str, Any]:
-    """A request that a real Alertmanager sent. Its times are the only thing that is changed: the alert is today's."""
-    payload: dict[str, Any] = json.loads((resources.files(SAMPLES) / "samples" / f"{name}.json").read_text("utf-8"))
-    for alert in payload["alerts"]:
-        alert["startsAt"] = starts_at.isoformat()
-        if ends_at:
-            alert["endsAt"] = ends_at.isoformat()
-    return payload
 
 
 def _looking(look: Callable[[], T | None], deadline: float) -> Iterator[T | None]:

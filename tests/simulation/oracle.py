@@ -5,7 +5,7 @@ providers, who acknowledged from the people. The promises are those of docs/prom
 `after_step` and `after_quiet` when duties are built: a duty then is a column with a time like the others.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -15,15 +15,15 @@ from typing import Any
 from tests.simulation.chance import Time
 from tests.simulation.processes import EngineProcess
 from tests.simulation.provider import Attempt
+from tests.simulation.rows import INCIDENTS, PAGES, SIGNALS, Incident, Page, Rows, Signal
 from tests.simulation.senders import Monitors, Saying
-from tests.simulation.store import Store, at, decoded, key
+from tests.simulation.store import Store, decoded, key
 from tests.simulation.world import LONGEST_WAIT_MINUTES
 
 LEASE_SECONDS = 30.0
 NOBODY_MINUTES = 5
 FAR = timedelta(minutes=max(LONGEST_WAIT_MINUTES, NOBODY_MINUTES) + 1)
 """Longer than any chain here waits, or an escalation that reaches nobody."""
-UNRESOLVED = {"open", "acknowledged", "contained"}
 WAITS = {"pending", "sending"}
 
 
@@ -36,56 +36,6 @@ class Violation:
 
     def __str__(self) -> str:
         return f"promise {self.promise}: {self.what}"
-
-
-@dataclass
-class Signal:
-    id: str
-    key: tuple[str, str]
-    firing: bool
-    names: set[str]
-    incident: str
-    due: bool
-    count: int
-    severity: int | None
-    system: str
-
-
-@dataclass
-class Incident:
-    id: str
-    number: int
-    state: str
-    group: str
-    declared: bool
-    acknowledged: bool
-    next_page_at: datetime | None
-    place: tuple[int, int, bool]
-    entries: int
-    mild: bool
-
-    @property
-    def unresolved(self) -> bool:
-        return self.state in UNRESOLVED
-
-    @property
-    def awaits(self) -> bool:
-        return self.unresolved and not self.acknowledged
-
-
-@dataclass
-class Page:
-    id: str
-    incident: str
-    key: str
-    bundle: str
-    state: str
-    due_at: datetime | None
-
-    @property
-    def message(self) -> str:
-        """The key of the message in which it travels: its own, or that of those it travels with."""
-        return self.bundle or self.key
 
 
 @dataclass
@@ -122,14 +72,16 @@ class Oracle:
         self._time = time
         self.facts = Facts()
         self.found: Violation | None = None
-        self.signals: dict[str, Signal] = {}
-        self.incidents: dict[str, Incident] = {}
-        self.pages: dict[str, Page] = {}
-        self.messages: dict[str, list[Page]] = {}
+        self.signals = Rows(Signal.of)
+        self.incidents = Rows(Incident.of)
+        self.pages = Rows(Page.of)
+        self.messages: dict[str, list[Page]] = defaultdict(list)
         self.stalled_at = -1.0
         self._last_attempt: dict[str, Attempt] = {}
+        self._pages_of: dict[str, list[str]] = defaultdict(list)
         self._fresh: list[Saying] = []
         self._stale = True
+        self._heard = False
 
     def committed(self) -> None:
         """Somebody committed: what was read is old."""
@@ -190,49 +142,33 @@ class Oracle:
         if not self._stale or self.found:
             return
         self._stale = False
-        before = (self.signals, self.incidents, self.pages)
         self._read()
-        self._judge_signals(before[0])
-        self._judge_timelines(before[1])
-        self._judge_incidents(before[1], before[2], step)
-        self._judge_pages(before[2], step)
+        self._judge_signals()
+        self._judge_timelines()
+        self._judge_incidents(step)
+        self._judge_pages(step)
 
     def after_step(self, step: int) -> None:
         """Every promise, after every step."""
         self.look(step)
         if self._fresh:
             self._judge_taken()
-        self._judge_firing()
+        if self._heard:
+            self._judge_firing()
 
     def _read(self) -> None:
+        """Read everything; what has not changed since is not made or judged again."""
         read = self._store.read
-        self.signals = {
-            key(row[0]): Signal(
-                key(row[0]), (key(row[1]), row[2]), row[3] == "firing", {row[4], *decoded(row[5])} - {""},
-                key(row[6]), row[7] is not None, row[8], row[9], row[10],
-            )
-            for row in read(
-                "SELECT id, integration_id, fingerprint, status, episode, past_episodes, incident_id, route_at, "
-                "count, severity_hint, system_hint FROM intake_signal ORDER BY id"
-            )
-        }  # fmt: skip
-        self.incidents = {
-            key(row[0]): Incident(
-                key(row[0]), row[1], row[2], row[3], row[4] is not None, row[5] is not None, at(row[6]),
-                (row[7], row[8], bool(row[9])), row[10], row[11] >= 4,
-            )
-            for row in read(
-                "SELECT id, number, state, group_key, declared_by_id, acknowledged_at, next_page_at, chain_round, "
-                "chain_step, on_fallback, timeline_count, severity FROM incidents_incident ORDER BY number"
-            )
-        }  # fmt: skip
-        self.pages = {
-            key(row[0]): Page(key(row[0]), key(row[1]), row[2], row[3], row[4], at(row[5]))
-            for row in read("SELECT id, incident_id, key, bundle, state, due_at FROM paging_page ORDER BY id")
-        }
-        self.messages = defaultdict(list)
-        for page in self.pages.values():
-            self.messages[page.message].append(page)
+        self.signals.look(read(SIGNALS))
+        self.incidents.look(read(INCIDENTS))
+        self.pages.look(read(PAGES))
+        self._heard = self._heard or bool(self.signals.changed)
+        for page, old in self.pages.changed.values():
+            if old is None:
+                self._pages_of[page.incident].append(page.id)
+            if old and old.message != page.message:
+                self.messages[old.message] = [one for one in self.messages[old.message] if one.id != page.id]
+            self.messages[page.message] = [one for one in self.messages[page.message] if one.id != page.id] + [page]
 
     # Promise 1
 
@@ -257,9 +193,11 @@ class Oracle:
             else:
                 self.facts.swallowed.setdefault((said.key, said.episode), open_row.id)
         self._fresh = []
+        self._heard = True
 
     def _judge_firing(self) -> None:
         """What fires and was heard is open, whatever came late or out of order since."""
+        self._heard = False
         firing = {row.key: row for row in self.signals.values() if row.firing}
         for alert in self._monitors.alerts:
             where = (alert.sender.key, alert.fingerprint)
@@ -271,14 +209,20 @@ class Oracle:
 
     # Promise 2
 
-    def _judge_signals(self, before: dict[str, Signal]) -> None:
+    def _judge_signals(self) -> None:
         """One signal a firing, one incident a signal, for good."""
+        for row, old in self.signals.changed.values():
+            if old and old.incident and old.incident != row.incident:
+                self.break_(2, f"signal {row.id} moved from one incident to another")
+        if self.signals.gone:
+            self.break_(1, f"signals vanished: {sorted(self.signals.gone)}")
+        if self.signals.changed:
+            self._judge_firings()
+
+    def _judge_firings(self) -> None:
         owners: dict[tuple[tuple[str, str], str], str] = {}
         firing: set[tuple[str, str]] = set()
         for row in self.signals.values():
-            old = before.get(row.id)
-            if old and old.incident and old.incident != row.incident:
-                self.break_(2, f"signal {row.id} moved from one incident to another")
             if row.firing:
                 if row.key in firing:
                     self.break_(2, f"two signals of {row.key[1]} fire at once")
@@ -290,33 +234,30 @@ class Oracle:
                 folded = self.facts.swallowed.get((row.key, name))
                 if folded and folded != row.id and row.count:
                     self.break_(2, f"a firing of {row.key[1]} ({name}) was counted on one signal and opened another")
-        if gone := before.keys() - self.signals.keys():
-            self.break_(1, f"signals vanished: {sorted(gone)}")
 
     # Promises 2 and 3
 
-    def _judge_incidents(self, before: dict[str, Incident], pages_before: dict[str, Page], step: int) -> None:
-        groups: set[str] = set()
+    def _judge_incidents(self, step: int) -> None:
+        if not self.incidents.changed:
+            return
         joined = {row.incident for row in self.signals.values()}
-        pages, old_pages = _count(self.pages), _count(pages_before)
-        for one in self.incidents.values():
+        open_groups = Counter(one.group for one in self.incidents.values() if one.unresolved)
+        paged = Counter(page.incident for page, old in self.pages.changed.values() if old is None)
+        for one, old in self.incidents.changed.values():
             name = f"INC-{one.number}"
-            if one.unresolved:
-                if one.group in groups:
-                    self.break_(2, f"{name} and another incident are open for the group {one.group}")
-                groups.add(one.group)
+            if open_groups[one.group] > 1 and one.unresolved:
+                self.break_(2, f"{name} and another incident are open for the group {one.group}")
             if not one.declared and one.id not in joined:
                 self.break_(2, f"{name} was opened by a signal that belongs to another incident")
             self._judge_next_page(one, name, step)
-            old = before.get(one.id)
             place = old.place if old else (0, 0, False)
-            paged = pages[one.id] > old_pages[one.id] or self._excused(one)
-            if one.awaits and one.place > place and not paged:
+            told = paged[one.id] or self._excused(one)
+            if one.awaits and one.place > place and not told:
                 self.break_(3, f"{name} went on to {one.place} in its chain and paged nobody")
-            if old and old.awaits and one.awaits and not paged and _later(one.next_page_at, old.next_page_at):
+            if old and old.awaits and one.awaits and not told and _later(one.next_page_at, old.next_page_at):
                 self.break_(3, f"the next page of {name} was put off, and nobody was paged")
-        if gone := before.keys() - self.incidents.keys():
-            self.break_(3, f"incidents vanished: {sorted(gone)}")
+        if self.incidents.gone:
+            self.break_(3, f"incidents vanished: {sorted(self.incidents.gone)}")
 
     def _judge_next_page(self, one: Incident, name: str, step: int) -> None:
         """Whoever is to be paged has a time, and nobody else has."""
@@ -337,11 +278,11 @@ class Oracle:
 
     # Promises 4 and 6
 
-    def _judge_timelines(self, before: dict[str, Incident]) -> None:
+    def _judge_timelines(self) -> None:
         """Read what was added; what it counts is what is there."""
         self._new_kinds: dict[str, set[str]] = {}
-        for one in self.incidents.values():
-            known = before[one.id].entries if one.id in before else 0
+        for one, old in self.incidents.changed.values():
+            known = old.entries if old else 0
             if one.entries == known:
                 continue
             rows = self._store.read(
@@ -367,13 +308,11 @@ class Oracle:
             if fires:
                 self.break_(3, f"INC-{one.number} was resolved by a rule while {fires} still fire")
 
-    def _judge_pages(self, before: dict[str, Page], step: int) -> None:
+    def _judge_pages(self, step: int) -> None:
         """No page vanishes, changes its key, or is called what it is not."""
-        for page in self.pages.values():
-            old = before.get(page.id)
+        for page, old in self.pages.changed.values():
             if old and (old.key != page.key or (old.bundle and old.bundle != page.bundle)):
                 self.break_(4, f"the key of page {page.id} changed")
-            self._judge_told(page)
             if page.state == "sent":
                 self.facts.sent_since.setdefault(page.message, step)
                 if page.message not in self._taken:
@@ -382,11 +321,14 @@ class Oracle:
                 self.break_(4, f"page {page.id} was sent and is {page.state} now")
             if page.state in WAITS and page.due_at is None:
                 self.break_(4, f"page {page.id} waits and has no time")
+        touched = {page for incident in self.incidents.changed for page in self._pages_of[incident]}
+        for page in [self.pages[name] for name in sorted(touched | self.pages.changed.keys()) if name in self.pages]:
+            self._judge_told(page)
             if page.state in WAITS and not self.incidents[page.incident].awaits:
                 number = self.incidents[page.incident].number
                 self.break_(4, f"INC-{number} is acknowledged or over, and a page of it still waits to be sent")
-        if gone := before.keys() - self.pages.keys():
-            self.break_(4, f"pages vanished: {sorted(gone)}")
+        if self.pages.gone:
+            self.break_(4, f"pages vanished: {sorted(self.pages.gone)}")
 
     def _judge_told(self, page: Page) -> None:
         """The timeline says what became of a page, and nothing else."""
@@ -428,10 +370,3 @@ class Oracle:
 
 def _later(one: datetime | None, other: datetime | None) -> bool:
     return one is not None and other is not None and one > other
-
-
-def _count(pages: dict[str, Page]) -> dict[str, int]:
-    counts: dict[str, int] = defaultdict(int)
-    for page in pages.values():
-        counts[page.incident] += 1
-    return counts

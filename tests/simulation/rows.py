@@ -1,0 +1,119 @@
+"""Rows as the judge reads them, in SQL of its own; what has not changed since the last look is not made or judged again."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from tests.simulation.store import at, decoded, key
+
+T = TypeVar("T")
+Raw = tuple[Any, ...]
+
+UNRESOLVED = {"open", "acknowledged", "contained"}
+SIGNALS = (
+    "SELECT id, integration_id, fingerprint, status, episode, past_episodes, incident_id, route_at, count, "
+    "severity_hint, system_hint FROM intake_signal ORDER BY id"
+)
+INCIDENTS = (
+    "SELECT id, number, state, group_key, declared_by_id, acknowledged_at, next_page_at, chain_round, chain_step, "
+    "on_fallback, timeline_count, severity FROM incidents_incident ORDER BY number"
+)
+PAGES = "SELECT id, incident_id, key, bundle, state, due_at FROM paging_page ORDER BY id"
+
+
+class Rows(dict[str, T]):
+    """One table, by key.
+
+    Attributes:
+        changed: What was new or different in the last look: each with what it was before, None for a new one.
+        gone: The keys of what was there before it and no more.
+    """
+
+    def __init__(self, make: Callable[[Raw], T]) -> None:
+        super().__init__()
+        self._make = make
+        self._raw: dict[Any, Raw] = {}
+        self.changed: dict[str, tuple[T, T | None]] = {}
+        self.gone: Collection[str] = ()
+
+    def look(self, rows: Sequence[Raw]) -> None:
+        """Take over what the table says now."""
+        raw, self._raw = self._raw, {row[0]: row for row in rows}
+        self.changed = {}
+        for row in rows:
+            if raw.get(row[0]) != row:
+                name = key(row[0])
+                self.changed[name] = (made := self._make(row)), self.get(name)
+                self[name] = made
+        self.gone = [key(name) for name in raw.keys() - self._raw.keys()] if len(self) > len(rows) else ()
+        for name in self.gone:
+            del self[name]
+
+
+@dataclass
+class Signal:
+    id: str
+    key: tuple[str, str]
+    firing: bool
+    names: set[str]
+    incident: str
+    due: bool
+    count: int
+    severity: int | None
+    system: str
+
+    @classmethod
+    def of(cls, row: Raw) -> "Signal":
+        return cls(
+            key(row[0]), (key(row[1]), row[2]), row[3] == "firing", {row[4], *decoded(row[5])} - {""},
+            key(row[6]), row[7] is not None, row[8], row[9], row[10],
+        )  # fmt: skip
+
+
+@dataclass
+class Incident:
+    id: str
+    number: int
+    state: str
+    group: str
+    declared: bool
+    acknowledged: bool
+    next_page_at: datetime | None
+    place: tuple[int, int, bool]
+    entries: int
+    mild: bool
+
+    @classmethod
+    def of(cls, row: Raw) -> "Incident":
+        return cls(
+            key(row[0]), row[1], row[2], row[3], row[4] is not None, row[5] is not None, at(row[6]),
+            (row[7], row[8], bool(row[9])), row[10], row[11] >= 4,
+        )  # fmt: skip
+
+    @property
+    def unresolved(self) -> bool:
+        return self.state in UNRESOLVED
+
+    @property
+    def awaits(self) -> bool:
+        return self.unresolved and not self.acknowledged
+
+
+@dataclass
+class Page:
+    id: str
+    incident: str
+    key: str
+    bundle: str
+    state: str
+    due_at: datetime | None
+
+    @classmethod
+    def of(cls, row: Raw) -> "Page":
+        return cls(key(row[0]), key(row[1]), row[2], row[3], row[4], at(row[5]))
+
+    @property
+    def message(self) -> str:
+        """The key of the message in which it travels: its own, or that of those it travels with."""
+        return self.bundle or self.key

@@ -324,6 +324,19 @@ def test_a_threshold_of_different_signals(monitor, rule, time):
     assert {one.incident for one in firing} == {incident}
 
 
+def test_what_a_round_has_taken_up_is_not_let_go_by_it_as_well(monitor, rule, time):
+    """It would seem to bring news, and its incident would have been opened by a signal that is in none."""
+    rule("threshold", count=2, minutes=10)
+    hear(monitor, labelled("a"))
+    route(time)
+    time.forward(MINUTE)
+    hear(monitor, labelled("a", severity=1), labelled("b"))
+    time.forward(MINUTE)
+    assert routing.route_due(time.now(), 100) == 2
+    assert {signal(name).incident for name in "ab"} == {Incident.objects.get()}
+    assert routing.route_due(time.now(), 100) == 0
+
+
 def test_a_threshold_forgets_what_is_long_past(monitor, rule, time):
     rule("threshold", count=2, minutes=10)
     hear(monitor, labelled("a"))

@@ -4,7 +4,7 @@ A fault of a rule's own (or of ours, in them) is logged and costs a page too man
 that is away is raised: nothing could be routed then anyway.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -29,6 +29,7 @@ class Ruling:
 
     def __init__(self, now: datetime) -> None:
         self._now = now
+        self._mine: frozenset[UUID] = frozenset()
         self._book = _or(Book([]), lambda: Book.at(now))
         self._reads: dict[UUID, Read] = {}
 
@@ -44,7 +45,7 @@ class Ruling:
 
     def about(self, signals: Sequence[Signal]) -> None:
         """Prepare to read these: what they name is asked for once."""
-        self._reader = self._book.reader(signals)
+        self._reader, self._mine = self._book.reader(signals), frozenset(signal.pk for signal in signals)
 
     def read(self, signal: Signal) -> Read:
         """What a signal counts as. Raises what its own words make impossible."""
@@ -60,9 +61,8 @@ class Ruling:
 
     def turn(self) -> "Turn":
         """One try at deciding these signals; another try begins with another turn."""
-        return Turn(
-            self._book, self.read, self._now, quiet=[pk for pk, read in self._reads.items() if _opens_none(read)]
-        )
+        quiet = [pk for pk, read in self._reads.items() if _opens_none(read)]
+        return Turn(self._book, self.read, self._now, mine=self._mine, quiet=quiet)
 
     def held_open(self, signals: Sequence[Signal]) -> timedelta | None:
         """How long the incident of these signals, which have ended, waits for them to come again."""
@@ -73,9 +73,15 @@ class Turn:
     """One try at deciding: what is held in it explains nothing to what comes after."""
 
     def __init__(
-        self, book: Book, read: Callable[[Signal], Read], now: datetime, *, quiet: Sequence[UUID] = ()
+        self,
+        book: Book,
+        read: Callable[[Signal], Read],
+        now: datetime,
+        *,
+        mine: Collection[UUID] = (),
+        quiet: Sequence[UUID] = (),
     ) -> None:
-        self._book, self._read, self._now, self._quiet = book, read, now, quiet
+        self._book, self._read, self._now, self._mine, self._quiet = book, read, now, mine, quiet
         self._verdicts: dict[UUID, Verdict] = {}
 
     def holds(self, signal: Signal) -> RouteReason | None:
@@ -93,7 +99,8 @@ class Turn:
 
     def _ask(self, signal: Signal) -> Verdict:
         verdict = self._book.hold(self._read(signal), self._now, explains=self._explaining, counts=queries.counted)
-        rules.let_go(verdict, self._now)
+        # What this round has taken up is decided in it; touched now, it would look as if news had come in meanwhile.
+        rules.let_go(verdict, self._now, besides=self._mine)
         return verdict
 
     def _explaining(self, one: Standing, key: str, signal: Signal) -> Signal | None:

@@ -1,8 +1,9 @@
 """Rules are made, changed and ended by people; what they go by is remembered while signals are routed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max, Q, QuerySet
@@ -214,10 +215,16 @@ def _forget_ended(ended: Sequence[Signal], now: datetime) -> None:
     Match.objects.filter(pk__in=[match.pk for match in gone]).delete()
 
 
-def let_go(verdict: Verdict, now: datetime) -> None:
-    """What waited for a threshold that is reached is routed at once: it finds the incident open."""
+def let_go(verdict: Verdict, now: datetime, *, besides: Collection[UUID] = ()) -> None:
+    """What waited for a threshold that is reached is routed at once: it finds the incident open.
+
+    Args:
+        verdict: What the rules say of the signal that reached it.
+        now: The present instant.
+        besides: Signals that the caller has taken up itself.
+    """
     if verdict.lets_go:
-        _bring_up(Signal.objects.filter(held_by__in=verdict.lets_go), now)
+        _bring_up(Signal.objects.filter(held_by__in=verdict.lets_go).exclude(pk__in=besides), now)
 
 
 def _bring_up(held: QuerySet[Signal], now: datetime) -> None:

@@ -79,7 +79,7 @@ def test_the_interval_is_in_order_and_grows_with_the_level(seed, quiet, length, 
     assert narrow.high <= found.high
 
 
-@given(seed=st.integers(0, 10_000), quiet=st.integers(50, 300), rate=st.floats(0.3, 0.9))
+@given(seed=st.integers(0, 10_000), quiet=st.integers(50, 300), rate=st.floats(0.5, 0.9))
 @settings(max_examples=25, deadline=None)
 def test_a_fall_of_successes_is_a_rise_of_failures(seed, quiet, rate):
     values = stream(seed, (quiet, 0.2, 0.2), (80, rate, rate))
@@ -153,6 +153,27 @@ def test_counts_that_vary_more_than_chance_get_a_wider_interval():
     assert widths[1] > widths[0]
 
 
+def test_windows_of_unequal_length_tell_what_equal_ones_do():
+    values = stream(9, (30_000, 0.05, 0.05), (3_000, 0.05, 0.12), (2_000, 0.12, 0.12))
+    edges = np.r_[np.arange(0, 25_000, 250), np.arange(25_000, 35_001)]
+    n, total = np.diff(edges), np.add.reduceat(values, edges[:-1])
+    found = estimate(n, total, Baseline(0.05), edges=edges)
+    whole = of(values)
+    assert abs(edges[found.low] - whole.low) <= 250
+    assert abs(edges[found.at] - whole.at) <= 250
+    assert abs(edges[found.high] - whole.high) <= 250
+    assert found.after == pytest.approx(whole.after, rel=0.02)
+
+
+def test_standardised_scores_may_be_negative():
+    rng = np.random.default_rng(6)
+    scores = np.r_[rng.normal(0, 1, 300), rng.normal(-1.5, 1, 40)]
+    found = of(scores, 0, measure=Measure.SCORE, direction=Direction.DOWN)
+    assert found.low <= 300 <= found.high
+    assert found.high - found.low < 80
+    assert found.after == pytest.approx(-1.5, abs=0.5)
+
+
 @pytest.mark.parametrize(
     ("what", "parts", "later", "least_width"),
     [
@@ -188,6 +209,8 @@ def test_the_interval_holds_the_onset_after_stopping(what, parts, later, least_w
         ([0, 1], [1, 1], {}, "Window 0"),
         ([1, 1], [0, 1], {"level": 1.0}, "level"),
         ([1, 1], [0, 1], {"alarm": 2}, "alarm is at window 2"),
+        ([1, 1], [0, 1], {"edges": [0, 1]}, "one more than there are windows"),
+        ([1, 1], [0, 1], {"edges": [0, 2, 2]}, "growing times"),
     ],
 )
 def test_figures_that_cannot_be_are_refused(n, total, more, said):

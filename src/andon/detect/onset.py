@@ -118,6 +118,7 @@ def estimate(
     measure: Measure = Measure.RATE,
     direction: Direction = Direction.UP,
     alarm: int | None = None,
+    edges: ArrayLike | None = None,
 ) -> Onset | Unknown:
     """Estimate the onset of the change that raised an alarm.
 
@@ -125,24 +126,26 @@ def estimate(
     windows with `n` observations (units of exposure for counts) and their `total`, oldest first; single observations
     are windows with n = 1. `alarm` is the index of the window with the alarm, the last one if left out. `direction` is
     that of the alarm; with BOTH the likelier one is taken. What came before the onset improves an estimated baseline.
+    `edges` are the times at which the windows begin, and at which the last one ends: needed where they are of unequal
+    length, so that a slope is one in time.
 
     Raises ValueError for figures that cannot be those of windows.
     """
-    data = _Data.of(n, total, measure, alarm)
+    data = _Data.of(n, total, measure, alarm, edges)
     if not 0 < level < 1:
         raise ValueError(f"A level lies between 0 and 1, as 0.9 does, and this is {level}.")
     if data is None:
         return Unknown("Nothing has been observed yet.")
     if direction is Direction.BOTH:
         rise, fall = (_Likelihood(data, baseline, sign) for sign in (1, -1))
-        likelihood = max(rise, fall, key=lambda side: float(side.of(_grid(data.alarm)).worth.max()))
+        likelihood = max(rise, fall, key=lambda side: float(side.of(_grid(data)).worth.max()))
     else:
         likelihood = _Likelihood(data, baseline, -1 if direction is Direction.DOWN else 1)
     return _onset(data, likelihood, level)
 
 
 def _onset(data: _Data, likelihood: _Likelihood, level: float) -> Onset | Unknown:
-    tried = likelihood.of(_grid(data.alarm))
+    tried = likelihood.of(_grid(data))
     if tried.worth.max() < EDGE:
         return Unknown("The data since any time look no different from the baseline, so there is no onset to tell.")
     for _ in range(2):  # the second round moves into gaps that the first one found to matter
@@ -153,8 +156,9 @@ def _onset(data: _Data, likelihood: _Likelihood, level: float) -> Onset | Unknow
     inside, best = _inside(tried, data, level), int(tried.worth.argmax())
     first, last = int(inside[0]), int(inside[-1])
     ramp = bool(tried.worth.max() - tried.as_step.max() > RAMP_GAIN)
-    flattered = _fresh(tried, data, level) / 2 * np.log(data.alarm + 1 - tried.at)
-    best = int(((tried.worth if ramp else tried.as_step) + flattered).argmax())
+    flattered = _fresh(tried, data, level) / 2 * np.log1p(data.n[data.alarm + 1] - data.n[tried.at])
+    curve = tried.worth if ramp else tried.as_step
+    best = int(np.where(curve >= curve.max() - _usual(level), curve + flattered, -np.inf).argmax())
     return Onset(
         low=int(tried.at[first - 1]) + 1 if first else int(tried.at[0]),
         at=int(np.clip(tried.at[best], tried.at[first], tried.at[last])),
@@ -179,8 +183,9 @@ def _inside(tried: _Tried, data: _Data, level: float) -> Places:
 
 def _fresh(tried: _Tried, data: _Data, level: float) -> float:
     """1 at the alarm, 0 when enough has come since: see SETTLED."""
-    earliest = tried.at[int(np.argmax(tried.worth.max() - tried.worth <= _usual(level)))]
-    return max(0.0, 1 - (data.windows - 1 - data.alarm) / (data.windows - int(earliest)) / SETTLED)
+    earliest = int(tried.at[int(np.argmax(tried.worth.max() - tried.worth <= _usual(level)))])
+    end, raised = data.edges[-1], data.edges[data.alarm + 1]
+    return max(0.0, 1 - float((end - raised) / (end - data.edges[earliest])) / SETTLED)
 
 
 def _usual(level: float) -> float:
@@ -188,10 +193,12 @@ def _usual(level: float) -> float:
     return -math.log(1 - math.sqrt(level))
 
 
-def _grid(alarm: int) -> Places:
+def _grid(data: _Data) -> Places:
     """Onsets from the first window to that of the alarm, denser towards the latter."""
-    distances = np.unique(np.geomspace(1, alarm + 1, GRID).astype(np.int64))
-    return alarm + 1 - distances[::-1]
+    begin, end = data.edges[0], data.edges[data.alarm + 1]
+    distances = np.geomspace(end - data.edges[data.alarm], end - begin, GRID)
+    places = np.searchsorted(data.edges, end - distances, side="right") - 1
+    return np.unique(np.append(np.clip(places, 0, data.alarm), [0, data.alarm])).astype(np.int64)
 
 
 def _between(at: Places, edge: int) -> Places:
@@ -206,19 +213,22 @@ class _Data:
 
     n: Floats
     total: Floats
+    edges: Floats
     alarm: int
     measure: Measure
     dispersion: float
 
     @classmethod
-    def of(cls, n: ArrayLike, total: ArrayLike, measure: Measure, alarm: int | None) -> _Data | None:
+    def of(
+        cls, n: ArrayLike, total: ArrayLike, measure: Measure, alarm: int | None, edges: ArrayLike | None = None
+    ) -> _Data | None:
         counts, totals = np.asarray(n, dtype=np.float64), np.asarray(total, dtype=np.float64)
         if counts.ndim != 1 or counts.shape != totals.shape:
             raise ValueError("Every window needs an n and a total, in two lists of one length.")
-        wrong = (
-            ~(np.isfinite(counts) & np.isfinite(totals)) | (counts < 0) | (totals < 0) | ((counts == 0) & (totals > 0))
-        )
-        if measure is not Measure.COUNT:
+        wrong = ~(np.isfinite(counts) & np.isfinite(totals)) | (counts < 0) | ((counts == 0) & (totals != 0))
+        if measure is not Measure.SCORE:
+            wrong |= totals < 0
+        if measure in {Measure.RATE, Measure.MEAN}:
             wrong |= totals > counts * (1 + 1e-9)
         if wrong.any():
             at = int(np.argmax(wrong))
@@ -229,15 +239,21 @@ class _Data:
             return None
         if not 0 <= alarm <= last:
             raise ValueError(f"The alarm is at window {alarm}, and there are {last + 1}.")
-        return cls(_running(counts), _running(totals), alarm, measure, _dispersion(counts, totals, measure))
-
-    @property
-    def windows(self) -> int:
-        return len(self.n) - 1
+        times = np.arange(len(counts) + 1.0) if edges is None else np.asarray(edges, dtype=np.float64)
+        if times.shape != (len(counts) + 1,) or not (np.diff(times) > 0).all():
+            raise ValueError("The edges of windows are growing times, one more than there are windows.")
+        return cls(_running(counts), _running(totals), times, alarm, measure, _dispersion(counts, totals, measure))
 
 
 def _running(values: Floats) -> Floats:
     return np.concatenate([[0.0], np.cumsum(values)])
+
+
+def _spread(measure: Measure, mean: Floats) -> Floats:
+    """The variance of one observation in the model."""
+    if measure is Measure.SCORE:
+        return np.ones_like(mean)
+    return mean if measure is Measure.COUNT else mean * (1 - mean)
 
 
 def _dispersion(n: Floats, total: Floats, measure: Measure) -> float:
@@ -245,11 +261,11 @@ def _dispersion(n: Floats, total: Floats, measure: Measure) -> float:
     full = n > 0
     n, total = n[full], total[full]
     mean = float(total.sum() / n.sum())
-    spread = mean if measure is Measure.COUNT else mean * (1 - mean)
+    spread = float(_spread(measure, np.asarray(mean)))
     if len(n) < DISPERSION_FROM or spread <= 0 or (measure is Measure.RATE and n.max() <= 1):
         return 1.0
     found = float(np.mean(np.diff(total / n) ** 2 / (spread * (1 / n[1:] + 1 / n[:-1]))))
-    if measure is Measure.MEAN:
+    if measure in {Measure.MEAN, Measure.SCORE}:
         return max(found, EDGE)
     # What chance makes of it is not counted: the mean of squares of standard normal and rarer, more skewed figures.
     chance = 2 * math.sqrt((3 + 1 / max(float(np.mean(n)) * spread, EDGE)) / len(n))
@@ -281,10 +297,15 @@ class _Likelihood:
     def __init__(self, data: _Data, baseline: Baseline, sign: int) -> None:
         self.data = data
         self.sign = sign
-        top = math.inf if data.measure is Measure.COUNT else 1 - EDGE
-        self.mean = min(max(float(baseline.mean), EDGE), top)
+        mean = float(baseline.mean)
         self.weight = float(baseline.n or 0)
-        self.bounds = (EDGE * min(self.mean, 1), top)
+        # Means that can be, but for those that leave nothing to chance.
+        if data.measure is Measure.SCORE:
+            self.bounds = (-math.inf, math.inf)
+        else:
+            top = math.inf if data.measure is Measure.COUNT else 1 - EDGE
+            self.bounds = (EDGE * min(max(mean, EDGE), 1), top)
+        self.mean = min(max(mean, self.bounds[0]), self.bounds[1])
         everything = self._log(data.n[-1], data.total[-1], self._mean(data.n[-1], data.total[-1]))
         self.unchanged = everything + self._reference(self._mean(data.n[-1], data.total[-1]))
 
@@ -301,8 +322,7 @@ class _Likelihood:
         best = worth.argmax(axis=1)
         rows = np.arange(len(at))
         since = data.n[data.alarm + 1] - data.n[at]
-        spread = before if data.measure is Measure.COUNT else before * (1 - before)
-        told = since * spread / data.dispersion
+        told = since * _spread(data.measure, before) / data.dispersion
         return _Tried(
             at, np.maximum(worth[rows, best], 0.0), np.maximum(worth[:, 0], 0.0), told,
             before, before + change[rows, best], before + change[:, 0],
@@ -313,25 +333,27 @@ class _Likelihood:
         if not self.weight:
             return np.full(np.shape(n), self.mean)
         mean = (self.weight * self.mean + total) / (self.weight + n)
-        return np.asarray(np.clip(mean, EDGE * min(self.mean, 1), self.bounds[1]))
+        return np.asarray(np.clip(mean, *self.bounds))
 
     def _reference(self, mean: Floats) -> Floats:
         """The log-likelihood of what the baseline was estimated from."""
         return self._log(self.weight, self.weight * self.mean, mean)
 
     def _log(self, n: Floats | float, total: Floats | float, mean: Floats) -> Floats:
+        if self.data.measure is Measure.SCORE:
+            return np.asarray(total * mean - n * mean**2 / 2)
         if self.data.measure is Measure.COUNT:
             return np.asarray(xlogy(total, mean) - n * mean)
         return np.asarray(xlogy(total, mean) + xlogy(np.maximum(np.subtract(n, total), 0.0), 1 - mean))
 
     def _stairs(self, at: Places) -> tuple[Floats, Floats]:
         """Observations and totals on every stair of every slope that begins at an onset, and of what follows it."""
-        end = self.data.windows
+        times = self.data.edges
+        begin, end = times[at], times[-1]
         stairs = np.append(np.arange(STAIRS + 1) / STAIRS, 0.0)
-        edges = at[:, None, None] + (end - at)[:, None, None] * SHARES[:, None] * stairs
+        edges = begin[:, None, None] + (end - begin)[:, None, None] * SHARES[:, None] * stairs
         edges[..., -1] = end
-        places = np.arange(end + 1)
-        n, total = (np.diff(np.interp(edges, places, sums), axis=2) for sums in (self.data.n, self.data.total))
+        n, total = (np.diff(np.interp(edges, times, sums), axis=2) for sums in (self.data.n, self.data.total))
         return n, total
 
     def _most_likely(self, n: Floats, total: Floats, before: Floats, weights: Floats) -> Floats:
@@ -340,7 +362,7 @@ class _Likelihood:
         spread = np.maximum((n * weights**2).sum(axis=2), EDGE)
         change = np.clip(((total - n * before[..., None]) * weights).sum(axis=2) / spread, low, high)
         count = self.data.measure is Measure.COUNT
-        for _ in range(NEWTON):
+        for _ in range(0 if self.data.measure is Measure.SCORE else NEWTON):
             means = before[..., None] + change[..., None] * weights
             slope, bend = total / means, total / means**2
             if count:

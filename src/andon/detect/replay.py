@@ -142,6 +142,7 @@ class Replay:
             measure=self.plan.measure,
             direction=direction,
             alarm=None if raised is None else int(np.searchsorted(first, raised, side="right")) - 1,
+            edges=np.append(first, self.taken),
         )
         if isinstance(began, Unknown):
             return began

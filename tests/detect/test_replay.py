@@ -118,3 +118,16 @@ def test_a_value_that_cannot_be_is_refused():
 
 def test_nothing_gives_nothing():
     assert list(Replay(PLAN).take([])) == []
+
+
+def test_a_false_alarm_shortly_before_does_not_take_the_onset_of_the_next():
+    plan = Plan(Measure.RATE, Baseline(0.05), 2_000, Direction.UP)
+    cluster = np.tile([1.0, 0, 0, 0, 0], 20)  # a burst of 20%, then what is normal, then the change
+    held = []
+    for seed in range(12):
+        values = np.r_[stream(seed, (1_500, 0.05)), cluster, stream(seed + 100, (500, 0.04), (400, 0.2))]
+        alarms = list(Replay(plan).take(values))
+        assert alarms[0].index < 2_100
+        change = next(alarm for alarm in alarms if alarm.index >= 2_100)
+        held.append(change.onset.low <= 2_100 <= change.onset.high)
+    assert np.mean(held) >= 0.9

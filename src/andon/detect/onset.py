@@ -35,7 +35,7 @@ again around what was found.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -118,6 +118,7 @@ def estimate(
     measure: Measure = Measure.RATE,
     direction: Direction = Direction.UP,
     alarm: int | None = None,
+    earlier: int | None = None,
     edges: ArrayLike | None = None,
 ) -> Onset | Unknown:
     """Estimate the onset of the change that raised an alarm.
@@ -126,6 +127,8 @@ def estimate(
     windows with `n` observations (units of exposure for counts) and their `total`, oldest first; single observations
     are windows with n = 1. `alarm` is the index of the window with the alarm, the last one if left out. `direction` is
     that of the alarm; with BOTH the likelier one is taken. What came before the onset improves an estimated baseline.
+    `earlier` is the index of an earlier alarm that may have been raised by the same change: if the data leave no onset
+    after it, then it was, and the interval ends there.
     `edges` are the times at which the windows begin, and at which the last one ends: needed where they are of unequal
     length, so that a slope is one in time.
 
@@ -136,11 +139,17 @@ def estimate(
         raise ValueError(f"A level lies between 0 and 1, as 0.9 does, and this is {level}.")
     if data is None:
         return Unknown("Nothing has been observed yet.")
+    grid = _grid(data)
     if direction is Direction.BOTH:
         rise, fall = (_Likelihood(data, baseline, sign) for sign in (1, -1))
-        likelihood = max(rise, fall, key=lambda side: float(side.of(_grid(data)).worth.max()))
+        likelihood = max(rise, fall, key=lambda side: float(side.of(grid).worth.max()))
     else:
         likelihood = _Likelihood(data, baseline, -1 if direction is Direction.DOWN else 1)
+    if earlier is not None and 0 <= earlier < data.alarm:
+        tried = likelihood.of(grid)
+        if tried.at[tried.worth >= tried.worth.max() - _usual(level)][-1] <= earlier:
+            data = replace(data, alarm=earlier)
+            likelihood = _Likelihood(data, baseline, likelihood.sign)
     return _onset(data, likelihood, level)
 
 
@@ -302,9 +311,10 @@ class _Likelihood:
         # Means that can be, but for those that leave nothing to chance.
         if data.measure is Measure.SCORE:
             self.bounds = (-math.inf, math.inf)
+        elif data.measure is Measure.COUNT:
+            self.bounds = (EDGE * min(mean or 1.0, 1.0), math.inf)
         else:
-            top = math.inf if data.measure is Measure.COUNT else 1 - EDGE
-            self.bounds = (EDGE * min(max(mean, EDGE), 1), top)
+            self.bounds = (EDGE, 1 - EDGE)
         self.mean = min(max(mean, self.bounds[0]), self.bounds[1])
         everything = self._log(data.n[-1], data.total[-1], self._mean(data.n[-1], data.total[-1]))
         self.unchanged = everything + self._reference(self._mean(data.n[-1], data.total[-1]))

@@ -118,11 +118,9 @@ class Replay:
 
     def _alarm(self, statistic: float, threshold: float, direction: Direction, *, grouped: bool) -> Alarm:
         first, total = self._past.windows(self.skip)
-        began = self._onset(first, total, direction, None)
+        began = self._onset(first, total, direction)
         raised = self._raised.get(direction)
-        if isinstance(began, Onset) and raised is not None and began.at <= raised:
-            began = self._onset(first, total, direction, raised)
-        else:
+        if raised is None or not isinstance(began, Onset) or began.high > raised:
             self._raised[direction] = self.taken - 1
         found: list[Driver] = []
         if grouped and isinstance(began, Onset):
@@ -131,24 +129,24 @@ class Replay:
             found = drivers.rank(before, since, measure=AS_DRIVEN[self.plan.measure], direction=way)
         return Alarm(self.taken - 1, began, statistic, threshold, direction, tuple(found))
 
-    def _onset(self, first: Integers, total: Floats, direction: Direction, raised: int | None) -> Onset | Unknown:
-        """In observations; windows begin at `first`, and the change raised its first alarm at `raised`, or now."""
-        ends = np.append(first[1:], self.taken)
+    def _onset(self, first: Integers, total: Floats, direction: Direction) -> Onset | Unknown:
+        """In observations; windows begin at `first`."""
+        edges = np.append(first, self.taken)
+        raised = self._raised.get(direction)
         began = onset.estimate(
-            (ends - first) * self.units,
+            np.diff(edges) * self.units,
             total,
             self.plan.baseline,
             level=self.level,
             measure=self.plan.measure,
             direction=direction,
-            alarm=None if raised is None else int(np.searchsorted(first, raised, side="right")) - 1,
-            edges=np.append(first, self.taken),
+            earlier=None if raised is None else int(np.searchsorted(first, raised, side="right")) - 1,
+            edges=edges,
         )
         if isinstance(began, Unknown):
             return began
-        last = self.taken - 1 if raised is None else raised
-        low, at, high = int(first[began.low]), int(first[began.at]), int(ends[began.high]) - 1
-        return replace(began, low=low, at=at, high=min(high, last))
+        low, at, high = int(first[began.low]), int(first[began.at]), int(edges[began.high + 1]) - 1
+        return replace(began, low=low, at=at, high=high)
 
 
 class _Past:

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from andon.handbook.recipes import book_for, column_roles
 from andon.practice.words import SystemKind, WatchKind
+from andon.watch.kinds import KINDS
 from andon.watch.reading.expressions import columns as columns_in
 from andon.watch.reading.expressions import parse
 from andon.watch.suggesting import columns_of, propose
@@ -27,7 +28,8 @@ CREDIT = {
 
 def proposed(found, kind=SystemKind.SCORER, **said):
     book = book_for(kind)
-    return propose(book, columns_of(found, said, column_roles(), book))
+    counted = {one: row.what for one, row in KINDS.items()}
+    return propose(book, columns_of(found, said, column_roles(), book), counted)
 
 
 def test_a_scorer_s_log_is_recognised_by_names_and_types():
@@ -51,7 +53,7 @@ def test_what_a_scorer_s_log_allows_is_proposed_with_reasons():
     assert by_key["missing-inputs"].what == '"income" IS NULL OR "employment_type" IS NULL OR "price" IS NULL'
     assert by_key["calibration"].what.startswith('CASE WHEN "defaulted" THEN 1')  # a label that is true or false
     assert (by_key["calibration"].low, by_key["calibration"].high) == (-1, 1)
-    assert by_key["wrong"].what == ""  # its kind says what: the output beside the label
+    assert by_key["wrong"].what == '"approved" <> "defaulted"'  # as its kind counts
     assert by_key["wrong"].segments == by_key["selection-gap"].segments == ("sex", "ageBand")
     assert by_key["output-drift"].columns == ("probability",)
     drifts = [one for one in found if one.kind is WatchKind.INPUT_DRIFT]

@@ -13,6 +13,7 @@ from andon.registry import api as registry
 from andon.response import api as response
 from andon.reviews import api as reviews
 from andon.rules import api as rules
+from andon.watch import api as watch
 from andon.watch import points_api as points
 
 api = HouseAPI(
@@ -45,6 +46,9 @@ for prefix, router in (
     ("/signals", intake.signals),
     ("/integrations", intake.integrations),
     ("/rules", rules.router),
+    ("/watches", watch.watches),
+    ("/alarms", watch.alarms),
+    ("/logs", watch.logs),
     ("/contact-points", paging.contact_points),
     ("/channels", providers.channels),
     ("/paces", paging.paces),

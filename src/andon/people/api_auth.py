@@ -27,6 +27,7 @@ class Area(StrEnum):
     INCIDENTS = "incidents"
     SIGNALS = "signals"
     RULES = "rules"
+    WATCHES = "watches"
     SYSTEMS = "systems"
     ONCALL = "oncall"
     PEOPLE = "people"

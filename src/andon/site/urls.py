@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("andon.paging.urls")),
     path("", include("andon.reviews.urls")),
     path("", include("andon.rules.urls")),
+    path("", include("andon.watch.urls")),
     path("", include("andon.response.urls")),
     path("", include("andon.slack.urls")),
     path("account/", include("allauth.urls")),

@@ -1,15 +1,16 @@
 """Reads of watches, of what they saw, and of how far they are."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, Q, QuerySet, When
 
 from andon.people.policy import Actor
+from andon.practice.words import Criticality, Stage
 from andon.registry.models import System
 from andon.watch.models import EVERYTHING, Alarm, Log, Watch, WindowState
 from andon.watch.policy import must_view, visible_alarms
@@ -39,7 +40,7 @@ def watches(by: Actor, wanted: WatchFilter | None = None) -> QuerySet[Watch]:
         rows = rows.filter(kind=wanted.kind)
     if wanted.stale:
         rows = rows.filter(stale_since__isnull=False)
-    rows = rows.annotate(open_alarms=Count("alarms", filter=Q(alarms__recovered_at=None)))
+    rows = rows.annotate(open_alarms=Count("alarms", filter=Q(alarms__recovered_at=None))).order_by("number")
     return rows.filter(open_alarms__gt=0) if wanted.alarmed else rows
 
 
@@ -113,3 +114,18 @@ def alarms_with_news(now: datetime, limit: int) -> list[UUID]:
     """Alarms of which their incidents are to hear something, longest waiting first: for the engine."""
     rows = Alarm.objects.filter(news_at__lte=now).order_by("news_at")
     return list(rows.values_list("pk", flat=True)[:limit])
+
+
+def unwatched(by: Actor) -> QuerySet[System]:
+    """Systems in production that nothing watches: no watch that runs, the most critical first."""
+    must_view(by)
+    watched = Watch.objects.filter(ended_at=None, enabled=True).values("system")
+    rows = System.objects.filter(stage=Stage.PRODUCTION).exclude(pk__in=watched)
+    order = Case(*(When(criticality=one, then=one.rank) for one in Criticality), default=0)
+    return rows.order_by(order.desc(), "name")
+
+
+def going(by: Actor, watches: Iterable[Watch]) -> dict[UUID, Alarm]:
+    """By watch, the alarm that goes on, of those that the actor may know of."""
+    rows = alarms(by, open_only=True).filter(watch__in=[watch.pk for watch in watches])
+    return {alarm.watch_id: alarm for alarm in rows}

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Final
 
+import msgspec
+
 from andon.handbook.recipes import (
     ALWAYS,
     GROUP,
@@ -114,15 +116,21 @@ def _plays(name: str, kind: ColumnType | None, role: Role) -> bool:
     return any(f" {wanted} " in words for wanted in role.names)
 
 
-def propose(book: RecipeBook, columns: Columns) -> tuple[list[Proposal], list[Lacking]]:
-    """What the log could have of a book, in its order; and what it lacks columns for."""
+def propose(
+    book: RecipeBook, columns: Columns, counted: Mapping[WatchKind, str]
+) -> tuple[list[Proposal], list[Lacking]]:
+    """What the log could have of a book, in its order; and what it lacks columns for.
+
+    `counted` is what each kind of watch counts where a recipe leaves it to the kind, with `{role}` for columns.
+    """
     found: list[Proposal] = []
     lacking: list[Lacking] = []
     for recipe in book.watches:
         ways = [(way, _unmet(way, columns)) for way in recipe.ways]
         way = next((way for way, unmet in ways if not unmet), None)
         if way is not None:
-            found.extend(_fitted(recipe, way, columns))
+            whole = msgspec.structs.replace(way, what=way.what or counted.get(recipe.kind, ""))
+            found.extend(_fitted(recipe, whole, columns))
         else:
             least = min((unmet for _, unmet in ways), key=len)
             lacking.append(Lacking(recipe.key, _plain(recipe.name), recipe.why, least))

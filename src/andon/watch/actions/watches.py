@@ -12,9 +12,7 @@ from andon.watch.facts import WatchFacts
 from andon.watch.models import Watch, WindowState
 from andon.watch.policy import must_manage, must_run
 
-_READS_ANEW: Final = frozenset(
-    {"log", "measure", "what", "only", "metric", "window_minutes", "segments", "low", "high"}
-)
+READS_ANEW: Final = frozenset({"log", "measure", "what", "only", "metric", "window_minutes", "segments", "low", "high"})
 """What changes what is counted: everything is read again from the start."""
 _JUDGES_ANEW: Final = frozenset({"baseline", "reference_from", "reference_to", "direction", "tolerance", "budget"})
 """What changes how it is judged: the windows stay, and the detector goes through them again."""
@@ -54,10 +52,10 @@ def change_watch(watch: Watch, facts: WatchFacts, *, by: Actor, seen_version: in
     for name, value in said.items():
         setattr(held, name, value)
     held.version += 1
-    if changed & _READS_ANEW:
+    if changed & READS_ANEW:
         WindowState.objects.filter(watch=held).delete()
         held.began_at = held.read_until = held.bins = None
-    if changed & (_READS_ANEW | _JUDGES_ANEW):
+    if changed & (READS_ANEW | _JUDGES_ANEW):
         _judge_anew(held)
     held.save()
     wake.after_commit()

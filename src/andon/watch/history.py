@@ -1,0 +1,151 @@
+"""What a watch has seen, and what follows from it: reads for its page and its trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Final
+
+from andon.incidents.models import Incident
+from andon.incidents.policy import visible
+from andon.kit.errors import Conflict
+from andon.people.policy import Actor
+from andon.practice.words import IncidentKind, Measure
+from andon.watch import picture, queries
+from andon.watch.actions.watches import READS_ANEW
+from andon.watch.actions.writing import question_of
+from andon.watch.facts import WatchFacts
+from andon.watch.judging import Question, Window
+from andon.watch.models import EVERYTHING, Watch, WindowState
+from andon.watch.picture import Segment
+from andon.watch.policy import must_view
+from andon.watch.reach import Reach, Usual, reach
+from andon.watch.replaying import Replay, Would, replay
+
+MOST: Final = 20_000
+"""Windows that are gone through, the newest ones: two years of hours."""
+MOST_SEGMENTS: Final = 12
+MATTERS: Final = timedelta(days=30)
+"""How long after an alarm an incident may be detected for the two to be taken for one."""
+
+
+def windows_of(by: Actor, watch: Watch) -> list[Window]:
+    """All rows of a watch by window, oldest first."""
+    must_view(by)
+    rows = WindowState.objects.filter(watch=watch, segment=EVERYTHING).order_by("-window_start")
+    return [Window(*row) for row in rows.values_list("window_start", "n", "total", "squares")[:MOST]][::-1]
+
+
+def segments_of(by: Actor, watch: Watch, since: datetime) -> list[Segment]:
+    """The segments of a watch by window since a time, those with most rows first."""
+    if not watch.segments:
+        return []
+    keys = list(queries.segments(by, watch, since=since))
+    wanted = keys[:MOST_SEGMENTS]
+    held: dict[str, dict[datetime, Window]] = {key: {} for key in wanted}
+    rows = WindowState.objects.filter(watch=watch, segment__in=wanted, window_start__gte=since)
+    for segment, start, n, total, squares in rows.values_list("segment", "window_start", "n", "total", "squares"):
+        held[segment][start] = Window(start, n, total, squares)
+    return [Segment(key, held[key]) for key in wanted]
+
+
+def reach_of(watch: Watch, windows: Sequence[Window], replayed: Replay) -> tuple[Reach | None, float]:
+    """What a watch can detect at the volume of its newest windows, and how many rows such a window has."""
+    question = question_of(watch)
+    usual = usual_of(question, windows[: replayed.learnt] or windows, windows)
+    known = replayed.detector.get("baseline")
+    return reach(question, usual, watch.length, known_from=known["n"] if known else None), usual.n
+
+
+def usual_of(question: Question, normal: Sequence[Window], recent: Sequence[Window]) -> Usual:
+    """What a window usually holds: the level of the `normal` ones at the volume of the newest of the `recent` ones."""
+    rows = [window.n for window in recent[-_RECENT:] if window.n]
+    n = float(median(rows)) if rows else 0.0
+    counted = sum(window.n for window in normal)
+    total = sum(window.total for window in normal)
+    if question.measure is Measure.COUNT:
+        return Usual(1.0, total / len(normal)) if normal and total else Usual(0.0, 0.0)
+    if not counted:
+        return Usual(0.0, 0.0)
+    return Usual(n, total / counted, picture.variance(normal) if question.measure is Measure.MEAN else 0.0)
+
+
+_RECENT: Final = 100
+
+
+@dataclass(frozen=True)
+class Line:
+    """An alarm that would have been raised, beside the incident that it belongs to, if there is one."""
+
+    would: Would
+    at: datetime  # when the window that decides it is over
+    incident: Incident | None = None
+    ahead: timedelta | None = None  # how long before the incident was detected; negative = after it
+    over_at: datetime | None = None  # when it would have been seen to be over
+
+    @property
+    def early(self) -> bool:
+        """Whether it would have come before the incident was detected."""
+        return self.ahead is not None and self.ahead >= timedelta()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a watch would have done over its history.
+
+    `missed` are incidents of its system in that time that none of its alarms belongs to.
+    """
+
+    windows: int
+    since: datetime | None
+    until: datetime | None
+    learnt: int
+    lines: Sequence[Line]
+    missed: Sequence[Incident]
+    says: str
+
+
+def try_watch(by: Actor, watch: Watch, question: Question | None = None) -> Trial:
+    """Go through the history of a watch, as it is or as another question would have it; nothing is written.
+
+    Incidents are those that the actor may see.
+    """
+    seen = windows_of(by, watch)
+    if not seen:
+        return Trial(0, None, None, 0, (), (), "It has read no window yet.")
+    found = replay(question or question_of(watch), seen)
+    since, until = seen[0].start, seen[-1].start + watch.length
+    tested = seen[min(found.learnt, len(seen) - 1)].start
+    incidents = list(
+        visible(by)
+        .filter(system=watch.system, kind=IncidentKind.REAL, detected_at__gte=tested, detected_at__lt=until + MATTERS)
+        .order_by("detected_at")
+    )
+    lines = [_line(watch, would, incidents) for would in found.alarms]
+    told = {line.incident.pk for line in lines if line.incident is not None}
+    missed = [one for one in incidents if one.pk not in told and one.detected_at < until]
+    return Trial(len(seen), since, until, found.learnt, lines, missed, found.says)
+
+
+def try_change(by: Actor, watch: Watch, facts: WatchFacts) -> Trial:
+    """Go through the history of a watch as a draft of a change would have it.
+
+    Raises `Conflict` where the draft counts something else: its windows would have to be read first.
+    """
+    said = facts.columns()
+    anew = sorted(name for name in READS_ANEW if getattr(watch, name) != said[name])
+    if anew:
+        words = ", ".join(name.replace("_", " ") for name in anew)
+        raise Conflict(f"With another {words} its windows have to be read anew. Keep the change, and try it then.")
+    return try_watch(by, watch, question_of(Watch(**said, bins=watch.bins)))
+
+
+def _line(watch: Watch, would: Would, incidents: Sequence[Incident]) -> Line:
+    """The incident that an alarm belongs to: the nearest that was detected while it went on, or soon after it."""
+    at = would.raised.window + watch.length
+    over = would.recovered + watch.length if would.recovered else None
+    near = [one for one in incidents if would.onset.at <= one.detected_at <= (over or at) + MATTERS]
+    nearest = min(near, key=lambda one: abs(one.detected_at - at), default=None)
+    return Line(would, at, nearest, nearest.detected_at - at if nearest else None, over)

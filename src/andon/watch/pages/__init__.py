@@ -1,0 +1,1 @@
+"""Pages of decision logs and of the watches on them."""

@@ -1,0 +1,79 @@
+"""The detector goes through a watch's history once more: for its picture, and to say what it would have done.
+
+Nothing is written. What comes out is what the watch did or would have done with the windows as they stand now; rows
+that came late and were put right since may make it differ from what it did on the day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from andon.watch import judging
+from andon.watch.judging import Onset, Phase, Question, Raised, Window
+
+AT_ONCE: Final = 2_000
+"""Windows that are judged together: what an alarm cuts short is prepared again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Would:
+    """An alarm that would have been raised, with the onset as it would have been estimated at that moment."""
+
+    raised: Raised
+    onset: Onset
+    recovered: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a detector makes of windows.
+
+    Attributes:
+        evidence: After each window; None while it learns, and while an alarm goes on.
+        alarms: Oldest first.
+        detector: How it stands at the end.
+        says: In words, why there is no verdict; empty where there is one.
+        threshold: The evidence at which it alarms; None if it never got as far.
+        learnt: How many windows it learnt from.
+    """
+
+    evidence: Sequence[float | None] = ()
+    alarms: Sequence[Would] = ()
+    detector: dict[str, Any] = field(default_factory=dict)
+    says: str = ""
+    threshold: float | None = None
+    learnt: int = 0
+
+
+def replay(question: Question, windows: Sequence[Window]) -> Replay:
+    """Let a new detector see windows, oldest first, as a watch would have seen them one by one."""
+    detector: dict[str, Any] = {}
+    evidence: list[float | None] = []
+    alarms: list[Would] = []
+    says, learnt, threshold = "", 0, None
+    while len(evidence) < len(windows):
+        at = len(evidence)
+        phase = detector.get("phase", Phase.LEARNING)
+        verdict = judging.judge(question, detector, windows[at : at + AT_ONCE])
+        detector, says = verdict.detector, verdict.says
+        shown = phase == Phase.WATCHING
+        evidence += list(verdict.statistics) if shown else [None] * verdict.seen
+        learnt += verdict.seen if phase == Phase.LEARNING else 0
+        threshold = detector.get("threshold", threshold) if shown else threshold
+        if verdict.raised is not None:
+            alarms.append(_would(question, detector, windows[: len(evidence)], verdict.raised))
+            detector["level"] = alarms[-1].onset.level
+        if verdict.recovered is not None and alarms:
+            alarms[-1] = Would(alarms[-1].raised, alarms[-1].onset, verdict.recovered)
+        if not verdict.seen and detector.get("phase") == phase:
+            break  # it has no verdict on what is left
+    evidence += [None] * (len(windows) - len(evidence))
+    return Replay(evidence, alarms, detector, says, threshold, learnt)
+
+
+def _would(question: Question, detector: dict[str, Any], seen: Sequence[Window], raised: Raised) -> Would:
+    since = datetime.fromisoformat(detector["since"])
+    return Would(raised, judging.onset(question, detector, [one for one in seen if one.start >= since][-AT_ONCE:]))

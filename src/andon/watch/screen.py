@@ -1,0 +1,151 @@
+"""What the page of a watch shows: what it tests, what it saw, how it stands, in the order in which it is needed."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from django.utils import timezone
+
+from andon.kit import clock
+from andon.kit.charts.views import CurvesView, MultiplesView
+from andon.people.policy import Actor
+from andon.watch import history, picture, policy, queries, sentences
+from andon.watch.actions.writing import question_of
+from andon.watch.judging import Window
+from andon.watch.models import Alarm, Watch
+from andon.watch.replaying import Replay, replay
+from andon.watch.sentences import Standing
+
+ALARMS: Final = 20
+
+
+@dataclass
+class Screen:
+    """One watch, as somebody looks at it; `whole` shows all of its history instead of the newest windows."""
+
+    by: Actor
+    watch: Watch
+    whole: bool = False
+
+    @cached_property
+    def windows(self) -> list[Window]:
+        """What it has seen."""
+        return history.windows_of(self.by, self.watch)
+
+    @cached_property
+    def replayed(self) -> Replay:
+        """Its detector over that."""
+        return replay(question_of(self.watch), self.windows)
+
+    @cached_property
+    def alarms(self) -> list[Alarm]:
+        """Its newest alarms that the viewer may know of."""
+        return list(queries.alarms(self.by, watch=self.watch)[:ALARMS])
+
+    @property
+    def alarm(self) -> Alarm | None:
+        """The one that goes on."""
+        return next((one for one in self.alarms if one.recovered_at is None), None)
+
+    @property
+    def shown(self) -> int:
+        """How many windows the pictures show: as many as the alarm that goes on needs, and some before it."""
+        if self.whole or not self.windows:
+            return len(self.windows)
+        began = self.alarm.onset_low or self.alarm.onset_at if self.alarm else None
+        since = sum(window.start >= began for window in self.windows) if began else 0
+        return min(len(self.windows), max(picture.SHOWN, 2 * since))
+
+    def context(self) -> dict[str, Any]:
+        """Everything that the template needs."""
+        watch, now = self.watch, clock.now()
+        state = sentences.standing(watch, self.alarm)
+        found, rows = history.reach_of(watch, self.windows, self.replayed)
+        return {
+            "watch": watch,
+            "standing": state,
+            "tests": sentences.tests(watch),
+            "every": sentences.every(watch),
+            "alarm": self.alarm,
+            "incident": self.alarm.signal.incident if self.alarm and self.alarm.signal else None,
+            "title": sentences.finding(watch, self.alarm, self.newest),
+            "picture": self.picture(),
+            "segments": self.segments(),
+            "alarms": [alarm_words(watch, one) for one in self.alarms],
+            "seen": len(self.windows),
+            "shown": self.shown,
+            "detects": sentences.detects(watch, found, rows),
+            "promise": sentences.promise(watch),
+            "baseline": self.baseline(),
+            "learning": state is Standing.LEARNING,
+            "says": watch.detector.get("says", "") or self.replayed.says,
+            "progress": queries.progress(watch, now),
+            "may_manage": policy.may_manage(self.by) and watch.ended_at is None,
+            "may_run": policy.may_run(self.by, watch.system) and watch.ended_at is None,
+        }
+
+    @property
+    def newest(self) -> float | None:
+        """The last figure that was measured."""
+        question = question_of(self.watch)
+        figures = (picture.measure(question, window) for window in reversed(self.windows))
+        return next((value for value in figures if value is not None), None)
+
+    def picture(self) -> CurvesView | None:
+        """The measure over its evidence."""
+        return picture.draw(
+            self.watch,
+            question_of(self.watch),
+            self.windows,
+            self.replayed,
+            self.alarms,
+            shown=self.shown,
+            zone=timezone.get_current_timezone(),
+        )
+
+    def segments(self) -> MultiplesView | None:
+        """Its segments side by side."""
+        cut = self.windows[-self.shown :] if self.shown else []
+        if not cut:
+            return None
+        held = history.segments_of(self.by, self.watch, cut[0].start)
+        starts = [window.start for window in cut]
+        question, zone = question_of(self.watch), timezone.get_current_timezone()
+        return picture.compare(self.watch, question, starts, held, self.alarm, zone=zone)
+
+    def baseline(self) -> str:
+        """What is normal, in words, and how well that is known."""
+        known = self.replayed.detector.get("baseline")
+        if known is None:
+            return ""
+        value = sentences.said(self.watch, picture.baseline_of(question_of(self.watch), self.replayed))
+        return f"{value}, as given" if known["n"] is None else f"{value}, learnt from {known['n']:,.0f} rows"
+
+
+def alarm_words(watch: Watch, alarm: Alarm) -> dict[str, Any]:
+    """An alarm in words: what went where, since when, what drives it, whether it is over."""
+    zone = timezone.get_current_timezone()
+    return {
+        "row": alarm,
+        "went": f"{'Rose' if alarm.direction == 'up' else 'Fell'} from {sentences.said(watch, alarm.baseline)}"
+        + (f" to {sentences.said(watch, alarm.observed)}" if alarm.observed is not None else ""),
+        "began": sentences.began(watch, alarm, zone),
+        "shape": Alarm.Shape(alarm.onset_shape).label if alarm.onset_shape else "",
+        "drivers": [sentences.driver(watch, one) for one in alarm.drivers[:3]],
+        "incident": alarm.signal.incident if alarm.signal else None,
+    }
+
+
+def trial_picture(by: Actor, watch: Watch, trial: history.Trial) -> CurvesView | None:
+    """The whole history of a watch with the alarms that a trial found."""
+    windows, question = history.windows_of(by, watch), question_of(watch)
+    would = [Alarm(watch=watch, window_end=line.at, onset_at=line.would.onset.at) for line in trial.lines]
+    return picture.draw(
+        watch,
+        question,
+        windows,
+        replay(question, windows),
+        would,
+        shown=len(windows),
+        zone=timezone.get_current_timezone(),
+    )

@@ -1,0 +1,189 @@
+"""What pages and the API say of a watch: what it tests, how it stands, what it promises and what it can detect."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Final
+
+from andon.kit import clock, spans
+from andon.kit.charts.scales import Unit, figure
+from andon.practice.words import Direction, Measure, WatchKind, Word
+from andon.watch.kinds import KINDS
+from andon.watch.models import Alarm, Watch
+from andon.watch.reach import Reach
+
+_YEAR: Final = timedelta(days=365)
+_MONTH: Final = timedelta(days=30)
+_DAY: Final = timedelta(days=1)
+_HOUR: Final = timedelta(hours=1)
+_LENGTHS: Final = {60: "hour", 24 * 60: "day", 7 * 24 * 60: "week", 1: "minute"}
+_UNITS: Final = {
+    Measure.RATE: Unit.SHARE,
+    Measure.MEAN: Unit.NUMBER,
+    Measure.COUNT: Unit.COUNT,
+    Measure.DISTANCE: Unit.NUMBER,
+    Measure.GAP: Unit.POINTS,
+}
+
+
+class Standing(Word):
+    """How a watch stands, the most pressing first."""
+
+    ENDED = "ended"
+    ALARMED = "alarmed", "in alarm"
+    STALE = "stale"
+    PAUSED = "paused"
+    LEARNING = "learning"
+    WATCHING = "watching"
+
+
+def standing(watch: Watch, alarm: Alarm | None = None) -> Standing:
+    """How a watch stands; `alarm` is the one that goes on."""
+    if watch.ended_at is not None:
+        return Standing.ENDED
+    if alarm is not None:
+        return Standing.ALARMED
+    if watch.stale_since is not None:
+        return Standing.STALE
+    if not watch.enabled:
+        return Standing.PAUSED
+    return Standing.LEARNING if watch.detector.get("phase", "learning") == "learning" else Standing.WATCHING
+
+
+def unit_of(watch: Watch) -> Unit:
+    """How figures of what a watch measures are written."""
+    return _UNITS[Measure(watch.measure)]
+
+
+def direction_of(watch: Watch) -> Direction:
+    """Which way is watched."""
+    return Direction(watch.direction)
+
+
+def said(watch: Watch, value: float | None) -> str:
+    """A figure of what a watch measures; empty for none."""
+    return "" if value is None else figure(value, unit_of(watch))
+
+
+def measured(watch: Watch) -> str:
+    """What a watch measures, as it stands in a sentence: "the share of decisions that failed"."""
+    kind = KINDS[WatchKind(watch.kind)]
+    counts = plain(watch.what or "rows") if watch.kind == WatchKind.METRIC else kind.counts
+    match Measure(watch.measure):
+        case Measure.RATE:
+            return f"the share of rows with {counts}" if watch.kind == WatchKind.METRIC else f"the share of {counts}"
+        case Measure.MEAN:
+            return f"the mean of {_column(watch.what) or counts}"
+        case Measure.COUNT:
+            return f"the number of {counts}"
+        case Measure.DISTANCE:
+            return f"the distance of {counts} ({plain(watch.what)}) from what it was"
+        case Measure.GAP:
+            return f"{counts} by {', '.join(watch.segments)}"
+
+
+def plain(what: str) -> str:
+    """An expression as people read it: names that need no quotes have none."""
+    return _QUOTED.sub(r"\1", what)
+
+
+def _column(what: str) -> str:
+    """The column that an expression is, where it is nothing else."""
+    bare = plain(what).strip()
+    return bare if _NAME.fullmatch(bare) else ""
+
+
+_QUOTED: Final = re.compile(r'"([A-Za-z_]\w*)"')
+_NAME: Final = re.compile(r"[A-Za-z_]\w*")
+
+
+def tests(watch: Watch) -> str:
+    """What it tests, in one sentence."""
+    moves = {Direction.UP: "rises above", Direction.DOWN: "falls below", Direction.BOTH: "leaves"}
+    normal = said(watch, watch.baseline) if watch.baseline is not None else "what is normal"
+    beyond = f" by more than {said(watch, watch.tolerance)}" if watch.tolerance else ""
+    where = f"in {watch.log}" if watch.log is not None else "in the numbers that are pushed"
+    whose = f" of {watch.system}"
+    return (
+        f"Tests every {every(watch)} whether {measured(watch)} {moves[Direction(watch.direction)]} {normal}{beyond}, "
+        f"{where}{whose}."
+    )
+
+
+def every(watch: Watch) -> str:
+    """The length of its windows: "hour", "6 h"."""
+    return _LENGTHS.get(watch.window_minutes) or spans.span(watch.length)
+
+
+def promise(watch: Watch) -> str:
+    """Its budget in words: how seldom it alarms for nothing."""
+    return (
+        f"On average at least {watch.budget:,} windows between false alarms: {long_span(watch.budget * watch.length)}"
+    )
+
+
+def long_span(length: timedelta) -> str:
+    """A length of time that may be years: "26 hours", "2 days", "14 months", "27 years"."""
+    if length >= 2 * _YEAR:
+        return f"{length / _YEAR:,.0f} years"
+    if length >= 2 * _MONTH:
+        return f"{length / _MONTH:.0f} months"
+    if length >= 2 * _DAY:
+        return f"{length / _DAY:.0f} days"
+    return f"{length / _HOUR:.0f} hours" if length >= 2 * _HOUR else spans.span(length)
+
+
+def detects(watch: Watch, found: Reach | None, rows: float) -> str:
+    """What it can detect at its volume; empty where that cannot be said."""
+    if found is None:
+        return ""
+    way = "rise" if found.after > found.before else "fall"
+    after = found.windows * watch.length
+    each = "" if watch.measure == Measure.COUNT else f" at {rows:,.0f} rows {_a(every(watch))}"
+    return f"a {way} from {said(watch, found.before)} to {said(watch, found.after)} in about {long_span(after)}{each}"
+
+
+def _a(word: str) -> str:
+    return f"an {word}" if word[0] in "aeiouh" else f"every {word}" if word[0].isdigit() else f"a {word}"
+
+
+def finding(watch: Watch, alarm: Alarm | None, newest: float | None) -> str:
+    """The title of its picture: what it shows."""
+    if alarm is not None:
+        went = "rose" if alarm.direction == Direction.UP else "fell"
+        to = f" to {said(watch, alarm.observed)}" if alarm.observed is not None else ""
+        return f"{watch.name}: {went} from {said(watch, alarm.baseline)}{to}"
+    state = standing(watch)
+    if state is Standing.LEARNING:
+        return f"{watch.name}: learns what is normal"
+    return f"{watch.name}: {said(watch, newest)}, as expected" if newest is not None else f"{watch.name}: nothing read"
+
+
+def began(watch: Watch, alarm: Alarm, zone: tzinfo) -> str:
+    """The onset of an alarm as a band is called: "began 2-4 May"; empty where it is not known."""
+    return _onset(watch, alarm.onset_low, alarm.onset_at, alarm.onset_high, zone)
+
+
+def _onset(watch: Watch, low: datetime | None, at: datetime | None, high: datetime | None, zone: tzinfo) -> str:
+    if at is None:
+        return ""
+    first, last = low or at, (high or at) + watch.length
+    on = spans.day(first, zone, beside=clock.now())
+    if last - first < _DAY:
+        return f"began {on} {spans.interval(first, last, zone, beside=last)}"
+    if last - first == _DAY:
+        return f"began {on}"
+    if watch.length >= _DAY:
+        last -= _DAY  # days are named by what they are, not by where the next one begins
+    return f"began {spans.interval(first, last, zone, beside=clock.now())}"
+
+
+def driver(watch: Watch, one: Mapping[str, Any]) -> str:
+    """A segment that drives an alarm: "region south: 12% of 1,204, 5% before"."""
+    name = ", ".join(f"{column} {'(none)' if value is None else value}" for column, value in one["segment"].items())
+    if watch.measure == Measure.COUNT or not one.get("n"):
+        return f"{name}: {one.get('total', 0):,.0f} since it began"
+    before = f", {said(watch, one['total_before'] / one['n_before'])} before" if one.get("n_before") else ""
+    return f"{name}: {said(watch, one['total'] / one['n'])} of {one['n']:,}{before}"

@@ -1,0 +1,191 @@
+"""Watches proposed for a decision log: what its columns allow, and what each could detect at its volume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from andon.handbook.recipes import GROUP, book_for, column_roles
+from andon.kit.errors import Refused
+from andon.people.policy import Actor
+from andon.practice.words import Measure, SystemKind
+from andon.watch import sentences
+from andon.watch.actions.logs import place_of
+from andon.watch.facts import BUDGET, WatchFacts
+from andon.watch.history import usual_of
+from andon.watch.judging import Question, Window
+from andon.watch.kinds import KINDS
+from andon.watch.models import Log, Watch
+from andon.watch.policy import must_view
+from andon.watch.reach import reach
+from andon.watch.reading import Unreadable, Wanted, looking, read
+from andon.watch.suggesting import Lacking, Proposal, columns_of, propose
+
+SECONDS: Final = 10.0
+"""What reading for one figure may take."""
+_WINDOWS: Final = 28
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A proposal as it would be made on a log.
+
+    Attributes:
+        key: Names it among the offers of its log.
+        columns: The columns of the watch that it would be, complete with what its kind brings.
+        tests: What it would test, in one sentence.
+        detects: What it could detect, in words; empty where that cannot be said.
+        unknown: Why that cannot be said now; empty where it can, or was not asked.
+        made: The watch that does the same already.
+    """
+
+    key: str
+    proposal: Proposal
+    facts: WatchFacts
+    tests: str
+    detects: str = ""
+    unknown: str = ""
+    made: Watch | None = None
+
+
+@dataclass(frozen=True)
+class Barred:
+    """A proposal that cannot be made as the log is described, and what to do about it."""
+
+    name: str
+    why: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What a log could have: offers, recipes that it lacks columns for, and what its description bars."""
+
+    log: Log
+    title: str
+    offers: Sequence[Offer]
+    lacking: Sequence[Lacking]
+    barred: Sequence[Barred] = ()
+
+
+def suggest(log: Log, *, by: Actor, measured: bool = True) -> Suggestion:
+    """What could be watched on a log. With `measured` the log is read for what is usual: a few aggregates for each."""
+    must_view(by)
+    book = book_for(SystemKind(log.system.kind))
+    found, lacking = propose(
+        book,
+        columns_of(log.columns, _named(log), column_roles(), book),
+        {kind: one.what for kind, one in KINDS.items()},
+    )
+    watches = list(Watch.objects.filter(log=log, ended_at=None))
+    until = _reach_of_log(log) if measured else None
+    offers: list[Offer] = []
+    barred: list[Barred] = []
+    for proposal in found:
+        facts = _facts(log, proposal)
+        try:
+            draft = Watch(**facts.columns())
+        except Refused as refused:  # the kind asks for more than the recipe knows of
+            barred.append(Barred(proposal.name, proposal.why, refused.what))
+            continue
+        made = next((one for one in watches if _same(one, draft)), None)
+        offer = Offer(_key(proposal, found), proposal, facts, sentences.tests(draft), made=made)
+        if until is not None and made is None:
+            try:
+                offer = replace(offer, detects=_detects(draft, until))
+            except (Unreadable, Refused) as error:
+                offer = replace(offer, unknown=f"What it could detect cannot be said now. {error}")
+        offers.append(offer)
+    return Suggestion(log, book.title, offers, lacking, barred)
+
+
+def _named(log: Log) -> dict[str, list[str]]:
+    """What a log says of its columns."""
+    said = {
+        "time": [log.time_column],
+        "subject": [log.subject_column],
+        "output": [log.output_column],
+        "score": [log.score_column],
+        "label": [log.label_column],
+        "label_time": [log.label_time_column],
+        "key": [log.key_column],
+        GROUP: list(log.segment_columns),
+    }
+    return {role: [name for name in names if name] for role, names in said.items()}
+
+
+def _key(proposal: Proposal, found: Sequence[Proposal]) -> str:
+    """The recipe; with the column where it is proposed for each."""
+    several = sum(one.recipe == proposal.recipe for one in found) > 1
+    return f"{proposal.recipe}:{proposal.columns[0]}" if several else proposal.recipe
+
+
+def _facts(log: Log, proposal: Proposal) -> WatchFacts:
+    return WatchFacts(
+        system=log.system,
+        log=log,
+        name=proposal.name,
+        kind=proposal.kind,
+        measure=proposal.measure,
+        metric=proposal.metric,
+        what=proposal.what,
+        direction=proposal.direction,
+        segments=proposal.segments,
+        low=proposal.low,
+        high=proposal.high,
+        budget=BUDGET,
+    )
+
+
+def _same(one: Watch, draft: Watch) -> bool:
+    return (one.kind, one.measure, one.what, one.metric) == (draft.kind, draft.measure, draft.what, draft.metric)
+
+
+def _reach_of_log(log: Log) -> datetime | None:
+    """The end of what the log holds; None where it cannot be read now."""
+    try:
+        return looking.look(place_of(log), log.time_column, seconds=SECONDS).last
+    except (Unreadable, Refused):
+        return None
+
+
+def _detects(draft: Watch, last: datetime) -> str:
+    """What the watch could detect, by its newest windows in the log. Raises `Unreadable` or `Invalid` in words."""
+    if draft.measure not in {Measure.RATE, Measure.MEAN, Measure.COUNT} or draft.log is None:
+        return ""
+    until = draft.window_of(last - draft.label_delay)
+    since = until - _WINDOWS * draft.length
+    wanted = Wanted(
+        measure=Measure(draft.measure), what=draft.what, only=draft.only, time=draft.log.time_column,
+        key=draft.log.key_column, window=draft.length, since=since, until=until,
+    )  # fmt: skip
+    tallies = read(place_of(draft.log), wanted, seconds=SECONDS).windows()
+    windows = [Window(start, one.n, one.total, one.squares) for start, one in sorted(tallies.items())]
+    question = _question(draft, windows)
+    usual = usual_of(question, windows, windows)
+    learnt = round(usual.n * _WINDOWS) or None
+    return sentences.detects(draft, reach(question, usual, draft.length, known_from=learnt), usual.n)
+
+
+def _question(draft: Watch, windows: Sequence[Window]) -> Question:
+    low, high = draft.low, draft.high
+    if draft.measure == Measure.MEAN and (low is None or high is None):
+        low, high = _bounds(windows)
+    return Question(
+        measure=Measure(draft.measure), direction=sentences.direction_of(draft), budget=draft.budget,
+        tolerance=draft.tolerance, minimum=KINDS[draft.what_kind].minimum, low=low, high=high,
+    )  # fmt: skip
+
+
+def _bounds(windows: Sequence[Window]) -> tuple[float, float]:
+    """Bounds of a number that has none of its own: well beyond where its mean and spread lie."""
+    rows = sum(window.n for window in windows) or 1
+    mean = sum(window.total for window in windows) / rows
+    spread = max(0.0, sum(window.squares for window in windows) / rows - mean * mean) ** 0.5 or abs(mean) or 1.0
+    low = mean - _WIDE * spread
+    return (0.0 if mean >= 0 > low else low), mean + _WIDE * spread
+
+
+_WIDE: Final = 5.0

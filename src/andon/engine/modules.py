@@ -35,6 +35,8 @@ FORGET_EVERY = timedelta(hours=1)
 HEARTBEAT_DEADLINE = 5.0
 SIGNALS_A_PIECE = 5
 """How many signals count as one piece of work: the page of an incident that comes meanwhile waits for all of them."""
+STEPS_A_PIECE = 5
+"""How many steps of chains count as one piece of work: when hundreds are due at once, none waits for others' pages."""
 DELIVERY_TURN = 1.0
 """Seconds for which pages are sent before other work has its turn again."""
 COMING_BACK = 0.02
@@ -91,7 +93,7 @@ class Escalation:
 
     def run_once(self, now: datetime, limit: int) -> int:
         """Take the steps that are due."""
-        return escalate_due(now, limit)
+        return escalate_due(now, limit * STEPS_A_PIECE)
 
     def stop(self) -> None:
         """Nothing runs beside the loop."""

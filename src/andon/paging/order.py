@@ -1,7 +1,7 @@
 """What is due, and what becomes of it now: read in a fixed number of queries, decided by `practice.pacing`."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -84,7 +84,8 @@ def _known(rows: list[dict[str, Any]], found: list[Due], now: datetime) -> Known
     waiting = [row for row, one in zip(rows, found, strict=True) if not one.first and one.message is None]
     if not waiting:
         return Known(paged=paged)
-    return Known(lately=_lately(now), paged=paged, quiet=_quiet(waiting), paces=paces())
+    known = Known(paged=paged, quiet=_quiet(waiting), paces=paces())
+    return replace(known, lately=_lately(waiting, known, now))
 
 
 def _paged(people: Iterable[Any]) -> dict[Any, datetime]:
@@ -94,11 +95,22 @@ def _paged(people: Iterable[Any]) -> dict[Any, datetime]:
     return {person: latest for person, latest in rows.values_list("pk", "latest") if latest is not None}
 
 
-def _lately(now: datetime) -> list[Sent]:
-    """The messages of the last minute and those on the wire; several pages in one message are one."""
+def _lately(waiting: Iterable[dict[str, Any]], known: Known, now: datetime) -> list[Sent]:
+    """The messages of the last minute and those on the wire; several pages in one message are one.
+
+    Only those that a pace counts which one of the waiting pages keeps: by its channel, and where that has no pace of
+    its own, to its person. In a burst by a channel without any there would be thousands, read again for each claim.
+    """
+    paced = {row["channel"]: known.pace(row["channel"]) for row in waiting}
+    whole = [channel for channel, pace in paced.items() if pace.channel is not None]
+    of_person = [channel for channel, pace in paced.items() if pace.channel is None and pace.person is not None]
+    if not whole and not of_person:
+        return []
+    people = {row["person"] for row in waiting}
+    counted = Page.objects.filter(Q(channel__in=whole) | Q(channel__in=of_person, person__in=people))
     columns = ("person", "channel", "bundle", "key", "sent_at")
-    gone = Page.objects.filter(sent_at__gt=now - pacing.WINDOW).order_by("-sent_at").values_list(*columns)[:LATELY]
-    leased = Page.objects.filter(first__in=[True, False], due_at__gt=now, due_at__lte=now + LEASE)  # by the index
+    gone = counted.filter(sent_at__gt=now - pacing.WINDOW).order_by("-sent_at").values_list(*columns)[:LATELY]
+    leased = counted.filter(first__in=[True, False], due_at__gt=now, due_at__lte=now + LEASE)  # by the index
     wire = leased.filter(state=Page.State.SENDING).values_list(*columns)
     messages = {bundle or key: (person, channel, at or now) for person, channel, bundle, key, at in [*wire, *gone]}
     return [Sent(*message) for message in messages.values()]

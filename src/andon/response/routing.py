@@ -42,8 +42,8 @@ from andon.watch.actions import telling
 
 REST = timedelta(seconds=30)
 """How long signals are left alone that could not be routed."""
-OPENED_AT_ONCE = 100
-"""Groups without an incident that are routed in one transaction."""
+OPENED_AT_ONCE = 96
+"""Groups without an incident that are routed in one transaction: as many pages as one channel sends in two rounds."""
 STORM = 100
 """With more signals due than these, what opens incidents is looked for behind what merely joins some."""
 PATIENCE = timedelta(seconds=2)

@@ -19,8 +19,11 @@ from enum import StrEnum
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from andon.detect import confidence
+
+Floats = NDArray[np.float64]
 
 BINS = 20
 """Of scores between 0 and 1, all of the same width."""
@@ -198,6 +201,13 @@ def roll_up(cells: Mapping[tuple[Hashable, ...], Counts], columns: Sequence[str]
     return groups
 
 
+def squared_residuals(scores: Scores) -> Floats:
+    """By bin, at most the sum of (label - score)^2: scores are only known to lie within their bin's edges."""
+    edges = np.linspace(0, 1, len(scores.n) + 1)
+    n, positives = np.array(scores.n), np.array(scores.positives)
+    return np.asarray(positives * (1 - edges[:-1]) ** 2 + (n - positives) * edges[1:] ** 2)
+
+
 _UNITS = {
     Metric.SELECTION_RATE: "decisions",
     Metric.TPR: "decisions labelled positive",
@@ -212,7 +222,7 @@ def _rates(groups: Mapping[Hashable, Counts], metric: Metric, *, error: float, l
     trials = np.array([n for n, _ in counted])
     hits = np.array([total for _, total in counted])
     if metric is Metric.CALIBRATION:
-        squares = np.array([_squared_residuals(counts.scores) for counts in groups.values()])
+        squares = np.array([squared_residuals(counts.scores).sum() for counts in groups.values()])
         low, high = confidence.mean(trials, hits, squares, level=1 - error, span=(-1.0, 1.0))
     else:
         low, high = confidence.proportion(trials, hits, level=1 - error)
@@ -221,13 +231,6 @@ def _rates(groups: Mapping[Hashable, Counts], metric: Metric, *, error: float, l
         why = "" if n >= max(least, 1) else _too_few(group, n, least, metric)
         found.append(Rate(group, float(n), None if why else float(total / n), float(bottom), float(top), why))
     return found
-
-
-def _squared_residuals(scores: Scores) -> float:
-    """At most the sum of (label - score)^2: a bin's scores are only known to lie within its edges."""
-    edges = np.linspace(0, 1, len(scores.n) + 1)
-    n, positives = np.array(scores.n), np.array(scores.positives)
-    return float(np.sum(positives * (1 - edges[:-1]) ** 2 + (n - positives) * edges[1:] ** 2))
 
 
 def _too_few(group: Hashable, n: float, least: int, metric: Metric) -> str:

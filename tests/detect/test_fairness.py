@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from andon.detect import confidence
 from andon.detect.fairness import Counts, Metric, Reference, Scores, Verdict, read, read_all, roll_up
+from tests.support import peers
 
 
 @st.composite
@@ -15,7 +16,8 @@ def counts(draw, largest=2_000):
 
 
 GROUPS = st.dictionaries(st.sampled_from("ABCDE"), counts(), min_size=2)
-SHARES = st.sampled_from([Metric.SELECTION_RATE, Metric.TPR, Metric.FPR, Metric.PPV])
+SHARES_LISTED = [Metric.SELECTION_RATE, Metric.TPR, Metric.FPR, Metric.PPV]
+SHARES = st.sampled_from(SHARES_LISTED)
 
 
 def group(n, selected):
@@ -169,3 +171,78 @@ def test_gaps_hold_at_every_look_whoever_is_the_reference():
 def test_counts_that_contradict_each_other_are_refused():
     with pytest.raises(ValueError, match="contradict each other"):
         read({"A": Counts(10, 11), "B": Counts(10, 1)}, Metric.SELECTION_RATE)
+
+
+FAIRLEARN = """
+import pandas as pd
+from fairlearn.metrics import MetricFrame, false_positive_rate, selection_rate, true_positive_rate
+from sklearn.metrics import precision_score
+rows = pd.DataFrame(rows)
+frame = MetricFrame(
+    metrics={"selection_rate": selection_rate, "tpr": true_positive_rate, "fpr": false_positive_rate,
+             "ppv": precision_score},
+    y_true=rows.label, y_pred=rows.output, sensitive_features=rows[["sex", "age"]],
+)
+result = {
+    "rates": [[list(map(int, key)), values] for key, values in frame.by_group.to_dict("index").items()],
+    "widest": frame.difference(method="between_groups").to_dict(),
+    "to_overall": frame.difference(method="to_overall").to_dict(),
+}
+"""
+AIF360 = """
+import warnings; warnings.filterwarnings("ignore")
+import pandas as pd
+from aif360.datasets import BinaryLabelDataset
+from aif360.metrics import ClassificationMetric
+own = pd.DataFrame(rows)[["sex", "label"]].astype(float)
+truth = BinaryLabelDataset(df=own, label_names=["label"], protected_attribute_names=["sex"])
+said = truth.copy()
+said.labels = pd.DataFrame(rows)[["output"]].to_numpy(dtype=float)
+metric = ClassificationMetric(truth, said, unprivileged_groups=[{"sex": 1}], privileged_groups=[{"sex": 0}])
+result = {
+    "selection_rate": metric.statistical_parity_difference(), "tpr": metric.equal_opportunity_difference(),
+    "fpr": metric.false_positive_rate_difference(),
+    "ppv": metric.precision(privileged=False) - metric.precision(privileged=True),
+}
+"""
+
+
+def people(n):
+    rng = np.random.default_rng(12)
+    sex, age, label = rng.integers(0, 2, n), rng.integers(0, 3, n), rng.random(n) < 0.3
+    output = rng.random(n) < 0.2 + 0.5 * label + 0.05 * sex * age
+    return {"sex": sex, "age": age, "output": output.astype(int), "label": label.astype(int)}
+
+
+def counted(rows, *columns):
+    """What a query by these columns counts."""
+    found = {}
+    for *key, output, label in zip(*(rows[name] for name in columns), rows["output"], rows["label"], strict=True):
+        one = Counts(1, int(output), 1, int(output & label), int(output & 1 - label), int(1 - output & label))
+        found[tuple(map(int, key))] = found.get(tuple(map(int, key)), Counts()) + one
+    return found
+
+
+@pytest.mark.heavy
+@peers.needs("fairness", "fairlearn")
+def test_rates_and_gaps_are_those_of_fairlearn():
+    rows = people(3_000)
+    theirs = peers.run("fairness", FAIRLEARN, rows={name: column.tolist() for name, column in rows.items()})
+    cells = counted(rows, "sex", "age")
+    for metric in SHARES_LISTED:
+        reading = read(cells, metric)
+        rates = {one.group: one.value for one in reading.rates}
+        assert rates == pytest.approx({tuple(key): values[metric] for key, values in theirs["rates"]})
+        assert reading.widest.value == pytest.approx(theirs["widest"][metric])
+        overall = read(cells, metric, reference=Reference.OVERALL)
+        assert max(abs(gap.value) for gap in overall.gaps) == pytest.approx(theirs["to_overall"][metric])
+
+
+@pytest.mark.heavy
+@peers.needs("fairness", "aif360")
+def test_gaps_between_two_groups_are_those_of_aif360():
+    rows = people(3_000)
+    theirs = peers.run("fairness", AIF360, rows={name: column.tolist() for name, column in rows.items()})
+    for metric in SHARES_LISTED:
+        (gap,) = read(counted(rows, "sex"), metric, reference=(0,)).gaps
+        assert gap.value == pytest.approx(theirs[metric])

@@ -95,20 +95,26 @@ def p_value(reference: ArrayLike, window: ArrayLike, kind: Distance, positions: 
     return float((1 + np.sum(drawn >= seen)) / (1 + len(drawn)))
 
 
-@lru_cache(maxsize=256)
 def _drawn(counts: tuple[float, ...], n: int, kind: Distance, positions: tuple[float, ...] | None) -> Floats:
-    if n < 1:
-        raise ValueError("A window of no rows has no distance.")
-    smoothed = np.array(counts) + 0.5
-    shares = smoothed / smoothed.sum()
-    rng = np.random.default_rng(SEED)
-    bases = rng.multinomial(max(int(sum(counts)), 1), shares, DRAWS).astype(float)
-    found = rng.multinomial(n, shares, DRAWS).astype(float)
+    """The distances of DRAWS clean windows from as many clean references."""
+    bases, found = _samples(counts, n)
     if kind is Distance.PSI:
         bases, found = bases + 0.5, found + 0.5
     return _of_shares(
         bases / bases.sum(axis=1, keepdims=True), found / found.sum(axis=1, keepdims=True), kind, positions
     )
+
+
+@lru_cache(maxsize=64)
+def _samples(counts: tuple[float, ...], n: int) -> tuple[Floats, Floats]:
+    """References and windows of these sizes, all from the shares of the reference: one draw for every distance."""
+    if n < 1:
+        raise ValueError("A window of no rows has no distance.")
+    smoothed = np.array(counts) + 0.5
+    shares = smoothed / smoothed.sum()
+    rng = np.random.default_rng(SEED)
+    bases = rng.multinomial(max(round(sum(counts)), 1), shares, DRAWS)
+    return bases.astype(float), rng.multinomial(n, shares, DRAWS).astype(float)
 
 
 def _of_shares(p: Floats, q: Floats, kind: Distance, positions: ArrayLike | None) -> Floats:

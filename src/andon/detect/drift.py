@@ -43,8 +43,12 @@ from andon.detect.distance import ORDERED, Distance, places
 from andon.detect.sequential import DOUBT
 from andon.detect.stakes import Floats, play
 
-ODDS: Final = np.array([1.15, 1.4, 2.0, 4.0])
-"""Bets: by how much the odds of a witness have grown."""
+BETS: Final = 4
+MILDEST, BOLDEST = 1.15, 4.0
+"""Bets suppose that the odds of a witness have grown so many times.
+
+On large windows the mildest supposes no more than one standard deviation of the mean, or chance would beat it there.
+"""
 POINTS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Of the way through the bins: from where the witnesses of a Wasserstein distance rise or fall."""
 HALVINGS: Final = 50
@@ -77,7 +81,7 @@ class DriftPlan:
             raise ValueError(f"A tolerance is a distance of 0 or more, and this is {self.tolerance:g}.")
         if not math.isfinite(self.budget) or self.budget <= 1:
             raise ValueError(f"A budget is more than one window between false alarms, and this is {self.budget:g}.")
-        if not len(_table(self).witnesses):
+        if not _table(self).witnesses:
             raise ValueError(f"A tolerance of {self.tolerance:g} leaves no room for a change in {self.distance}.")
 
     @property
@@ -108,8 +112,8 @@ class DriftEvidence:
     @classmethod
     def from_list(cls, plan: DriftPlan, values: Sequence[float | None]) -> DriftEvidence:
         """What `to_list` gave under the same plan; ValueError for anything else."""
-        if len(values) != len(_table(plan).logs):
-            raise ValueError(f"Evidence of this plan is {len(_table(plan).logs)} numbers, and there are {len(values)}.")
+        if len(values) != _table(plan).bets:
+            raise ValueError(f"Evidence of this plan is {_table(plan).bets} numbers, and there are {len(values)}.")
         return cls(tuple(-math.inf if value is None else float(value) for value in values))
 
 
@@ -126,7 +130,7 @@ class DriftProgress:
 
 def start(plan: DriftPlan) -> DriftEvidence:
     """Nothing seen yet: the start of a watch, and again after each alarm."""
-    return DriftEvidence((-math.inf,) * len(_table(plan).logs))
+    return DriftEvidence((-math.inf,) * _table(plan).bets)
 
 
 def advance(plan: DriftPlan, evidence: DriftEvidence, windows: ArrayLike) -> DriftProgress:
@@ -140,22 +144,38 @@ def advance(plan: DriftPlan, evidence: DriftEvidence, windows: ArrayLike) -> Dri
     if (wrong := ~(np.isfinite(found) & (found >= 0)).all(axis=1)).any():
         raise ValueError(f"Window {int(np.argmax(wrong))}: counts of bins are numbers of 0 or more.")
     table = _table(plan)
-    factors = found @ table.logs.T
-    factors[found.sum(axis=1) == 0] = np.nan
-    played = play(np.array(evidence.logs), factors, plan.threshold)
+    played = play(np.array(evidence.logs), (table.factors(window) for window in found), plan.threshold)
     kept = DriftEvidence(tuple(played.logs.tolist()))
     if played.alarm_at is None:
         return DriftProgress(kept, played.statistics, plan.threshold)
-    witness = table.witnesses[played.leading // len(ODDS)]
+    witness = table.witnesses[played.leading // BETS]
     return DriftProgress(kept, played.statistics, plan.threshold, played.alarm_at, witness)
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Of every bet the logarithm of what a row in each bin multiplies its stake by; a witness has len(ODDS) bets."""
+    """The witnesses, their numbers by (witness, bin), and the largest mean that each can have within the tolerance."""
 
-    logs: Floats
     witnesses: tuple[Witness, ...]
+    numbers: Floats
+    most: Floats
+
+    @property
+    def bets(self) -> int:
+        return len(self.witnesses) * BETS
+
+    def factors(self, window: Floats) -> Floats:
+        """The logarithms of what a window multiplies each stake by; NaN if it holds no row."""
+        if not (n := window.sum()):
+            return np.full(self.bets, np.nan)
+        c = self.most[:, None]
+        mildest = np.minimum(1 / np.sqrt(n * c * (1 - c)), math.log(MILDEST))
+        odds = np.exp(mildest * (math.log(BOLDEST) / mildest) ** np.linspace(0, 1, BETS))
+        supposed = odds * c / (1 - c + odds * c)
+        stakes = (supposed - c) / (c * (1 - c))
+        held = window > 0
+        apart = self.numbers[:, held] - c
+        return np.asarray(np.log1p(stakes[:, :, None] * apart[:, None, :]) @ window[held]).reshape(-1)
 
 
 @lru_cache(maxsize=256)
@@ -167,13 +187,8 @@ def _table(plan: DriftPlan) -> _Table:
         means = _upper(means, counts.sum(), math.log(len(means) / DOUBT))
     most = np.array([_largest(plan, mean, slope) for mean, slope in zip(means, slopes, strict=True)])
     able = most < 1 - 1e-9
-    c = np.clip(most[able], 1e-9, None)[:, None]
-    wanted = ODDS * c / (1 - c + ODDS * c)
-    stakes = (wanted - c) / (c * (1 - c))
-    logs = np.log1p(stakes[:, :, None] * (numbers[able] - c)[:, None, :])
-    return _Table(
-        logs.reshape(-1, len(plan.reference)), tuple(w for w, kept in zip(witnesses, able, strict=True) if kept)
-    )
+    kept = tuple(witness for witness, one in zip(witnesses, able, strict=True) if one)
+    return _Table(kept, numbers[able], np.maximum(most[able], 1e-9))
 
 
 def _witnesses(plan: DriftPlan) -> tuple[list[Witness], Floats, list[float]]:

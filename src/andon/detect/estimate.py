@@ -3,8 +3,8 @@
 If of all decisions with a score of 0.8 four fifths turn out positive, the scores themselves say how many are right:
 each selected decision is a true positive with the probability that its score stands for. Summed up, this gives an
 expected confusion matrix, and from it accuracy, precision, recall and ROC AUC (confidence-based performance estimation;
-Kivimäki, Białek, Nurminen and Kuberski 2024, arXiv 2407.08649). Decisions come as counts by score bin and output; labelled
-ones correct each bin by how far its labels lay from its scores.
+Kivimäki, Białek, Nurminen and Kuberski 2024, arXiv 2407.08649). Decisions come as counts by score bin and output;
+labelled ones correct each bin by how far its labels lay from its scores.
 
 **What it can and cannot see.** Inputs that moved are seen, if the scores follow. What a score means having changed is
 not seen in scores at all. So every estimate is checked against the labels that came since, late as they are, and

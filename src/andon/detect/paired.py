@@ -36,8 +36,12 @@ from numpy.typing import ArrayLike
 
 from andon.detect.stakes import Floats, Played, play
 
-STEPS: Final = np.array([0.05, 0.1, 0.2, 0.4, 0.8, 1.6])
-"""Bets: so far beyond the tolerance a gap is supposed, in units of c (1 - c), c being the rate of both together."""
+STEPS: Final = 6
+MILDEST, BOLDEST = 0.05, 1.6
+"""Bets suppose a gap so far beyond the tolerance, in units of c (1 - c), c being the rate of both together.
+
+On large windows the mildest supposes no more than one standard deviation of the gap, or chance would beat it there.
+"""
 SIDES: Final = np.array([1.0, -1.0])
 REMEMBERED: Final = 0.9
 """What is left of a window's weight in the rate c one window later."""
@@ -88,7 +92,7 @@ class GapPlan:
     @property
     def bets(self) -> int:
         """How many stakes there are."""
-        return len(self.watched) * len(SIDES) * len(STEPS)
+        return len(self.watched) * len(SIDES) * STEPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +213,10 @@ def _log_factors(
     size = np.maximum(n_a + n_b, 1.0)
     sign = SIDES[:, None]
     edge = np.clip(middle + sign * plan.tolerance, -1 + 1e-9, 1 - 1e-9)
-    wanted = edge + sign * STEPS * c * (1 - c)
+    spread = np.sqrt(n_a * n_b / size * c * (1 - c))
+    mildest = np.minimum(1 / np.maximum(spread, 1e-9), MILDEST)
+    steps = mildest * (BOLDEST / mildest) ** np.linspace(0, 1, STEPS)
+    wanted = edge + sign * steps * c * (1 - c)
     q_a = np.clip(c + wanted * n_b / size, 1e-6, 1 - 1e-6)
     q_b = np.clip(c - wanted * n_a / size, 1e-6, 1 - 1e-6)
     p_b = _nearest(n_a, n_b, q_a, q_b, edge)
@@ -241,7 +248,7 @@ def _progress(plan: GapPlan, past: tuple[Floats, Floats], found: Played) -> GapP
     evidence = GapEvidence(tuple(found.logs.tolist()), tuple(trials), tuple(events))
     if found.alarm_at is None:
         return GapProgress(evidence, found.statistics, plan.budget)
-    pair, side, _ = np.unravel_index(found.leading, (len(plan.watched), len(SIDES), len(STEPS)))
+    pair, side, _ = np.unravel_index(found.leading, (len(plan.watched), len(SIDES), STEPS))
     group = plan.groups[plan.watched[int(pair)]]
     return GapProgress(evidence, found.statistics, plan.budget, found.alarm_at, group, "down" if side else "up")
 

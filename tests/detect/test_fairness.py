@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from andon.detect import confidence
-from andon.detect.fairness import Counts, Metric, Reference, Scores, Verdict, read, read_all, roll_up
+from andon.detect.fairness import Counts, Metric, Reference, Scores, Verdict, read, read_all, roll_up, vanished
 from tests.support import peers
 
 
@@ -77,6 +77,17 @@ def test_too_little_is_said_and_not_guessed():
 def test_a_group_that_is_not_there_is_said():
     (gap,) = read({"A": group(900, 450), "B": Counts()}, Metric.SELECTION_RATE).gaps
     assert gap.why == "No decisions in group B."
+
+
+def test_a_group_that_disappears_is_told_where_it_is_no_chance():
+    before = {"A": group(9_000, 1), "B": group(1_000, 1), "C": group(3, 1)}
+    (gone,) = vanished(before, {"A": group(2_000, 1)})
+    assert gone.says == "No decisions of group B among 2,000; about 200 were to be expected."
+    assert vanished(before, {"A": group(20, 1), "B": group(1, 1)}) == []
+    assert vanished(before, {}) == []  # nothing is decided at all: that is for the watch on volume
+    with_tuple = {(("sex", "F"), ("age", "<25")): group(500, 1), (("sex", "M"), ("age", "<25")): group(500, 1)}
+    (gone,) = vanished(with_tuple, {(("sex", "M"), ("age", "<25")): group(400, 1)})
+    assert "group sex=F, age=<25 among 400" in gone.says
 
 
 def test_a_gap_beyond_its_tolerance_within_it_and_open():

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from andon.detect.paired import GapEvidence, GapPlan, _log_factors, advance, start
+from andon.detect.onset import Unknown
+from andon.detect.paired import GapEvidence, GapPlan, _log_factors, advance, began, start
 
 TWO = ("men", "women")
 
@@ -26,7 +27,7 @@ def first_alarms(plan, draw, runs):
     return np.array([len(one.statistics) for one in found]), [one.alarm_at for one in found]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=100)
 @given(
     st.integers(1, 30), st.integers(1, 30), st.floats(0, 0.3), st.floats(0.02, 0.98), st.floats(-0.2, 0.2),
     st.floats(0, 1), st.floats(-1, 1),
@@ -37,7 +38,7 @@ def test_no_bet_is_expected_to_win_while_the_gap_is_tolerated(n_a, n_b, toleranc
     low, high = max(-1, shift - tolerance), min(1, shift + tolerance)
     difference = (low + high) / 2 + across * (high - low) / 2
     p_b = round(max(0, -difference) + at * (1 - abs(difference)), 9)
-    p_a = p_b + difference
+    p_a = round(p_b + difference, 9)
     k_a, k_b = np.meshgrid(np.arange(n_a + 1), np.arange(n_b + 1), indexing="ij")
     shape = (k_a.size, 1, 1)
     told = _log_factors(
@@ -193,6 +194,51 @@ def test_calibration_allows_for_scores_that_differ_within_a_bin():
     k = rng.binomial(n, scores)
     assert advance(plan, start(plan), n, k).alarm_at is not None  # as plain rates they differ
     assert advance(plan, start(plan), n, k, n * scores).alarm_at is None
+
+
+@pytest.mark.parametrize("more", [0, 20])
+def test_the_onset_of_a_gap_is_in_its_interval(more):
+    rng = np.random.default_rng(11)
+    plan = GapPlan(TWO, tolerance=0.02, budget=1_000)
+    inside, near = 0, 0
+    for _ in range(30):
+        onset = int(rng.integers(20, 40))
+        rates = np.tile([0.3, 0.3], (120, 1))
+        rates[onset:, 1] = 0.2
+        n, k = windows(rng, (900, 100), rates)
+        alarm = advance(plan, start(plan), n, k).alarm_at
+        end = alarm + 1 + more
+        found = began(plan, "women", n[:end], k[:end], direction="down", alarm=alarm)
+        inside += found.low <= onset <= found.high
+        near += abs(found.at - onset) <= 3
+    assert inside >= 27
+    assert near >= 20
+
+
+def test_the_onset_is_in_decision_time_though_labels_arrive_late():
+    rng = np.random.default_rng(12)
+    decided = np.tile([0.7, 0.7], (100, 1))  # TPR by day of decision
+    decided[40:, 1] = 0.5
+    n, k = windows(rng, (300, 150), decided)
+    known = np.zeros((2, 100, 160, 2))  # trials or events, by day of decision and of arrival, 1 to 50 days later
+    for day, group in np.ndindex(100, 2):
+        days = day + rng.integers(1, 51, n[day, group])
+        np.add.at(known[0, day, :, group], days, 1)
+        np.add.at(known[1, day, :, group], days[: k[day, group]], 1)
+    plan = GapPlan(TWO, tolerance=0.05, budget=1_000)
+    arrived = known.sum(axis=1)
+    alarm = advance(plan, start(plan), *arrived).alarm_at
+    assert 41 < alarm < 100
+    by_arrival = began(plan, "women", *arrived[:, : alarm + 1], direction="down")
+    by_decision = began(plan, "women", *known[:, :alarm, : alarm + 1].sum(axis=2), direction="down")
+    assert by_decision.low <= 40 <= by_decision.high
+    assert abs(by_decision.at - 40) < abs(by_arrival.at - 40)
+
+
+def test_no_gap_has_no_onset():
+    plan = GapPlan(TWO)
+    assert isinstance(began(plan, "women", [[100, 100]] * 20, [[30, 30]] * 20), Unknown)
+    assert isinstance(began(plan, "women", np.zeros((5, 2)), np.zeros((5, 2))), Unknown)
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,35 @@ def squared_residuals(scores: Scores) -> Floats:
     return np.asarray(positives * (1 - edges[:-1]) ** 2 + (n - positives) * edges[1:] ** 2)
 
 
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """A group of which nothing is decided any more, though so many decisions were to be expected."""
+
+    group: Hashable
+    expected: float
+    says: str
+
+
+def vanished(
+    before: Mapping[Hashable, Counts], since: Mapping[Hashable, Counts], *, level: float = 0.99
+) -> list[Vanished]:
+    """The groups that were there before and have no decision since, where that is no chance.
+
+    If a group keeps its share, all of its n decisions fall before with the probability (N0 / (N0 + N1))^n, N0 and N1
+    being the decisions of all groups before and since. A group is told when that is at most (1 - level) / groups.
+    """
+    first, last = (sum(one.decisions for one in counts.values()) for counts in (before, since))
+    found = []
+    for group, counts in before.items():
+        seen = since.get(group, Counts()).decisions
+        chance = (first / (first + last)) ** counts.decisions if last else 1.0
+        if not seen and chance <= (1 - level) / len(before):
+            expected = counts.decisions * last / first
+            says = f"No decisions of group {_named(group)} among {last:,}; about {expected:,.0f} were to be expected."
+            found.append(Vanished(group, expected, says))
+    return found
+
+
 _UNITS = {
     Metric.SELECTION_RATE: "decisions",
     Metric.TPR: "decisions labelled positive",

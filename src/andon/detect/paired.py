@@ -34,6 +34,10 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from andon.detect import onset
+from andon.detect.baseline import Baseline, Measure
+from andon.detect.onset import Onset, Unknown
+from andon.detect.sequential import Direction
 from andon.detect.stakes import Floats, Played, play
 
 STEPS: Final = 6
@@ -45,8 +49,10 @@ On large windows the mildest supposes no more than one standard deviation of the
 SIDES: Final = np.array([1.0, -1.0])
 REMEMBERED: Final = 0.9
 """What is left of a window's weight in the rate c one window later."""
-HALVINGS: Final = 26
-"""Of the way between two points that lie a bet apart: an error e costs the promise n e^2, which is nothing."""
+LEAST: Final = 1e-5
+"""No bet supposes a rate nearer to 0 or 1."""
+HALVINGS: Final = 40
+"""Of the way between two points that lie a bet apart: what is left is nothing beside LEAST."""
 CHUNK: Final = 256
 """Windows taken at once."""
 REST: Final = "rest"
@@ -162,6 +168,39 @@ def advance(
     return _progress(plan, past, found)
 
 
+def began(
+    plan: GapPlan, group: str, trials: ArrayLike, events: ArrayLike, *,
+    direction: str = "up", normal: float = 0.0, alarm: int | None = None, level: float = 0.9,
+) -> Onset | Unknown:  # fmt: skip
+    """When the gap of a group began, by windows of the counts that are given; of the alarm, or again later.
+
+    For TPR, FPR, PPV: the windows of the detector are those in which labels arrived. To have the onset in decision
+    time, give the same counts arranged by the window in which decisions were made, all labels that are known by now;
+    these are another order of the data than the alarm went by, so leave `alarm` out.
+
+    In each window the difference of the two rates is taken for the mean of n_a n_b / (n_a + n_b) observations, which is
+    what its variance amounts to, and goes to `andon.detect.onset`. `normal` is the gap, with its sign, that was there
+    before. Windows in which one group has no decision say nothing.
+    """
+    n, k = (_shaped(plan, name, values) for name, values in (("trials", trials), ("events", events)))
+    _check(plan, n, k)
+    if plan.strata > 1:
+        n, k = n.sum(axis=2, keepdims=True), k.sum(axis=2, keepdims=True)
+    pair = [plan.groups[at] for at in plan.watched].index(group)
+    (n_a, n_b), (k_a, k_b) = ([side[:, pair, 0] for side in _split(plan, counts)] for counts in (n, k))
+    both = np.maximum(n_a + n_b, 1.0)
+    rate = (k_a.sum() + k_b.sum() + 0.5) / (both.sum() + 1)
+    says = (n_a > 0) & (n_b > 0)
+    gap = np.where(says, k_a / np.maximum(n_a, 1) - k_b / np.maximum(n_b, 1), 0.0)
+    # A mean near 1/2 of as much information: this gap has the variance rate (1 - rate) / (n_a n_b / both).
+    weight = np.where(says, n_a * n_b / both, 0.0) / (rate * (1 - rate))
+    middle = (1 + gap) / 2
+    return onset.estimate(
+        weight, weight * middle, Baseline((1 + normal) / 2),
+        measure=Measure.MEAN, direction=Direction(direction), alarm=alarm, level=level,
+    )  # fmt: skip
+
+
 def _past(plan: GapPlan, evidence: GapEvidence, n: Floats, k: Floats) -> tuple[Floats, Floats]:
     """The fading counts as they were before each window, and after the last: by (window, group, stratum)."""
     shape = (len(plan.groups), plan.strata)
@@ -217,8 +256,8 @@ def _log_factors(
     mildest = np.minimum(1 / np.maximum(spread, 1e-9), MILDEST)
     steps = mildest * (BOLDEST / mildest) ** np.linspace(0, 1, STEPS)
     wanted = edge + sign * steps * c * (1 - c)
-    q_a = np.clip(c + wanted * n_b / size, 1e-6, 1 - 1e-6)
-    q_b = np.clip(c - wanted * n_a / size, 1e-6, 1 - 1e-6)
+    q_a = np.clip(c + wanted * n_b / size, LEAST, 1 - LEAST)
+    q_b = np.clip(c - wanted * n_a / size, LEAST, 1 - LEAST)
     p_b = _nearest(n_a, n_b, q_a, q_b, edge)
     p_a = p_b + edge
     told = (

@@ -10,6 +10,7 @@ from andon.intake.models import Integration, Signal
 from andon.people.policy import Actor
 from andon.practice.grouping import RouteReason
 from andon.practice.words import ContainmentKind, HarmDimension, IncidentType
+from andon.registry.models import System
 from andon.response.acknowledging import acknowledge
 from andon.response.assessing import estimate_onset, score_harm
 from andon.response.containing import contain
@@ -260,3 +261,27 @@ def test_what_comes_back_after_it_was_resolved_is_a_new_incident(story, cast, wa
     story.until(75, (watch, twice))
     assert Incident.objects.count() == 2
     assert watch.alarms.count() == 2
+
+
+def test_a_watch_of_a_critical_system_that_cannot_be_read_is_a_signal_that_ends_when_it_can(
+    story, cast, written, connected, watched, folder
+):
+    """Of another system it is only shown."""
+    name = written([{"at": MONDAY.isoformat(), "failed": 0}, {"at": (MONDAY + HOUR).isoformat(), "failed": 0}])
+    watched(connected(), what="failed")
+    away = folder / f"{name}.away"
+    for criticality, signals in (("moderate", 0), ("critical", 1)):
+        System.objects.filter(pk=cast.credit_scorer.pk).update(criticality=criticality)
+        (folder / name).rename(away)
+        story.run()
+        for _ in range(5):
+            story.forward(minutes=16)
+        assert Signal.objects.filter(status="firing").count() == signals
+        away.rename(folder / name)
+        story.forward(minutes=61)
+        assert not Signal.objects.filter(status="firing").exists()
+    incident = Incident.objects.get()
+    assert incident.title == "Blind: WATCH-1 A watch of error_rate cannot be read"
+    assert name in incident.description
+    assert incident.incident_type is IncidentType.TECHNICAL_FAILURE
+    assert incident.state == "open"

@@ -14,6 +14,7 @@ from andon.response import api as response
 from andon.reviews import api as reviews
 from andon.rules import api as rules
 from andon.watch import api as watch
+from andon.watch import budget_api as budget
 from andon.watch import points_api as points
 
 api = HouseAPI(
@@ -42,6 +43,7 @@ for prefix, router in (
     ("/systems", registry.systems),
     ("/systems", points.systems),
     ("/watches", points.watches),
+    ("/watches/budget", budget.router),
     ("/components", registry.components),
     ("/signals", intake.signals),
     ("/integrations", intake.integrations),

@@ -149,6 +149,24 @@ MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 """What windows are aligned to: days begin at midnight and weeks on Monday, in UTC."""
 
 
+class AlarmBudget(models.Model):
+    """The one promise about false alarms of all watches together, see `andon.watch.shares`."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    days = models.FloatField()  # at least so many between false alarms, on average
+    set_at = models.DateTimeField()
+    set_by = models.ForeignKey(Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(id=1), name="one_alarm_budget"),
+            models.CheckConstraint(condition=Q(days__gt=0), name="alarm_budget_of_a_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"one in {self.days:g} days"
+
+
 class WindowState(models.Model):
     """What one window of a watch held, of all rows or of one segment. Additive: states of segments add up.
 

@@ -12,7 +12,8 @@ from django.db.models import Case, Count, Q, QuerySet, When
 from andon.people.policy import Actor
 from andon.practice.words import Criticality, Stage
 from andon.registry.models import System
-from andon.watch.models import EVERYTHING, Alarm, Log, Watch, WindowState
+from andon.watch import shares
+from andon.watch.models import EVERYTHING, Alarm, AlarmBudget, Log, Watch, WindowState
 from andon.watch.policy import must_view, visible_alarms
 
 MOST_WINDOWS: Final = 2_000
@@ -129,3 +130,39 @@ def going(by: Actor, watches: Iterable[Watch]) -> dict[UUID, Alarm]:
     """By watch, the alarm that goes on, of those that the actor may know of."""
     rows = alarms(by, open_only=True).filter(watch__in=[watch.pk for watch in watches])
     return {alarm.watch_id: alarm for alarm in rows}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What is promised about false alarms.
+
+    Attributes:
+        days: At least so many days pass between two, over all watches, on average: what a lead has set.
+        watches: How many watches share that.
+        promised: What their budgets come to, which is no less; None if there are none.
+    """
+
+    days: float
+    watches: int
+    promised: float | None
+
+
+def alarm_days() -> float:
+    """Days between false alarms over all watches."""
+    found = AlarmBudget.objects.values_list("days", flat=True).first()
+    return float(shares.DAYS) if found is None else found
+
+
+def budget_of(watch: Watch) -> int:
+    """How many windows pass between false alarms of a watch, on average and at least: its share, or more if it asks."""
+    sharing = Watch.objects.filter(enabled=True, ended_at=None).exclude(pk=watch.pk).count() + 1
+    return max(watch.budget, shares.share(alarm_days(), sharing, watch.window_minutes))
+
+
+def alarm_budget(by: Actor) -> Budget:
+    """The promise about false alarms, and what it comes to."""
+    must_view(by)
+    days = alarm_days()
+    found = list(Watch.objects.filter(enabled=True, ended_at=None).values_list("budget", "window_minutes"))
+    budgets = [(max(own, shares.share(days, len(found), minutes)), minutes) for own, minutes in found]
+    return Budget(days, len(found), shares.promise(budgets))

@@ -3,7 +3,15 @@
 from andon.watch.actions.logs import change_log, create_log, end_log
 from andon.watch.actions.pushing import push, push_metric
 from andon.watch.actions.running import claim, read, run_watch, settle
-from andon.watch.actions.watches import change_watch, create_watch, end_watch, pause_watch, resume_watch, run_soon
+from andon.watch.actions.watches import (
+    change_watch,
+    create_watch,
+    end_watch,
+    pause_watch,
+    resume_watch,
+    run_soon,
+    set_alarm_budget,
+)
 
 __all__ = [
     "change_log",
@@ -20,5 +28,6 @@ __all__ = [
     "resume_watch",
     "run_soon",
     "run_watch",
+    "set_alarm_budget",
     "settle",
 ]

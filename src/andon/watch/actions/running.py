@@ -194,6 +194,8 @@ def settle(reading: Reading, now: datetime) -> bool:
     if reading.failure:
         _failed(watch, reading.failure, now)
     else:
+        if watch.stale_since is not None:
+            telling.readable(watch)
         watch.failures, watch.error, watch.stale_since = 0, reading.says, None
         if reading.since is not None and reading.until is not None:
             watch.bins = watch.bins or reading.bins
@@ -218,6 +220,7 @@ def _failed(watch: Watch, why: str, now: datetime) -> None:
     watch.error = why
     watch.stale_since = watch.stale_since or now
     watch.next_run_at = now + _RESTS[min(watch.failures, len(_RESTS)) - 1]
+    telling.stale(watch, why)
 
 
 def _next(watch: Watch, now: datetime) -> datetime:

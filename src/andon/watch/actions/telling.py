@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from andon.incidents.models import Incident
@@ -17,10 +18,15 @@ from andon.intake.models import Signal
 from andon.kit import db, wake
 from andon.practice.grouping import SignalStatus
 from andon.practice.unfolding import Known, Told, remembered
+from andon.practice.words import Criticality, IncidentType
 from andon.watch import evidence, wording
 from andon.watch.judging import Question
 from andon.watch.kinds import KINDS
 from andon.watch.models import Alarm, Watch
+
+STALE_FROM: Final = 3
+"""Failed readings in a row from which on a critical system's watch says that it is blind: some eight minutes."""
+STALE_SEVERITY: Final = 3
 
 
 def tell(watch: Watch, question: Question, now: datetime) -> None:
@@ -83,6 +89,42 @@ def end(watch: Watch, window_end: datetime, now: datetime) -> None:
                 voice=own.WATCHES,
             )
         alarm.save(update_fields=["recovered_at", "news_at"])
+
+
+def stale(watch: Watch, why: str) -> None:
+    """A watch on a critical system has been blind for a while: that is a signal of its own. The caller holds it."""
+    if watch.system.criticality != Criticality.CRITICAL or watch.failures < STALE_FROM:
+        return
+    since = f" since {watch.stale_since:%Y-%m-%d %H:%M} UTC" if watch.stale_since else ""
+    own.say(
+        event(
+            fingerprint=f"stale:{watch.number}",
+            episode="",
+            status=SignalStatus.FIRING,
+            title=f"Blind: {watch.ref} {watch.name} cannot be read",
+            description=f"It could not be read{since}: {why} Nothing is known of what it looks for meanwhile.",
+            labels={"watch": watch.ref, "kind": watch.kind},
+            system_hint=watch.system.slug,
+            type_hint=IncidentType.TECHNICAL_FAILURE,
+            severity_hint=STALE_SEVERITY,
+            starts_at=watch.stale_since,
+        ),
+        voice=own.WATCHES,
+    )
+
+
+def readable(watch: Watch) -> None:
+    """It can be read again; ends what `stale` said, if it said something."""
+    own.say(
+        event(
+            fingerprint=f"stale:{watch.number}",
+            episode="",
+            status=SignalStatus.RESOLVED,
+            title=f"{watch.ref} {watch.name} can be read again",
+            passing=True,
+        ),
+        voice=own.WATCHES,
+    )
 
 
 def joined(signals: list[UUID], now: datetime) -> None:

@@ -6,12 +6,13 @@ from django.db import transaction
 
 from andon.incidents.actions import next_number
 from andon.kit import clock, db, wake
-from andon.kit.errors import Conflict
+from andon.kit.errors import Conflict, Invalid
 from andon.people.policy import Actor
 from andon.watch.facts import WatchFacts
-from andon.watch.models import Watch, WindowState
+from andon.watch.models import AlarmBudget, Watch, WindowState
 from andon.watch.policy import must_manage, must_run
 
+MOST_DAYS: Final = 36_500
 READS_ANEW: Final = frozenset({"log", "measure", "what", "only", "metric", "window_minutes", "segments", "low", "high"})
 """What changes what is counted: everything is read again from the start."""
 _JUDGES_ANEW: Final = frozenset({"baseline", "reference_from", "reference_to", "direction", "tolerance", "budget"})
@@ -135,3 +136,14 @@ def _stands(said: dict[str, Any]) -> None:
     log = said["log"]
     if log is not None and log.ended_at is not None:
         raise Conflict(f"The log “{log.name}” was let go. Choose another.")
+
+
+def set_alarm_budget(days: float, *, by: Actor) -> AlarmBudget:
+    """Promise at most one false alarm in so many days, on average over all watches. What they have seen stays."""
+    must_manage(by, "set the budget of false alarms")
+    if not 0 < days <= MOST_DAYS:
+        raise Invalid(f"Say in how many days one false alarm may come, at most {MOST_DAYS:,}.", field="days")
+    row, _ = AlarmBudget.objects.update_or_create(
+        pk=1, defaults={"days": days, "set_at": clock.now(), "set_by": by.person}
+    )
+    return row

@@ -13,6 +13,7 @@ from andon.watch.actions import telling
 from andon.watch.judging import Question, Raised, Window
 from andon.watch.kinds import KINDS
 from andon.watch.models import EVERYTHING, Alarm, Watch, WindowState
+from andon.watch.queries import budget_of
 from andon.watch.reading import Cells
 from andon.watch.reading.cube import Tally
 from andon.watch.segments import segment_key
@@ -80,7 +81,7 @@ def question_of(watch: Watch) -> Question:
     return Question(
         measure=Measure(watch.measure),
         direction=Direction(watch.direction),
-        budget=watch.budget,
+        budget=budget_of(watch),
         tolerance=watch.tolerance,
         minimum=KINDS[watch.what_kind].minimum,
         baseline=watch.baseline,
@@ -139,7 +140,7 @@ def _raise(watch: Watch, question: Question, raised: Raised, now: datetime) -> A
         onset_at=onset.at,
         plan={
             "version": watch.version,
-            "budget": watch.budget,
+            "budget": question.budget,
             "tolerance": watch.tolerance,
             "direction": watch.direction,
             "baseline": watch.detector["baseline"],

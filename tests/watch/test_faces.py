@@ -9,6 +9,7 @@ from django.urls import reverse
 from andon.intake.models import Signal
 from andon.people.policy import Actor
 from andon.practice.words import Stage
+from andon.response import routing
 from andon.watch import actions
 from andon.watch.models import Alarm, Log, Watch
 from tests.support import scenes
@@ -301,3 +302,17 @@ def test_an_alarm_of_a_restricted_incident_is_for_who_may_see_that(cast, watch, 
     assert secret.ref not in stranger.get(reverse("watch", args=[watch.number])).content.decode()
     assert "In alarm</span>" not in stranger.get(reverse("watches")).content.decode()
     assert "In alarm</span>" in signed_in(cast.omar).get(reverse("watches")).content.decode()
+
+
+def test_the_incident_s_page_shows_what_the_watch_saw(cast, watch, signed_in, time):
+    while routing.route_due(time.now(), 100):
+        pass
+    incident = watch.alarms.get().signal.incident
+    page = signed_in(cast.vera).get(reverse("incident", args=[incident.number])).content.decode()
+    assert "What the watch saw" in page
+    assert "A watch of error_rate: rose from 5% to" in page
+    assert "Affected so far" in page
+    assert reverse("watch", args=[watch.number]) in page
+    assert 'class="stretch"' in page  # the onset, as a band
+    shown = signed_in(cast.vera).get(reverse("watch", args=[watch.number])).content.decode()
+    assert f"Open {incident.ref}" in shown

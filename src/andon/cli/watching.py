@@ -1,11 +1,11 @@
-"""`andon watch`: try a watch on a file of decisions before trusting it. Needs no database."""
+"""`andon watch`: try a watch on a file of decisions before trusting it, which needs no database; and see to watches."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from andon.cli import say
+from andon.cli import say, suggesting
 from andon.cli.group import commands
 from andon.cli.say import Trouble
 
@@ -19,12 +19,16 @@ BUDGET: Final = 10_000
 REFERENCE_SHARE, REFERENCE_MOST, REFERENCE_LEAST = 5, 2_000, 20
 """Without a baseline: one row in so many, at most and at least so many, are the reference."""
 
-app = commands("Try a watch on data that you have, before you trust it.")
+app = commands("Try a watch on data that you have; propose watches, and see how they stand.")
+app.command("suggest")(suggesting.suggest)
+app.command("list")(suggesting.list_)
+app.command("show")(suggesting.show)
+app.command("run")(suggesting.run)
 
 
 @app.callback()
 def watch() -> None:
-    """Try a watch on data that you have, before you trust it."""
+    """Try a watch on data that you have; propose watches, and see how they stand."""
 
 
 @app.command("try")

@@ -26,6 +26,8 @@ from andon.registry.queries import changes_before
 from andon.response.clocks import Clock, clocks_of
 from andon.response.escalating import thaw
 from andon.reviews.models import Review
+from andon.watch import queries as watches
+from andon.watch.screen import evidence
 
 ENTRIES = 100
 PAGES = 12
@@ -105,6 +107,7 @@ class Screen:
             "signals": [_signal(signal) for signal in signals[:SIGNALS]],
             "signals_more": max(0, signals.count() - SIGNALS),
             "changes": self.changes(),
+            "evidence": evidence(watches.alarms_in([self.incident.pk])[self.incident.pk]),
             "links": incident.links.filter(removed_at__isnull=True),
             "link_url": self.url("link") if may else "",
             "duties": [{"what": c.what, "due_at": c.due_at} for c in clocks_of(incident) if c.met_at is None]

@@ -9,7 +9,7 @@ from ninja import Query, Router
 from andon.kit.cursor import page
 from andon.people.api_auth import caller
 from andon.people.policy import Actor
-from andon.watch import actions, history, queries, suggestions
+from andon.watch import actions, past, queries, suggestions
 from andon.watch.actions.proposing import create_proposed
 from andon.watch.models import EVERYTHING, Watch
 from andon.watch.policy import access_alarm, access_log, access_watch
@@ -107,7 +107,7 @@ def end_watch(request: HttpRequest, number: int) -> Any:
 def try_watch(request: HttpRequest, number: int) -> Any:
     """Go through the history of a watch: which alarms there would have been, beside which incidents."""
     by = caller(request, READ)
-    return TrialOut.of(history.try_watch(by, access_watch(by, number)))
+    return TrialOut.of(past.try_watch(by, access_watch(by, number)))
 
 
 @watches.post("/{int:number}/try", response=TrialOut)
@@ -115,7 +115,7 @@ def try_change(request: HttpRequest, number: int, given: WatchChange) -> Any:
     """Try a change on the windows of a watch before it is kept. Nothing is written."""
     by = caller(request, READ)
     row = access_watch(by, number)
-    return TrialOut.of(history.try_change(by, row, given.facts(row)))
+    return TrialOut.of(past.try_change(by, row, given.facts(row)))
 
 
 @watches.get("/{int:number}/windows", response=list[WindowOut])

@@ -1,5 +1,6 @@
 """What the page of a watch shows: what it tests, what it saw, how it stands, in the order in which it is needed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -9,7 +10,7 @@ from django.utils import timezone
 from andon.kit import clock
 from andon.kit.charts.views import CurvesView, MultiplesView
 from andon.people.policy import Actor
-from andon.watch import history, picture, policy, queries, sentences
+from andon.watch import judging, past, picture, policy, queries, sentences
 from andon.watch.actions.writing import question_of
 from andon.watch.judging import Window
 from andon.watch.models import Alarm, Watch
@@ -17,6 +18,10 @@ from andon.watch.replaying import Replay, replay
 from andon.watch.sentences import Standing
 
 ALARMS: Final = 20
+BEHIND: Final = 4
+"""Alarms of an incident that are drawn, the newest."""
+BEFORE: Final = 60
+"""Windows before an onset that are drawn with it."""
 
 
 @dataclass
@@ -30,7 +35,7 @@ class Screen:
     @cached_property
     def windows(self) -> list[Window]:
         """What it has seen."""
-        return history.windows_of(self.by, self.watch)
+        return past.windows_of(self.by, self.watch)
 
     @cached_property
     def replayed(self) -> Replay:
@@ -60,7 +65,7 @@ class Screen:
         """Everything that the template needs."""
         watch, now = self.watch, clock.now()
         state = sentences.standing(watch, self.alarm)
-        found, rows = history.reach_of(watch, self.windows, self.replayed)
+        found, rows = past.reach_of(watch, self.windows, self.replayed)
         return {
             "watch": watch,
             "standing": state,
@@ -108,7 +113,7 @@ class Screen:
         cut = self.windows[-self.shown :] if self.shown else []
         if not cut:
             return None
-        held = history.segments_of(self.by, self.watch, cut[0].start)
+        held = past.segments_of(self.by, self.watch, cut[0].start)
         starts = [window.start for window in cut]
         question, zone = question_of(self.watch), timezone.get_current_timezone()
         return picture.compare(self.watch, question, starts, held, self.alarm, zone=zone)
@@ -136,9 +141,9 @@ def alarm_words(watch: Watch, alarm: Alarm) -> dict[str, Any]:
     }
 
 
-def trial_picture(by: Actor, watch: Watch, trial: history.Trial) -> CurvesView | None:
+def trial_picture(by: Actor, watch: Watch, trial: past.Trial) -> CurvesView | None:
     """The whole history of a watch with the alarms that a trial found."""
-    windows, question = history.windows_of(by, watch), question_of(watch)
+    windows, question = past.windows_of(by, watch), question_of(watch)
     would = [Alarm(watch=watch, window_end=line.at, onset_at=line.would.onset.at) for line in trial.lines]
     return picture.draw(
         watch,
@@ -149,3 +154,29 @@ def trial_picture(by: Actor, watch: Watch, trial: history.Trial) -> CurvesView |
         shown=len(windows),
         zone=timezone.get_current_timezone(),
     )
+
+
+def evidence(alarms: Sequence[Alarm]) -> list[dict[str, Any]]:
+    """What stands behind an incident: each alarm in words, and the measure from before its onset until now.
+
+    For whoever may see the incident that the alarms are in. The detector is not run again: the page must be quick.
+    """
+    return [
+        {
+            **alarm_words(alarm.watch, alarm),
+            "watch": alarm.watch,
+            "title": sentences.finding(alarm.watch, alarm, None),
+            "picture": _around(alarm),
+        }
+        for alarm in alarms[-BEHIND:]
+    ]
+
+
+def _around(alarm: Alarm) -> CurvesView | None:
+    """The measure of an alarm's watch from well before its onset, or its newest windows if that is long ago."""
+    watch, question = alarm.watch, question_of(alarm.watch)
+    began = alarm.onset_low or alarm.onset_at or alarm.window_start
+    windows = past.newest(watch, since=began - BEFORE * watch.length, limit=picture.SHOWN)
+    known = {"baseline": {"mean": judging.scaled(question, alarm.baseline), "n": None}}
+    zone = timezone.get_current_timezone()
+    return picture.draw(watch, question, windows, Replay(detector=known), [alarm], shown=len(windows), zone=zone)

@@ -14,8 +14,8 @@ from andon.practice.words import Direction, FairnessMetric, Measure, WatchKind
 from andon.registry.models import System
 from andon.watch import sentences
 from andon.watch.facts import BUDGET, LogFacts, WatchFacts
-from andon.watch.history import Trial
 from andon.watch.models import Alarm, Log, Watch, WindowState
+from andon.watch.past import Trial
 from andon.watch.reading.places import shown
 from andon.watch.suggestions import Suggestion
 

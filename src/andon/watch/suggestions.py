@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from andon.handbook.recipes import GROUP, book_for, column_roles
@@ -14,10 +14,10 @@ from andon.practice.words import Measure, SystemKind
 from andon.watch import sentences
 from andon.watch.actions.logs import place_of
 from andon.watch.facts import BUDGET, WatchFacts
-from andon.watch.history import usual_of
 from andon.watch.judging import Question, Window
 from andon.watch.kinds import KINDS
 from andon.watch.models import Log, Watch
+from andon.watch.past import usual_of
 from andon.watch.policy import must_view
 from andon.watch.reach import reach
 from andon.watch.reading import Unreadable, Wanted, looking, read
@@ -26,6 +26,9 @@ from andon.watch.suggesting import Lacking, Proposal, columns_of, propose
 SECONDS: Final = 10.0
 """What reading for one figure may take."""
 _WINDOWS: Final = 28
+_REFERENCE: Final = timedelta(days=28)
+_LEAST: Final = timedelta(days=8)
+"""A shorter log is no reference for a week: its watches learn from their first windows."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +83,12 @@ def suggest(log: Log, *, by: Actor, measured: bool = True) -> Suggestion:
         {kind: one.what for kind, one in KINDS.items()},
     )
     watches = list(Watch.objects.filter(log=log, ended_at=None))
-    until = _reach_of_log(log) if measured else None
+    look = _look(log)
+    until = look.last if look is not None and measured else None
     offers: list[Offer] = []
     barred: list[Barred] = []
     for proposal in found:
-        facts = _facts(log, proposal)
+        facts = _facts(log, proposal, look)
         try:
             draft = Watch(**facts.columns())
         except Refused as refused:  # the kind asks for more than the recipe knows of
@@ -122,7 +126,8 @@ def _key(proposal: Proposal, found: Sequence[Proposal]) -> str:
     return f"{proposal.recipe}:{proposal.columns[0]}" if several else proposal.recipe
 
 
-def _facts(log: Log, proposal: Proposal) -> WatchFacts:
+def _facts(log: Log, proposal: Proposal, look: looking.Look | None) -> WatchFacts:
+    reference = _reference(look)
     return WatchFacts(
         system=log.system,
         log=log,
@@ -136,6 +141,8 @@ def _facts(log: Log, proposal: Proposal) -> WatchFacts:
         low=proposal.low,
         high=proposal.high,
         budget=BUDGET,
+        reference_from=reference[0] if reference else None,
+        reference_to=reference[1] if reference else None,
     )
 
 
@@ -143,12 +150,20 @@ def _same(one: Watch, draft: Watch) -> bool:
     return (one.kind, one.measure, one.what, one.metric) == (draft.kind, draft.measure, draft.what, draft.metric)
 
 
-def _reach_of_log(log: Log) -> datetime | None:
-    """The end of what the log holds; None where it cannot be read now."""
+def _look(log: Log) -> looking.Look | None:
+    """How far the rows of a log reach; None where it cannot be read now."""
     try:
-        return looking.look(place_of(log), log.time_column, seconds=SECONDS).last
+        return looking.look(place_of(log), log.time_column, seconds=SECONDS)
     except (Unreadable, Refused):
         return None
+
+
+def _reference(look: looking.Look | None) -> tuple[datetime, datetime] | None:
+    """From when a proposed watch learns what is normal: four weeks, so that weekdays are in it, or half of the log."""
+    if look is None or look.first is None or look.last is None or look.last - look.first < _LEAST:
+        return None
+    first = look.first.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return first, min(first + _REFERENCE, first + (look.last - first) / 2)
 
 
 def _detects(draft: Watch, last: datetime) -> str:

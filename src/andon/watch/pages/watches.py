@@ -16,7 +16,7 @@ from andon.people.policy import Actor
 from andon.practice.words import WatchKind
 from andon.registry.models import System
 from andon.registry.policy import access_system
-from andon.watch import actions, history, policy, queries, screen, sentences
+from andon.watch import actions, past, policy, queries, screen, sentences
 from andon.watch.forms import WatchForm
 from andon.watch.kinds import KINDS
 from andon.watch.models import Watch
@@ -115,7 +115,7 @@ def change(request: HttpRequest, number: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             if "also" in request.POST:
-                trial = history.try_change(by, row, form.facts())
+                trial = past.try_change(by, row, form.facts())
             else:
                 seen = form.cleaned_data.get("seen_version")
                 changed = actions.change_watch(row, form.facts(), by=by, seen_version=seen)
@@ -126,7 +126,7 @@ def change(request: HttpRequest, number: int) -> HttpResponse:
     return _form(request, form, row, trial)
 
 
-def _form(request: HttpRequest, form: WatchForm, row: Watch | None, trial: history.Trial | None = None) -> HttpResponse:
+def _form(request: HttpRequest, form: WatchForm, row: Watch | None, trial: past.Trial | None = None) -> HttpResponse:
     context = {
         "form": form, "row": row, "system": form.system, "kind": form.kind, "line": KINDS[form.kind].line,
         "trial": trial, "unit": sentences.unit_of(row) if row else None,
@@ -148,7 +148,7 @@ def try_(request: HttpRequest, number: int) -> HttpResponse:
     """What a watch would have done over its history, beside the incidents that there were."""
     by = actor_of(request)
     row = policy.access_watch(by, number)
-    trial = history.try_watch(by, row)
+    trial = past.try_watch(by, row)
     context = {
         "watch": row,
         "trial": trial,

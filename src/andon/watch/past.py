@@ -38,6 +38,13 @@ def windows_of(by: Actor, watch: Watch) -> list[Window]:
     return [Window(*row) for row in rows.values_list("window_start", "n", "total", "squares")[:MOST]][::-1]
 
 
+def newest(watch: Watch, *, since: datetime, limit: int) -> list[Window]:
+    """The newest windows of a watch since a time, oldest first: for whoever may see an incident of it."""
+    rows = WindowState.objects.filter(watch=watch, segment=EVERYTHING, window_start__gte=since)
+    found = rows.order_by("-window_start").values_list("window_start", "n", "total", "squares")
+    return [Window(*row) for row in found[:limit]][::-1]
+
+
 def segments_of(by: Actor, watch: Watch, since: datetime) -> list[Segment]:
     """The segments of a watch by window since a time, those with most rows first."""
     if not watch.segments:

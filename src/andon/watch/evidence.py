@@ -65,7 +65,7 @@ def _estimate_onset(alarm: Alarm, watch: Watch, question: Question, windows: Seq
 
     known = watch.detector["baseline"]
     at_alarm = [number for number, window in enumerate(windows) if window.start <= alarm.window_start]
-    figures = judging.figures(question, windows)
+    figures = judging.figures(question, windows, watch.detector)
     found = estimate(
         [n for n, _, _ in figures],
         [total for _, total, _ in figures],

@@ -6,12 +6,13 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from andon.kit.errors import Invalid
 from andon.practice.words import Direction, FairnessMetric, Measure, WatchKind
 from andon.registry.models import System
+from andon.watch import weekly
 from andon.watch.kinds import KINDS, measures
 from andon.watch.models import Log
 from andon.watch.reading.expressions import column_of, parse
@@ -90,6 +91,7 @@ class WatchFacts:
         budget: At least so many windows pass between false alarms, on average.
         baseline: What is normal; None = estimated from the reference.
         tolerance: A change that is no bother, in the unit of what is measured.
+        weekly: What is normal depends on the hour or day of the week, and is learnt from four weeks or more.
     """
 
     system: System
@@ -111,6 +113,7 @@ class WatchFacts:
     budget: int = BUDGET
     direction: Direction | None = None
     tolerance: float = 0.0
+    weekly: bool = False
     severity_hint: int | None = None
 
     def columns(self) -> dict[str, Any]:
@@ -139,7 +142,7 @@ class WatchFacts:
             "direction": (self.direction or kind.direction).value,
             "severity_hint": kind.severity if self.severity_hint is None else self.severity_hint,
         }
-        plain = ("reference_from", "reference_to", "baseline", "low", "high", "budget", "tolerance")
+        plain = ("reference_from", "reference_to", "baseline", "low", "high", "budget", "tolerance", "weekly")
         said |= {one: getattr(self, one) for one in plain}
         _possible(said, measure)
         self._readable(said)
@@ -199,11 +202,22 @@ def _possible(said: dict[str, Any], measure: Measure) -> None:
         raise Invalid("A rate lies between 0 and 1: write 5% as 0.05.", field="baseline")
     if said["low"] is not None and said["high"] is not None and said["low"] >= said["high"]:
         raise Invalid("The lower bound is below the upper one.", field="low")
+    if said["weekly"]:
+        _has_a_week(said, measure)
     begins, ends = said["reference_from"], said["reference_to"]
     if (begins is None) != (ends is None):
         raise Invalid("A reference period has a beginning and an end.", field="reference_to")
     if begins is not None and begins >= ends:
         raise Invalid("The reference period would end before it begins.", field="reference_to")
+
+
+def _has_a_week(said: dict[str, Any], measure: Measure) -> None:
+    if measure not in {Measure.RATE, Measure.MEAN, Measure.COUNT}:
+        raise Invalid("Only a rate, a mean or a count can have a week.", field="weekly")
+    if said["baseline"] is not None:
+        raise Invalid("What is normal for each hour or day is learnt: leave the baseline out.", field="baseline")
+    if not weekly.slots(timedelta(minutes=said["window_minutes"])):
+        raise Invalid("To have a week, windows are an hour or longer and fit into a week.", field="window_minutes")
 
 
 _BETWEEN: Final = {

@@ -5,20 +5,23 @@ has alarmed it tests for the way back, with the same promise: that the measure i
 what was normal and what was seen since the onset. Then it watches again, from nothing.
 
 What it remembers between two runs is a small JSON object: `phase`, `baseline`, `evidence`, `statistic`, and of an alarm
-what the way back is tested against. It is written with the cursor of the windows it has seen.
+what the way back is tested against; of a metric with a week also `week`, what is normal for each of its hours or days,
+and `last`, the window before. It is written with the cursor of the windows it has seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from andon.detect import sequential
+from andon.detect.season import NoSeason, Season
 from andon.detect.sequential import Baseline, Evidence, Plan
 from andon.practice.words import Direction, Measure
+from andon.watch import weekly
 
 REFERENCE_WINDOWS: Final = 28
 """Windows with rows from which is learnt what is normal, where no period is named."""
@@ -46,7 +49,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked of the windows; `low` and `high` are bounds of a mean."""
+    """What is asked of the windows; `low` and `high` are bounds of a mean.
+
+    `length` is how long a window is, `slots` how many make a week, where the metric has one (`andon.watch.weekly`).
+    """
 
     measure: Measure
     direction: Direction
@@ -57,6 +63,8 @@ class Question:
     reference: tuple[datetime, datetime] | None = None
     low: float | None = None
     high: float | None = None
+    length: timedelta = timedelta(hours=1)
+    slots: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,7 @@ class _Tally:
     n: int = 0
     total: float = 0.0
     windows: int = 0
+    points: list[list[float]] = field(default_factory=list)
     ready: bool = field(default=False)
 
 
@@ -127,12 +136,15 @@ def plan(question: Question, detector: dict[str, Any]) -> Plan | None:
     known = detector.get("baseline")
     if known is None:
         return None
+    tolerance = scaled(question, question.tolerance, width=True)
+    if (week := _week(detector)) is not None:
+        return weekly.plan(week, question.budget, sequential.Direction(question.direction), tolerance)
     return Plan(
         measure=sequential.Measure(question.measure),
         baseline=Baseline(known["mean"], known["n"]),
         budget=question.budget,
         direction=sequential.Direction(question.direction),
-        tolerance=scaled(question, question.tolerance, width=True),
+        tolerance=tolerance,
     )
 
 
@@ -142,6 +154,7 @@ def _learn(question: Question, detector: dict[str, Any], windows: Sequence[Windo
         mean = scaled(question, question.baseline)
         return Verdict(_afresh({"mean": mean, "n": None}, windows[0]), 0)
     learnt = _Tally(**{key: detector.get(key, 0) for key in ("n", "total", "windows")})
+    learnt.points = [*detector.get("points", [])]
     seen = 0
     for window in windows:
         if _reference_over(question, learnt, window):
@@ -151,17 +164,40 @@ def _learn(question: Question, detector: dict[str, Any], windows: Sequence[Windo
         if _in_reference(question, window):
             n, total, _ = _figures(question, window)
             learnt.n, learnt.total, learnt.windows = learnt.n + n, learnt.total + total, learnt.windows + (n > 0)
+            if question.slots:
+                learnt.points += [[at, value] for at, value in _points(question, [window]) if value is not None]
     kept = {"phase": Phase.LEARNING.value, "n": learnt.n, "total": learnt.total, "windows": learnt.windows}
+    kept |= {"points": learnt.points} if question.slots else {}
     if not learnt.ready:
         return Verdict(kept, seen, says=_still_learning(question, learnt))
     if learnt.n < (1 if question.measure is Measure.COUNT else question.minimum):
         return Verdict(kept, len(windows), says=_too_little(question, learnt))
-    return Verdict(_afresh({"mean": learnt.total / learnt.n, "n": learnt.n}, windows[seen]), seen)
+    baseline = {"mean": learnt.total / learnt.n, "n": learnt.n}
+    if not question.slots:
+        return Verdict(_afresh(baseline, windows[seen]), seen)
+    week = weekly.learn(learnt.points, question.slots)
+    if isinstance(week, NoSeason):
+        return Verdict(kept, len(windows), says=week.why)
+    return Verdict(_afresh(baseline, windows[seen], week.to_dict()), seen)
 
 
-def _afresh(baseline: dict[str, Any], window: Window) -> dict[str, Any]:
+def _afresh(baseline: dict[str, Any], window: Window, week: dict[str, Any] | None = None) -> dict[str, Any]:
     """A detector that knows what is normal and has seen nothing of what it tests; the first it sees is `window`."""
-    return {"phase": Phase.WATCHING.value, "baseline": baseline, "since": window.start.isoformat()}
+    known = {"phase": Phase.WATCHING.value, "baseline": baseline, "since": window.start.isoformat()}
+    return known if week is None else known | {"week": week}
+
+
+def _week(detector: dict[str, Any]) -> Season | None:
+    kept = detector.get("week")
+    return None if kept is None else Season.from_dict(kept)
+
+
+def _points(question: Question, windows: Sequence[Window]) -> list[weekly.Point]:
+    figures = [_figures(question, window) for window in windows]
+    return [
+        (weekly.number(window.start, question.length), total / n if n else None)
+        for window, (n, total, _) in zip(windows, figures, strict=True)
+    ]
 
 
 def _watch(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Verdict:
@@ -169,12 +205,13 @@ def _watch(question: Question, detector: dict[str, Any], windows: Sequence[Windo
     if now is None:
         raise ValueError("A detector that watches has a baseline.")
     found = _advance(question, now, detector, windows)
-    kept, told = _kept(detector, found), [float(one) for one in found.statistics]
+    kept, told = _kept(question, detector, found, windows), [float(one) for one in found.statistics]
     if found.alarm_at is None:
         return Verdict(kept, len(windows), statistics=told)
     at = windows[found.alarm_at]
     way = Direction(str(found.direction))
-    raised = Raised(at.start, way, float(found.statistics[-1]), found.threshold, now.baseline.mean)
+    normal = float(detector["baseline"]["mean"])
+    raised = Raised(at.start, way, float(found.statistics[-1]), found.threshold, normal)
     kept |= {"phase": Phase.ALARMED.value, "direction": way.value, "evidence": None}
     return Verdict(kept, found.alarm_at + 1, raised=raised, statistics=told)
 
@@ -185,21 +222,22 @@ def _recover(question: Question, detector: dict[str, Any], windows: Sequence[Win
     level = detector.get("level")
     if now is None or level is None:
         return Verdict(detector, len(windows), says="It is not known yet what it came to since the onset.")
-    way = Direction.DOWN if detector["direction"] == Direction.UP else Direction.UP
-    middle = (now.baseline.mean + level) / 2
-    back = replace(
-        now,
-        baseline=Baseline(middle),
-        budget=RECOVERY_BUDGET,
-        direction=sequential.Direction(way),
-        tolerance=0.0,
-    )
-    found = _advance(question, back, detector, windows)
-    kept, told = _kept(detector, found), [float(one) for one in found.statistics]
+    found = _advance(question, _way_back(now, detector, level), detector, windows)
+    kept, told = _kept(question, detector, found, windows), [float(one) for one in found.statistics]
     if found.alarm_at is None:
         return Verdict(kept, len(windows), statistics=told)
     at = windows[found.alarm_at]
-    return Verdict(_afresh(detector["baseline"], at), found.alarm_at + 1, recovered=at.start, statistics=told)
+    again = _afresh(detector["baseline"], at, detector.get("week"))
+    return Verdict(again, found.alarm_at + 1, recovered=at.start, statistics=told)
+
+
+def _way_back(now: Plan, detector: dict[str, Any], level: float) -> Plan:
+    normal = float(detector["baseline"]["mean"])
+    if (week := _week(detector)) is not None:
+        return weekly.way_back(week, level - normal, RECOVERY_BUDGET)
+    way = sequential.Direction.DOWN if detector["direction"] == Direction.UP else sequential.Direction.UP
+    middle = Baseline((normal + level) / 2)
+    return replace(now, baseline=middle, budget=RECOVERY_BUDGET, direction=way, tolerance=0.0)
 
 
 def onset(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Onset:
@@ -209,8 +247,8 @@ def onset(question: Question, detector: dict[str, Any], windows: Sequence[Window
     """
     import numpy as np
 
-    figures = np.array([_figures(question, window) for window in windows], dtype=float)
-    n, total = np.cumsum(figures[::-1, 0])[::-1], np.cumsum(figures[::-1, 1])[::-1]
+    levelled = np.array(figures(question, windows, detector), dtype=float)
+    n, total = np.cumsum(levelled[::-1, 0])[::-1], np.cumsum(levelled[::-1, 1])[::-1]
     away = (total - n * detector["baseline"]["mean"]) / np.sqrt(np.maximum(n, 1))
     sign = 1 if detector["direction"] == Direction.UP else -1
     at = int(np.argmax(sign * away))
@@ -222,12 +260,19 @@ def _advance(question: Question, now: Plan, detector: dict[str, Any], windows: S
 
     before = detector.get("evidence")
     evidence = sequential.start(now) if before is None else Evidence.from_list(before)
+    if (week := _week(detector)) is not None:
+        return sequential.advance(now, evidence, *weekly.scored(week, detector.get("last"), _points(question, windows)))
     figures = np.array([_figures(question, window) for window in windows], dtype=float).T
     squares = figures[2] if question.measure is Measure.MEAN else None
     return sequential.advance(now, evidence, figures[0], figures[1], squares)
 
 
-def _kept(detector: dict[str, Any], found: sequential.Progress) -> dict[str, Any]:
+def _kept(
+    question: Question, detector: dict[str, Any], found: sequential.Progress, windows: Sequence[Window]
+) -> dict[str, Any]:
+    if (week := _week(detector)) is not None:
+        read = _points(question, windows[: len(found.statistics)])
+        detector = detector | {"last": weekly.last(week, read) or detector.get("last")}
     statistic = float(found.statistics[-1]) if len(found.statistics) else detector.get("statistic", 0.0)
     return detector | {
         "evidence": found.evidence.to_list(),
@@ -236,9 +281,21 @@ def _kept(detector: dict[str, Any], found: sequential.Progress) -> dict[str, Any
     }
 
 
-def figures(question: Question, windows: Sequence[Window]) -> list[tuple[int, float, float]]:
-    """Windows as the detector takes them: how many, their sum, and the sum of their squares."""
-    return [_figures(question, window) for window in windows]
+def figures(
+    question: Question, windows: Sequence[Window], detector: dict[str, Any] | None = None
+) -> list[tuple[int, float, float]]:
+    """Windows as the detector takes them: how many, their sum, and the sum of their squares.
+
+    With the detector of a metric that has a week, sums are without it: what is normal for an hour or day counts as the
+    mean of all.
+    """
+    found = [_figures(question, window) for window in windows]
+    week = None if detector is None else _week(detector)
+    if week is None or detector is None:
+        return found
+    normal = float(detector["baseline"]["mean"])
+    apart = [weekly.beside(week, normal, one) for one in _points(question, windows)]
+    return [(n, total - n * one, squares) for (n, total, squares), one in zip(found, apart, strict=True)]
 
 
 def _figures(question: Question, window: Window) -> tuple[int, float, float]:
@@ -281,13 +338,15 @@ def _in_reference(question: Question, window: Window) -> bool:
 def _reference_over(question: Question, learnt: _Tally, window: Window) -> bool:
     if question.reference is not None:
         return window.start >= question.reference[1]
-    return learnt.windows >= REFERENCE_WINDOWS and (learnt.n >= question.minimum or question.measure is Measure.COUNT)
+    least = weekly.least(question.slots) if question.slots else REFERENCE_WINDOWS
+    return learnt.windows >= least and (learnt.n >= question.minimum or question.measure is Measure.COUNT)
 
 
 def _still_learning(question: Question, learnt: _Tally) -> str:
     if question.reference is not None:
         return f"It learns what is normal until {question.reference[1]:%Y-%m-%d %H:%M}."
-    return f"It learns what is normal: {learnt.windows} of {REFERENCE_WINDOWS} windows, {learnt.n:,} rows so far."
+    least = weekly.least(question.slots) if question.slots else REFERENCE_WINDOWS
+    return f"It learns what is normal: {learnt.windows} of {least} windows, {learnt.n:,} rows so far."
 
 
 def _too_little(question: Question, learnt: _Tally) -> str:

@@ -84,6 +84,7 @@ class Watch(Row):
     budget = models.PositiveIntegerField()  # at least so many windows between false alarms, on average
     direction = models.CharField(max_length=8, choices=Direction.choices())
     tolerance = models.FloatField(default=0.0)  # a change that is no bother, in the unit of what is measured
+    weekly = models.BooleanField(default=False)  # whether what is normal depends on the hour or day of the week
     severity_hint = models.PositiveSmallIntegerField(null=True, blank=True)
     version = models.PositiveIntegerField(default=1)
     made_by = models.ForeignKey(Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")

@@ -8,7 +8,7 @@ from typing import Any, Final
 from andon.incidents.actions import next_number
 from andon.kit import wake
 from andon.practice.words import Direction, Measure
-from andon.watch import judging
+from andon.watch import judging, weekly
 from andon.watch.actions import telling
 from andon.watch.judging import Question, Raised, Window
 from andon.watch.kinds import KINDS
@@ -88,6 +88,8 @@ def question_of(watch: Watch) -> Question:
         reference=reference,
         low=held.get("low", watch.low),
         high=held.get("high", watch.high),
+        length=watch.length,
+        slots=(weekly.slots(watch.length) or 0) if watch.weekly else 0,
     )
 
 

@@ -200,6 +200,9 @@ def test_the_rise_that_the_reference_names_is_found_in_time():
     ("mistake", "words"),
     [
         (lambda: scan(rate(0.05), [0, 1, math.nan]), "Value 2 is no number"),
+        (lambda: scan(rate(0.05), [0, "yes"]), "something in it is none: could not convert string to float: 'yes'"),
+        (lambda: scan(rate(0.05), [0, [1]]), "something in it is none"),
+        (lambda: scan(rate(0.05), [0, None]), "Value 1 is no number"),
         (lambda: scan(rate(0.05), [0, 0.5]), "Value 1 is 0.5, and should be 0 or 1"),
         (lambda: scan(Plan("mean", Baseline(0.5)), [0.2, 1.5]), "Value 1 is 1.5, and should be between 0 and 1"),
         (lambda: scan(Plan("count", Baseline(0.5)), [1]), "Counts come in windows"),

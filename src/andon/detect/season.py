@@ -33,7 +33,7 @@ from andon.detect.sequential import Direction, Plan
 
 Floats = NDArray[np.float64]
 
-TOLERANCE: Final = 0.35
+TOLERANCE: Final = 0.25
 """How many deviations beyond the expected are still all right, for a reference of eight periods."""
 PERIODS: Final = 4
 """Rounds of the season that a reference has at least."""

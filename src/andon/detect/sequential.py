@@ -317,7 +317,10 @@ def _chunks(values: NDArray[Number]) -> Iterator[NDArray[Number]]:
 
 
 def _numbers(name: str, given: ArrayLike) -> Floats:
-    numbers = np.asarray(given, dtype=np.float64)
+    try:
+        numbers = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name.capitalize()} is a list of numbers, and something in it is none: {error}.") from None
     if numbers.ndim != 1:
         raise ValueError(f"{name.capitalize()} is a list of numbers, and this has {numbers.ndim} dimensions.")
     if not np.isfinite(numbers).all():

@@ -1,0 +1,1 @@
+"""What bench/detection.py measures, and with what."""

@@ -60,6 +60,18 @@ def test_after_a_gap_nothing_is_carried_over():
     assert found.scores([0, 1, 5], [1.0, 1.0, 1.0]) == pytest.approx([1.0, 0.2 / 0.6, 1.0])
 
 
+def test_a_slot_that_the_reference_does_not_show_has_no_level():
+    steps, values = daily(80, np.random.default_rng(8))
+    at_work = steps % 7 < 6
+    found = season.fit(steps[at_work], values[at_work], 7)
+    assert found.levels[6] is None
+    assert found.levels[:6] == pytest.approx(WEEK[:6], abs=0.004)
+    assert list(found.known([5, 6, 7])) == [True, False, True]
+    with pytest.raises(ValueError, match="Window 1 lies in a slot that the reference did not show"):
+        found.scores([5, 6], [0.05, 0.05])
+    assert Season.from_dict(found.to_dict()) == found
+
+
 def test_it_is_kept_as_json():
     found = season.fit(*daily(60, np.random.default_rng(4)), 7)
     assert Season.from_dict(found.to_dict()) == found
@@ -100,7 +112,8 @@ def test_scores_go_window_by_window_as_well():
     [
         (range(27), [0.1] * 27, 1, "27 of at least 28 windows"),
         (range(27), [0.1] * 27, 7, "27 of at least 28 windows"),
-        (range(0, 400, 2), list(range(200)), 24, "slot 1 of 24 was observed 0 times"),
+        (range(600), [0.1] * 600, 168, "600 of at least 672 windows"),
+        ([*range(0, 189, 7), 190], [float(one % 3) for one in range(28)], 7, "27 windows of at least 28"),
         (range(56), [0.1] * 56, 7, "never differs"),
     ],
 )

@@ -217,7 +217,7 @@ def test_the_rise_that_the_reference_names_is_found_in_time():
         (lambda: rate(0.5, tolerance=0.6), "in either direction"),
         (lambda: rate(1.5), "lies between 0 and 1"),
         (lambda: rate(-0.5), "0 or more"),
-        (lambda: rate(math.nan), "0 or more"),
+        (lambda: rate(math.nan), "a number, and this is nan"),
         (lambda: rate(0.5, n=0), "at least one observation"),
         (lambda: rate(0.5, budget=1), "more than one step"),
         (lambda: rate(0.5, tolerance=-1), "tolerance"),

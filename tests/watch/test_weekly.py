@@ -5,11 +5,13 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.urls import reverse
 
 from andon.kit.errors import Invalid
 from andon.practice.words import Direction, Measure
 from andon.watch import actions, judging, weekly
 from andon.watch.judging import Question, Window
+from andon.watch.models import Watch
 from tests.watch.conftest import MONDAY
 
 DAY = timedelta(days=1)
@@ -149,3 +151,23 @@ def test_what_cannot_have_a_week_is_refused(connected, watched, written, facts, 
     with pytest.raises(Invalid) as refused:
         watched(connected(), what="failed", weekly=True, **facts)
     assert refused.value.field == field
+
+
+@pytest.mark.django_db
+def test_a_week_is_said_on_the_page_and_over_the_api(cast, connected, written, signed_in):
+    written([{"at": MONDAY.isoformat(), "failed": 0}])
+    log, browser = connected(), signed_in(cast.omar)
+    form = {"name": "Failures", "log": log.pk, "window_minutes": "1440", "direction": "up", "budget": "1000"}
+    url = reverse("watch_create", args=["credit-scorer", "error_rate"])
+    wrong = browser.post(url, form | {"what": "failed", "weekly": "on", "baseline": "0.1"})
+    assert "leave the baseline out" in wrong.content.decode()
+    assert browser.post(url, form | {"what": "failed", "weekly": "on"}).status_code == 302
+    watch = Watch.objects.get()
+    assert watch.weekly
+    said = browser.get(f"/api/v1/watches/{watch.number}").json()
+    assert said["weekly"] is True
+    assert "what is normal for its time of the week" in said["tests"]
+    changed = browser.patch(
+        f"/api/v1/watches/{watch.number}", json.dumps({"weekly": False}), content_type="application/json"
+    )
+    assert changed.json()["weekly"] is False

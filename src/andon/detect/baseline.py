@@ -49,38 +49,46 @@ class Baseline:
 
     def __post_init__(self) -> None:
         """Check."""
-        if not math.isfinite(self.mean) or self.mean < 0:
-            raise ValueError(f"A baseline is a number of 0 or more, and this is {self.mean}.")
+        if not math.isfinite(self.mean):
+            raise ValueError(f"A baseline is a number, and this is {self.mean}.")
         if self.n is not None and self.n < 1:
             raise ValueError("A baseline is estimated from at least one observation; leave n out if it is known.")
 
-    def limits(self, measure: Measure, doubt: float) -> tuple[float, float]:
-        """The lowest and the highest mean that the estimate leaves open, each passed with probability `doubt` / 2.
+    def limits(self, measure: Measure, below: float, above: float) -> tuple[float, float]:
+        """The lowest and the highest mean that the estimate leaves open.
 
-        A known baseline is both.
+        The truth lies below the first with a probability of at most `below`, and above the second of at most `above`.
+        A limit that may not be passed at all (0) is the end of the range. A known baseline is both limits.
         """
+        if measure is not Measure.SCORE and self.mean < 0:
+            raise ValueError(f"The baseline of a {measure} is a number of 0 or more, and this is {self.mean}.")
         if measure in {Measure.RATE, Measure.MEAN} and self.mean > 1:
             raise ValueError(f"A {measure} lies between 0 and 1, and its baseline is {self.mean}.")
         if self.n is None:
             return self.mean, self.mean
         if measure is Measure.SCORE:
-            margin = _normal(doubt / 2) / math.sqrt(self.n)
-            return self.mean - margin, self.mean + margin
+            return self.mean - _normal(below) / math.sqrt(self.n), self.mean + _normal(above) / math.sqrt(self.n)
         if measure is Measure.MEAN:
-            surprise = math.log(2 / doubt) / self.n
-            return 1 - _chernoff(1 - self.mean, surprise), _chernoff(self.mean, surprise)
-        return _exact(measure, self.mean * self.n, self.n, doubt / 2)
+            return 1 - _chernoff(1 - self.mean, below, self.n), _chernoff(self.mean, above, self.n)
+        return _lowest(measure, self.mean * self.n, self.n, below), _highest(measure, self.mean * self.n, self.n, above)
 
 
-def _exact(measure: Measure, events: float, n: int, tail: float) -> tuple[float, float]:
+def _lowest(measure: Measure, events: float, n: int, tail: float) -> float:
+    from scipy import special
+
+    if events == 0 or tail == 0:
+        return 0.0
+    if measure is Measure.COUNT:
+        return float(special.gammaincinv(events, tail) / n)
+    return float(special.betaincinv(events, n - events + 1, tail))
+
+
+def _highest(measure: Measure, events: float, n: int, tail: float) -> float:
     from scipy import special
 
     if measure is Measure.COUNT:
-        low = special.gammaincinv(events, tail) / n if events else 0.0
-        return float(low), float(special.gammaincinv(events + 1, 1 - tail) / n)
-    low = special.betaincinv(events, n - events + 1, tail) if events else 0.0
-    high = special.betaincinv(events + 1, n - events, 1 - tail) if events < n else 1.0
-    return float(low), float(high)
+        return float(special.gammainccinv(events + 1, tail) / n) if tail else math.inf
+    return float(special.betainccinv(events + 1, n - events, tail)) if events < n and tail else 1.0
 
 
 def _normal(tail: float) -> float:
@@ -89,8 +97,9 @@ def _normal(tail: float) -> float:
     return -float(special.ndtri(tail))
 
 
-def _chernoff(mean: float, surprise: float) -> float:
-    """The highest m in [mean, 1] with kl(mean, m) <= surprise."""
+def _chernoff(mean: float, tail: float, n: int) -> float:
+    """The highest m in [mean, 1] with n kl(mean, m) <= ln(1 / tail)."""
+    surprise = math.inf if tail == 0 else -math.log(tail) / n
     low, high = mean, 1.0
     for _ in range(BISECTIONS):
         middle = (low + high) / 2

@@ -40,7 +40,7 @@ PERIODS: Final = 4
 LEAST: Final = 28
 """Windows that a reference has at least."""
 SEEN: Final = 2
-"""How often each slot was observed at least."""
+"""How often a slot was observed, so that its level is known."""
 SMALLEST: Final = 1e-9
 """Deviations below that share of the largest value are rounding."""
 FURTHEST: Final = 4.0
@@ -51,9 +51,12 @@ MOST_CARRIED: Final = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Season:
-    """What is normal for a metric whose windows come in rounds of so many slots."""
+    """What is normal for a metric whose windows come in rounds of so many slots.
 
-    levels: tuple[float, ...]
+    A level is None where the reference showed the slot too seldom: a log that rests on Sundays says nothing of Sundays.
+    """
+
+    levels: tuple[float | None, ...]
     carried: float
     deviation: float
     n: int
@@ -66,15 +69,32 @@ class Season:
     def from_dict(cls, kept: Mapping[str, Any]) -> Season:
         """What `to_dict` gave."""
         return cls(
-            tuple(float(level) for level in kept["levels"]),
+            tuple(None if level is None else float(level) for level in kept["levels"]),
             float(kept["carried"]),
             float(kept["deviation"]),
             int(kept["n"]),
         )
 
     def expected(self, steps: ArrayLike) -> Floats:
-        """The level of each window, by its number; numbers count windows, empty ones too, from any fixed one."""
-        return np.asarray(self.levels)[np.asarray(steps, dtype=np.int64) % len(self.levels)]
+        """The level of each window, by its number; numbers count windows, empty ones too, from any fixed one.
+
+        Raises ValueError for a window of a slot whose level is not known; `known` tells.
+        """
+        numbers = np.asarray(steps, dtype=np.int64)
+        if not self.known(numbers).all():
+            at = int(np.argmin(self.known(numbers)))
+            raise ValueError(f"Window {at} lies in a slot that the reference did not show: leave it out.")
+        return np.array([0.0 if level is None else level for level in self.levels])[numbers % len(self.levels)]
+
+    def known(self, steps: ArrayLike) -> NDArray[np.bool_]:
+        """Whether the reference says what is normal for each window, by its number."""
+        shown = np.array([level is not None for level in self.levels])
+        return np.asarray(shown[np.asarray(steps, dtype=np.int64) % len(self.levels)])
+
+    @property
+    def gain(self) -> float:
+        """By how much a lasting change of one in the metric moves scores."""
+        return (1 - self.carried) / self.deviation
 
     @property
     def spread(self) -> float:
@@ -118,22 +138,21 @@ def fit(steps: ArrayLike, values: ArrayLike, slots: int) -> Season | NoSeason:
     least = max(LEAST, PERIODS * slots)
     if len(seen) < least:
         return NoSeason(f"Not enough evidence yet: the reference has {len(seen)} of at least {least} windows.")
+    shown = np.bincount(numbers % slots, minlength=slots) >= SEEN
+    numbers, seen = numbers[shown[numbers % slots]], seen[shown[numbers % slots]]
+    if len(seen) < LEAST:
+        return NoSeason(f"Not enough evidence yet: {len(seen)} windows of at least {LEAST} lie in slots seen twice.")
     slot = numbers % slots
-    counts = np.bincount(slot, minlength=slots)
-    if counts.min() < SEEN:
-        return NoSeason(
-            f"Not enough evidence yet: slot {int(counts.argmin())} of {slots} was observed {counts.min()} times"
-            f" of at least {SEEN} in the reference."
-        )
-    levels = _levels(seen, slot, counts)
+    levels = _levels(seen, slot, shown)
     apart = seen - levels[slot]
     carried = _carried(numbers, apart)
     follows = np.diff(numbers) == 1
     left = np.where(follows, apart[1:] - carried * apart[:-1], apart[1:] * math.sqrt(1 - carried**2))
-    deviation = math.sqrt(float((left**2).sum()) / max(len(left) - slots, 1))
+    deviation = math.sqrt(float((left**2).sum()) / max(len(left) - int(shown.sum()), 1))
     if deviation <= SMALLEST * float(np.abs(seen).max()):
         return NoSeason("The reference never differs from its levels: there is no scatter to compare a change with.")
-    return Season(tuple(map(float, levels)), carried, deviation, len(seen))
+    said = tuple(float(level) if here else None for level, here in zip(levels, shown, strict=True))
+    return Season(said, carried, deviation, len(seen))
 
 
 def plan(budget: float, direction: Direction = Direction.BOTH, tolerance: float = TOLERANCE) -> Plan:
@@ -154,13 +173,16 @@ def _series(steps: ArrayLike, values: ArrayLike) -> tuple[NDArray[np.int64], Flo
     return numbers, seen
 
 
-def _levels(seen: Floats, slot: NDArray[np.int64], counts: NDArray[np.int64]) -> Floats:
-    means = np.bincount(slot, seen) / counts
-    if len(counts) == 1:
+def _levels(seen: Floats, slot: NDArray[np.int64], shown: NDArray[np.bool_]) -> Floats:
+    counts = np.maximum(np.bincount(slot, minlength=len(shown)), 1)
+    means = np.bincount(slot, seen, minlength=len(shown)) / counts
+    slots = int(shown.sum())
+    if slots == 1:
         return np.asarray(means)
-    middle = means.mean()
-    by_chance = float((((seen - means[slot]) ** 2).sum() / (len(seen) - len(counts)) / counts).mean())
-    between = float(((means - middle) ** 2).sum() / (len(counts) - 1))
+    middle = means[shown].mean()
+    within = ((seen - means[slot]) ** 2).sum() / max(len(seen) - slots, 1)
+    by_chance = float((within / counts[shown]).mean())
+    between = float(((means[shown] - middle) ** 2).sum() / (slots - 1))
     kept = max(0.0, 1 - by_chance / between) if between > 0 else 0.0
     return np.asarray(middle + kept * (means - middle))
 

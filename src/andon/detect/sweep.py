@@ -132,23 +132,40 @@ def _patterns(at_zero: bytes, slope: bytes) -> Step:
     return grows, laid, highest_grows, highest_laid
 
 
-def _one_by_one(lines: Lines, threshold: float, stakes: Floats, values: Floats, first: int, hits: list[Hit]) -> Floats:
-    """M_t = P_t (M_0 + 1 + sum of 1 / P_s for s < t), P being the running product of the factors."""
+def closely(
+    lines: Lines, threshold: float, stakes: Floats, values: Floats, told: list[Floats]
+) -> tuple[int | None, Floats]:
+    """Up to the first alarm, with the statistic after each observation added to `told`: where, and the stakes there.
+
+    M_t = P_t (M_0 + 1 + sum of 1 / P_s for s < t), P being the running product of the factors.
+    """
     begin, most = 0, lines.safe_length
-    while begin < len(values):
-        part = values[begin : begin + most]
-        products = np.cumprod(lines.at_zero + np.multiply.outer(part, lines.slope), axis=0)
-        laid = np.vstack([stakes + lines.weights, lines.weights / products[:-1]])
-        on_the_way = products * np.cumsum(laid, axis=0)
-        statistics = on_the_way.sum(axis=1)
-        over = statistics >= threshold
-        if over.any():
-            at = int(np.argmax(over))
-            hits.append(Hit(first + begin + at, float(statistics[at]), on_the_way[at]))
-            stakes, begin = np.zeros_like(stakes), begin + at + 1
-        else:
+    with np.errstate(over="ignore"):
+        while begin < len(values):
+            part = values[begin : begin + most]
+            products = np.cumprod(lines.at_zero + np.multiply.outer(part, lines.slope), axis=0)
+            laid = np.vstack([stakes + lines.weights, lines.weights / products[:-1]])
+            on_the_way = products * np.cumsum(laid, axis=0)
+            statistics = on_the_way.sum(axis=1)
+            over = statistics >= threshold
+            if over.any():
+                at = int(np.argmax(over))
+                told.append(statistics[: at + 1])
+                return begin + at, on_the_way[at]
+            told.append(statistics)
             stakes, begin = on_the_way[-1], begin + len(part)
-    return stakes
+    return None, stakes
+
+
+def _one_by_one(lines: Lines, threshold: float, stakes: Floats, values: Floats, first: int, hits: list[Hit]) -> Floats:
+    begin = 0
+    while True:
+        told: list[Floats] = []
+        at, stakes = closely(lines, threshold, stakes, values[begin:], told)
+        if at is None:
+            return stakes
+        hits.append(Hit(first + begin + at, float(told[-1][-1]), stakes))
+        stakes, begin = np.zeros_like(stakes), begin + at + 1
 
 
 def compiled(lines: Lines, threshold: float, stakes: Floats, values: Floats) -> tuple[list[Hit], Floats]:

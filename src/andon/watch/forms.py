@@ -133,6 +133,11 @@ class WatchForm(forms.Form):
     baseline = forms.FloatField(
         required=False, label="What is normal", help_text="Empty = learnt from the reference. A share of 5% is 0.05."
     )
+    weekly = forms.BooleanField(
+        required=False,
+        label="What is normal depends on the hour or day of the week",
+        help_text="Each is learnt from the reference, of four weeks or more; eight are better.",
+    )
     reference_from = WhenField(
         required=False, label="Reference from", help_text="Empty = its first windows. A time in which all was well."
     )
@@ -188,7 +193,9 @@ class WatchForm(forms.Form):
     def facts(self) -> WatchFacts:
         """What the actions take."""
         given = self.cleaned_data
-        plain = {name: given.get(name) for name in ("reference_from", "reference_to", "baseline", "low", "high")}
+        plain: dict[str, Any] = {
+            name: given.get(name) for name in ("reference_from", "reference_to", "baseline", "low", "high")
+        }
         delay, severity = given.get("label_delay"), given.get("severity_hint")
         measure = given.get("measure") or next(iter(measures(self.kind)))
         return WatchFacts(
@@ -206,6 +213,7 @@ class WatchForm(forms.Form):
             budget=given["budget"],
             direction=Direction(given["direction"]),
             tolerance=given["tolerance"] or 0.0,
+            weekly=given["weekly"],
             severity_hint=int(severity) if severity else None,
             **plain,
         )
@@ -228,8 +236,8 @@ def _initial(kind: WatchKind) -> dict[str, Any]:
 def _standing(watch: Watch) -> dict[str, Any]:
     """A watch as it stands."""
     plain = (
-        "name", "measure", "what", "only", "metric", "direction", "tolerance", "budget", "baseline", "reference_from",
-        "reference_to", "low", "high",
+        "name", "measure", "what", "only", "metric", "direction", "tolerance", "budget", "baseline", "weekly",
+        "reference_from", "reference_to", "low", "high",
     )  # fmt: skip
     return {name: getattr(watch, name) for name in plain} | {
         "log": str(watch.log_id or ""),

@@ -103,6 +103,7 @@ def tests(watch: Watch) -> str:
     """What it tests, in one sentence."""
     moves = {Direction.UP: "rises above", Direction.DOWN: "falls below", Direction.BOTH: "leaves"}
     normal = said(watch, watch.baseline) if watch.baseline is not None else "what is normal"
+    normal += " for its time of the week" if watch.weekly else ""
     beyond = f" by more than {said(watch, watch.tolerance)}" if watch.tolerance else ""
     where = f"in {watch.log}" if watch.log is not None else "in the numbers that are pushed"
     whose = f" of {watch.system}"

@@ -133,6 +133,7 @@ class WatchOut(Schema):
     budget: int = Field(description="At least so many windows pass between false alarms, on average.")
     direction: str
     tolerance: float
+    weekly: bool = Field(description="What is normal depends on the hour or day of the week.")
     severity_hint: int | None
     version: int
     enabled: bool
@@ -153,7 +154,7 @@ class WatchOut(Schema):
         plain = (
             "number", "ref", "name", "kind", "measure", "what", "only", "metric", "window_minutes", "segments",
             "label_delay_minutes", "reference_from", "reference_to", "baseline", "low", "high", "budget", "direction",
-            "tolerance", "severity_hint", "version", "enabled", "read_until", "judged_until", "next_run_at",
+            "tolerance", "weekly", "severity_hint", "version", "enabled", "read_until", "judged_until", "next_run_at",
             "stale_since", "error", "notes", "ended_at",
         )  # fmt: skip
         return cls(
@@ -215,6 +216,7 @@ class WatchIn(Given):
     budget: int = BUDGET
     direction: Direction | None = None
     tolerance: float = 0.0
+    weekly: bool = Field(default=False, description="What is normal depends on the hour or day of the week.")
     severity_hint: int | None = None
 
     def facts(self) -> WatchFacts:
@@ -243,6 +245,7 @@ class WatchChange(Given):
     budget: int | None = None
     direction: Direction | None = None
     tolerance: float | None = None
+    weekly: bool | None = None
     severity_hint: int | None = None
     version: int | None = None
 

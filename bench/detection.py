@@ -99,7 +99,7 @@ def false_alarms(theirs: Mapping[str, Any] | None, *, quick: bool) -> list[Row]:
 
 def found_in(theirs: Mapping[str, Any] | None, *, quick: bool) -> list[Row]:
     """The two changes by which detectors are compared."""
-    runs = 100 if quick else 1_000
+    runs = 300 if quick else 1_000
     changes = (streams.JUMP, streams.RAMP)
     rows = [
         _delay_row(

@@ -146,9 +146,10 @@ def test_times_may_be_numbers(table, tried):
 
 
 def test_with_json_nothing_but_json_comes_out(table, tried):
-    path = table(when=[1, 1, 2, 3] * 1, error=[0, 0, 1, 0])
-    said = tried(path, "--baseline", "0.05", "--json")
-    assert json.loads(said.out)["alarms"] == []
+    scores = [round(0.3 + row / 1_000, 3) for row in range(200)]
+    path = table(when=[1, 1, *range(2, 201)], error=[0.3, *scores])
+    said = tried(path, "--baseline", "0.4", "--json")
+    assert json.loads(said.out)["observations"] == 201
     assert "the same as the row before, the first of them row 2" in json.loads(said.err)["note"]
 
 
@@ -243,3 +244,20 @@ def test_a_file_longer_than_a_piece_is_read_in_order(table, tried, monkeypatch):
     assert datetime.fromisoformat(alarm["time"]) == START + timedelta(minutes=alarm["index"])
     backwards = table(when=[*range(250), 7, *range(251, 400)], error=decisions((400, 0.05)))
     assert "row 251: time goes backwards, from 249 to 7" in tried(backwards, "--baseline", "0.05").err
+
+
+def test_a_row_with_too_many_cells_is_told(tried, tmp_path):
+    path = tmp_path / "ragged.csv"
+    path.write_text("when;error\n" + "".join(f"{row};0\n" for row in range(50)) + "50;1;2;3\n")
+    said = tried(path, "--baseline", "0.05")
+    assert said.code == 2
+    assert "ragged.csv could not be read" in said.err
+    assert "52" in said.err  # the line, counted with the line of names
+
+
+def test_other_marks_between_cells_and_odd_names(tried, tmp_path):
+    path = tmp_path / "it's odd.csv"
+    path.write_text('\ufeffWhen, really;an "error"\n' + "".join(f"{row};0\n" for row in range(50)), encoding="utf-8")
+    said = tried(path, "--baseline", "0.05", "--json", time="When, really", value='an "error"')
+    assert said.code == 0, said.err
+    assert said.data["observations"] == 50

@@ -129,7 +129,7 @@ class Found:
         return self.table.names[int(number)]
 
     def _where(self) -> str:
-        return f"{self.facts.rows:,} rows of {self.table.path}"
+        return f"{self.facts.rows:,} {'row' if self.facts.rows == 1 else 'rows'} of {self.table.path}"
 
     def _promise(self) -> str:
         normal = f"{self.plan.baseline.mean:.4g}"
@@ -175,21 +175,22 @@ class Found:
         rows = []
         for alarm in self.alarms[:SHOWN]:
             began = alarm.onset
-            onset, between, moved = "unknown", "", str(alarm.direction)
+            row = [self._at(alarm.index), str(alarm.direction), "unknown", ""]
             if isinstance(began, Onset):
-                onset, between = self._at(began.at), f"{self._at(began.low)}\n{self._at(began.high)}"
-                moved = f"{alarm.direction}, {began.before:.3g} to {began.after:.3g}"
-            evidence = f"{alarm.statistic:,.0f} of {alarm.threshold:,.0f}"
-            row = [self._at(alarm.index), moved, onset, between, evidence]
+                between = (
+                    f"{self._time(began.low)}\n{self._time(began.high)}\nrows {began.low + 1:,} to {began.high + 1:,}"
+                )
+                moved = f"{alarm.direction}\n{began.before:.3g} to {began.after:.3g}"
+                row = [self._at(alarm.index), moved, self._at(began.at), between]
             rows.append([*row, self._driven(alarm)] if grouped else row)
-        headings = ["alarm", "direction", "began", "between", "evidence", *grouped]
-        return say.table(*headings, rows=rows, empty="")
+        return say.table("alarm", "change", "began", "between", *grouped, rows=rows, empty="")
 
     def _at(self, index: int) -> str:
         """When, and in which row, counted from 1."""
-        time = self.times[index]
-        shown = time.removesuffix("+00:00").replace("T", " ") if isinstance(time, str) else time
-        return f"{shown} (row {index + 1:,})"
+        return f"{self._time(index)}\nrow {index + 1:,}"
+
+    def _time(self, index: int) -> str:
+        return str(self.times[index]).removesuffix("+00:00").replace("T", " ")
 
     def _driven(self, alarm: "Alarm") -> str:
         named = [f"{self._group(driver.segment)} ({driver.excess:+,.1f})" for driver in alarm.drivers[:DRIVERS_SHOWN]]

@@ -4,6 +4,7 @@ The file is read twice, a piece at a time: once to see that every time and value
 the memory that is used does not grow with the file, and a fault in the last row is told before the first alarm.
 """
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,8 +24,11 @@ GROUPS: Final = 1_000
 """As many groups as are compared; more make a column of names or keys, not of groups."""
 CHANCE: Final = 1e-6
 """Rows that repeat the one before are taken for a fault if so many come about by chance less often than this."""
+DOUBT: Final = 0.01
+"""The same for telling of them."""
 PARQUET: Final = {".parquet", ".pq"}
-MICROSECOND: Final = 1_000_000
+DELIMITERS: Final = (",", ";", "\t", "|")
+LONGEST_LINE: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +141,10 @@ class Table:
             raise Trouble(f"{self._file} is not a file. Name one CSV or Parquet file.")
         if not self.path.stat().st_size:
             raise Trouble(f"{self._file} is empty: it has not even a line with the names of its columns.")
-        name = "'" + self._file.replace("'", "''") + "'"
         with self.path.open("rb") as file:
             parquet = self.path.suffix.lower() in PARQUET or file.read(4) == b"PAR1"
-        source = f"read_parquet([{name}])" if parquet else f"read_csv([{name}], header = true, all_varchar = true)"
+        name = "'" + self._file.replace("'", "''") + "'"
+        source = f"read_parquet([{name}])" if parquet else f"read_csv([{name}], {self._as_text()})"
         try:
             described = self._connection.execute(f"describe select * from {source}").fetchall()
         except duckdb.Error as error:
@@ -157,6 +161,21 @@ class Table:
                 there = ", ".join(self._types)
                 raise Trouble(f"{self._file} has no column “{column}” ({option}). It has: {there}.")
         return source
+
+    def _as_text(self) -> str:
+        """How to read a CSV file: by its first line alone, whatever is wrong further down; every cell as text."""
+        with self.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            line = file.readline(LONGEST_LINE)
+        wanted = {self.columns.time, self.columns.value, self.columns.group} - {None}
+        found = {mark: next(csv.reader([line], delimiter=mark), []) for mark in DELIMITERS}
+        delimiter = max(found, key=lambda mark: (len(wanted & set(found[mark])), len(found[mark])))
+        names: dict[str, None] = {}
+        for name in found[delimiter]:
+            twins = sum(1 for other in names if other == name or other.startswith(f"{name}_"))
+            names[f"{name}_{twins}" if name in names or not name else name] = None
+        texts = ", ".join("'" + name.replace("'", "''") + "': 'VARCHAR'" for name in names)
+        form = "auto_detect = false, header = true, quote = '\"', escape = '\"'"
+        return f"{form}, delim = '{delimiter}', columns = {{{texts}}}"
 
     def _times_are_times(self) -> bool:
         """Judged by the first time that there is: a number is a number, all else has to be a time."""
@@ -277,12 +296,14 @@ class Table:
             f"{self._file}: {int(repeats):,} {'rows are' if repeats > 1 else 'row is'} in every column the same as the"
             f" row before, the first of them row {int(first):,}."
         )
-        if binom.sf(int(repeats) - 1, max(same_time, int(repeats)), min(float(alike), 1.0)) < CHANCE:
+        by_chance = binom.sf(int(repeats) - 1, max(same_time, int(repeats)), min(float(alike), 1.0))
+        if by_chance < CHANCE:
             raise Trouble(
                 f"{told} So many do not come about by chance: these rows are there twice, and would count twice. Take"
                 " them out first."
             )
-        yield f"{told} If they are there twice, they count twice: then take them out first."
+        if by_chance < DOUBT:
+            yield f"{told} If they are there twice, they count twice: then take them out first."
 
     def shown(self, time: Any) -> str | float | int | None:
         """A time for people and JSON: ISO 8601 in UTC, or the number."""
@@ -330,4 +351,6 @@ def _others(how_many: int) -> str:
 
 
 def _first(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """What DuckDB says went wrong and where, without its advice."""
+    lines = [line.strip() for line in str(error).partition("Possible fixes")[0].splitlines() if line.strip()]
+    return "; ".join(lines[:3]) or type(error).__name__

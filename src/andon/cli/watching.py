@@ -141,6 +141,7 @@ def _played(table: "Table", facts: "Facts", plan: "Plan", skip: int) -> "Found":
 
     run, chart = Replay(plan, table.columns.count_of or 1, skip), Chart(facts.rows)
     alarms: list[Alarm] = []
+    console = say.console(stderr=True)
     columns = (
         TextColumn("rows"),
         BarColumn(),
@@ -148,7 +149,7 @@ def _played(table: "Table", facts: "Facts", plan: "Plan", skip: int) -> "Found":
         TimeRemainingColumn(),
         TextColumn("{task.fields[n]}"),
     )
-    with Progress(*columns, console=say.console(stderr=True), transient=True, disable=say.to_machine()) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("rows", total=facts.rows, n="")
         for piece in table.pieces():
             chart.put(piece.values / run.units)

@@ -26,7 +26,7 @@ from andon.detect.sequential import Direction, Evidence, Measure, Plan
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-FINE: Final = 1 << 16
+FINE: Final = 1 << 14
 """Observations before an alarm among which its onset is told exactly."""
 BLOCK: Final = 256
 """How many older observations are taken together."""

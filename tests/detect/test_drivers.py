@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from andon.detect.drivers import parts, rank
+from andon.detect.drivers import parts, rank, rank_across
 
 SEGMENTS = st.sampled_from("abcdefgh")
 DIRECTIONS = st.sampled_from(["up", "down"])
@@ -147,3 +147,60 @@ def test_counts_are_compared_with_their_own_windows():
 def test_counts_that_cannot_be_are_refused_by_name(tally):
     with pytest.raises(ValueError, match="Segment north"):
         parts({"north": (10, 1)}, {"north": tally})
+
+
+def test_windows_in_which_a_segment_had_nothing_are_windows_all_the_same():
+    before, since = {"eu": (100, 400), "us": (20, 20)}, {"eu": (50, 200), "us": (10, 10)}
+    assert [one.excess for one in parts(before, since, measure="count")] == pytest.approx([0, 0])
+
+
+def crossed(rng, rates, n=4_000):
+    """Cells of sex by age by region, n decisions each on average."""
+    cells = [(sex, age, region) for sex in "FM" for age in ("young", "old") for region in ("north", "south", "west")]
+    sizes = rng.poisson(n, len(cells))
+    return {cell: (size, rng.binomial(size, rates(*cell))) for cell, size in zip(cells, sizes, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("worse", "named"),
+    [
+        (lambda sex, age, region: sex == "F", [{("sex", "F")}]),
+        (lambda sex, age, region: sex == "F" and age == "young", [{("sex", "F"), ("age", "young")}]),
+        (lambda sex, age, region: (sex, age, region) == ("F", "old", "west"), [{("sex", "F"), ("age", "old"), ("region", "west")}]),
+        (lambda sex, age, region: region == "north" or (sex == "M" and age == "old" and region == "south"),
+         [{("region", "north")}, {("sex", "M"), ("age", "old"), ("region", "south")}]),
+        (lambda sex, age, region: False, []),
+    ],
+)  # fmt: skip
+def test_a_group_is_named_as_wide_as_the_change_reaches(worse, named):
+    rng = np.random.default_rng(21)
+    before = crossed(rng, lambda *_: 0.05, n=20_000)
+    since = crossed(rng, lambda *cell: 0.09 if worse(*cell) else 0.05)
+    found = rank_across(before, since, ["sex", "age", "region"])
+    assert [set(one.segment) for one in found] == named
+    assert all(0 < one.lower < one.excess for one in found)
+
+
+def test_intersections_name_nothing_where_nothing_changed():
+    rng = np.random.default_rng(22)
+    named = 0
+    for _ in range(60):
+        own = dict(zip(crossed(rng, lambda *_: 0.5), rng.uniform(0.02, 0.4, 12), strict=True))
+        before, since = (crossed(rng, lambda *cell, own=own: own[cell], n=n) for n in (2_000, 300))
+        named += bool(rank_across(before, since, ["sex", "age", "region"]))
+    assert named <= 5
+
+
+def test_one_column_is_ranked_as_its_segments():
+    before, since = {("a",): (5_000, 250), ("b",): (5_000, 250)}, {("a",): (1_000, 100), ("b",): (1_000, 50)}
+    (across,) = rank_across(before, since, ["column"])
+    (plain,) = rank(before, since)
+    assert across.segment == (("column", "a"),)
+    assert (across.excess, across.lower) == pytest.approx((plain.excess, plain.lower))
+
+
+def test_counts_are_ranked_across_columns_too():
+    before = {("eu", "a"): (100, 400), ("eu", "b"): (100, 400), ("us", "a"): (100, 400), ("us", "b"): (60, 60)}
+    since = {("eu", "a"): (10, 90), ("eu", "b"): (10, 85), ("us", "a"): (10, 41), ("us", "b"): (5, 6)}
+    (found,) = rank_across(before, since, ["region", "model"], measure="count")
+    assert (found.segment, found.excess) == ((("region", "eu"),), pytest.approx(95))

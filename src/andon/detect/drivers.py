@@ -21,7 +21,9 @@ choose between them.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -65,6 +67,84 @@ def rank(
     return sorted(standing, key=lambda one: (-one.lower, str(one.segment)))
 
 
+def rank_across(
+    before: Tallies, since: Tallies, columns: Sequence[str], *, measure: Measure = "rate",
+    direction: Literal["up", "down"] = "up", level: float = 0.95, depth: int = 3,
+) -> list[Driver]:  # fmt: skip
+    """The groups and intersections that stand out, each as wide as the change reaches and no wider.
+
+    `before` and `since` are tallies of the finest cells, by a tuple of one value for each column. Groups are made of
+    up to `depth` columns; a driver's segment is a tuple of (column, value) pairs. The error is shared over all of them.
+
+    Groups overlap, so one that is truly worse makes others look worse. The surest is named first; in its place a
+    narrower one, if what is left of the wider without it does not stand out. Another is named only if it still stands
+    out by its cells that lie in no group named before. The excesses of overlapping groups do not add up.
+    """
+    groups = _groups({*before, *since}, columns, depth)
+    ask = _Asking(before, since, measure, direction, level, len(groups))
+    standing = {group: one for group, cells in groups.items() if (one := ask(group, cells)) is not None}
+    left = {group: groups[group] for group in standing}
+    sure = dict(standing)
+    named: list[Driver] = []
+    while sure:
+        best = max(sure, key=lambda group: (sure[group].lower, str(group)))
+        while narrower := [
+            group for group in sure if left[group] < left[best] and ask(best, left[best] - left[group]) is None
+        ]:
+            best = max(narrower, key=lambda group: (sure[group].lower, str(group)))
+        named.append(standing[best])
+        left = {group: cells - groups[best] for group, cells in left.items()}
+        sure = {group: one for group, cells in left.items() if (one := ask(group, cells)) is not None}
+    return named
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Whether some cells together stand out against all others."""
+
+    before: Tallies
+    since: Tallies
+    measure: Measure
+    direction: Literal["up", "down"]
+    level: float
+    tests: int
+
+    def __call__(self, group: Hashable, cells: frozenset[Hashable]) -> Driver | None:
+        if not cells:
+            return None
+        old, new = self._split(self.before, cells), self._split(self.since, cells)
+        found = parts(old, new, measure=self.measure, direction=self.direction, level=self.level, tests=self.tests)
+        if not found or found[0].lower <= 0 or _own(old, new, self.measure, self.direction)[True] <= 0:
+            return None
+        one = found[0]
+        return Driver(group, one.excess, one.lower, one.rate_part, one.mix_part)
+
+    def _split(self, tallies: Tallies, cells: frozenset[Hashable]) -> Tallies:
+        """The cells as one segment, True, and all others as another."""
+        return {own: _summed(tallies, cells if own else tallies.keys() - cells, self.measure) for own in (True, False)}
+
+
+def _groups(cells: AbstractSet[Hashable], columns: Sequence[str], depth: int) -> dict[Hashable, frozenset[Hashable]]:
+    """The cells of every group; of groups with the same cells the one with the fewest columns."""
+    found: dict[Hashable, set[Hashable]] = {}
+    for width in range(1, min(depth, len(columns)) + 1):
+        for chosen in combinations(range(len(columns)), width):
+            for cell in cells:
+                values = cell if isinstance(cell, tuple) else (cell,)
+                found.setdefault(tuple((columns[at], values[at]) for at in chosen), set()).add(cell)
+    once: dict[frozenset[Hashable], Hashable] = {}
+    for group, held in found.items():
+        once.setdefault(frozenset(held), group)
+    return {group: held for held, group in once.items()}
+
+
+def _summed(tallies: Tallies, cells: AbstractSet[Hashable], measure: Measure) -> tuple[float, ...]:
+    """The tallies of some cells as one: all is added up, but for n where it counts windows, which are the same ones."""
+    rows = [tuple(tallies[cell]) for cell in cells if cell in tallies] or [(0.0, 0.0, 0.0)]
+    n, *sums = zip(*rows, strict=True)
+    return (max(n) if measure == "count" else sum(n), *map(sum, sums))
+
+
 def parts(
     before: Tallies, since: Tallies, *, measure: Measure = "rate", direction: Literal["up", "down"] = "up",
     level: float = 0.95, tests: int | None = None,
@@ -75,7 +155,8 @@ def parts(
         before: By segment, what was there before the onset: (n, total), or (n, total, sum of squares) for means.
         since: The same since the onset. A segment may be missing on either side.
         measure: `rate`: total counts the decisions with an event among n. `mean`: total sums values. `count`: total
-            counts events in n windows; there is no mix then, since windows are not shared out among segments.
+            counts events in n windows; there is no mix then, since windows are not shared out among segments. All
+            segments have the same windows: the largest n counts, since a segment without events may be in fewer.
         direction: `down` counts what is missing (a shortfall is positive).
         level: Of all bounds together.
         tests: Over how many bounds the error is shared, if there are more than these.
@@ -143,8 +224,7 @@ def _counts(old: list[Floats], new: list[Floats], sign: float, error: float) -> 
         low = np.where(events > 0, gammaincinv(np.maximum(events, 1), error), 0.0)
         return events, low, gammaincinv(events + 1, 1 - error)
 
-    earlier = np.where(old[0] > 0, old[0], old[0].max())
-    scale = np.where(new[0] > 0, new[0], 0.0) / earlier
+    scale = np.full_like(old[0], new[0].max() / old[0].max())
     rate = sign * (new[1] - scale * old[1])
     terms = [(np.ones_like(scale), *limits(new[1])), (-scale, *limits(old[1]))]
     return rate, np.zeros_like(rate), rate - _margin(terms, sign)

@@ -189,6 +189,28 @@ def test_a_segment_that_drives_it_is_named_with_its_counts(story, cast, watched)
     assert "region = south: 45.0% of" in raised["text"]
 
 
+def test_a_group_of_one_column_is_named_though_segments_are_of_two(story, cast, watched, signed_in):
+    watch = watched(None, what="error", segments=["region", "channel"], budget=1000)
+    story.time.set(MONDAY + 60 * HOUR + timedelta(minutes=4))
+    points = [
+        Point(MONDAY + hour * HOUR, 50, 15 if hour >= 40 and region == "south" else 3, segment=segment)
+        for hour in range(60)
+        for region in REGIONS
+        for channel in ("web", "branch")
+        for segment in [{"region": region, "channel": channel}]
+    ]
+    actions.push(watch, Batch("backfill", 1, points), by=Actor.of(cast.omar))
+    story.run()
+    alarm = watch.alarms.get()
+    (driver,) = alarm.drivers
+    assert driver["segment"] == {"region": "south"}
+    assert (driver["n"], driver["total"]) == (2_000, 600)
+    assert driver["excess"] == pytest.approx(600 - 2_000 * 0.06, abs=1)
+    page = signed_in(cast.lena).get(f"/watches/{watch.number}").context
+    assert {small.name for small in page["segments"].smalls if small.driver} == {"south, web", "south, branch"}
+    assert len(page["segments"].smalls) == 4
+
+
 def test_what_people_have_said_of_onset_and_scale_stands(story, cast, watched):
     watch = watched(None, what="error", budget=1000, segments=["region"])
     story.until(45, (watch, ramp), at_once=True)

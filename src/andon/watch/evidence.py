@@ -6,9 +6,9 @@ Everything comes from the windows that were kept; the log is not asked again.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from django.db.models import Count, Sum
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST_WINDOWS: Final = 2_000
 """Windows that an onset is looked for in, the newest ones."""
 MOST_DRIVERS: Final = 10
-Tallies = dict[str, tuple[float, ...]]
+Tallies = dict[Hashable, tuple[float, ...]]
 _ESTIMATED: Final = frozenset({Measure.RATE, Measure.MEAN, Measure.COUNT})
 """Measures whose windows add up, so that an onset can be estimated from their sums."""
 
@@ -106,8 +106,8 @@ def _beyond(alarm: Alarm, measure: Measure, n: int, total: float, windows: int) 
 
 
 def _drivers(watch: Watch, question: Question, direction: str, onset: datetime) -> list[dict[str, Any]]:
-    """The segments that stand out since the onset, the surest first, with what they are compared with."""
-    from andon.detect.drivers import rank
+    """The groups that stand out since the onset, the surest first, with what they are compared with."""
+    from andon.detect.drivers import rank_across
 
     if not watch.segments or question.measure not in _ESTIMATED:
         return []
@@ -115,16 +115,16 @@ def _drivers(watch: Watch, question: Question, direction: str, onset: datetime) 
     since = _tallies(watch, question, onset, watch.judged_until or onset)
     if not before or not since:
         return []
-    ranked = rank(before, since, measure=question.measure.value, direction=direction)  # type: ignore[arg-type]
-    return [_driver(watch, one, before, since) for one in ranked[:MOST_DRIVERS]]
+    ranked = rank_across(before, since, watch.segments, measure=question.measure.value, direction=direction)  # type: ignore[arg-type]
+    return [_driver(watch, question, one, before, since) for one in ranked[:MOST_DRIVERS]]
 
 
-def _driver(watch: Watch, one: Driver, before: Tallies, since: Tallies) -> dict[str, Any]:
-    segment = str(one.segment)
-    n, total = since.get(segment, (0, 0.0))[:2]
-    n_before, total_before = before.get(segment, (0, 0.0))[:2]
+def _driver(watch: Watch, question: Question, one: Driver, before: Tallies, since: Tallies) -> dict[str, Any]:
+    group: dict[str, Any] = dict(cast("tuple[tuple[str, Any], ...]", one.segment))
+    n, total = _held(watch, question, group, since)
+    n_before, total_before = _held(watch, question, group, before)
     return {
-        "segment": dict(zip(watch.segments, json.loads(segment), strict=True)),
+        "segment": group,
         "excess": one.excess,
         "lower": one.lower,
         "rate_part": one.rate_part,
@@ -136,8 +136,19 @@ def _driver(watch: Watch, one: Driver, before: Tallies, since: Tallies) -> dict[
     }
 
 
+def _held(watch: Watch, question: Question, group: dict[str, Any], tallies: Tallies) -> tuple[float, float]:
+    """What a group held: its segments together. Where n is the number of windows, it is that of all of them."""
+    inside = [
+        tally
+        for key, tally in tallies.items()
+        if group.items() <= dict(zip(watch.segments, cast("tuple[Any, ...]", key), strict=True)).items()
+    ]
+    sizes = [tally[0] for tally in inside] or [0]
+    return max(sizes) if question.measure is Measure.COUNT else sum(sizes), sum(tally[1] for tally in inside)
+
+
 def _tallies(watch: Watch, question: Question, since: datetime, until: datetime) -> Tallies:
-    """By segment what a stretch of time held; for counts `n` is the number of windows."""
+    """By segment (its value in each column) what a stretch held; for counts `n` is the number of windows."""
     rows = WindowState.objects.filter(watch=watch, window_start__gte=since, window_start__lt=until)
     sums = (
         rows.exclude(segment=EVERYTHING)
@@ -146,7 +157,11 @@ def _tallies(watch: Watch, question: Question, since: datetime, until: datetime)
     )
     if question.measure is Measure.COUNT:
         windows = rows.filter(segment=EVERYTHING).count()
-        return {segment: (windows, total) for segment, _, total, _, _ in sums} if windows else {}
+        return {_key(segment): (windows, total) for segment, _, total, _, _ in sums} if windows else {}
     if question.measure is Measure.MEAN:
-        return {segment: (n, total, power) for segment, n, total, power, _ in sums}
-    return {segment: (n, total) for segment, n, total, _, _ in sums}
+        return {_key(segment): (n, total, power) for segment, n, total, power, _ in sums}
+    return {_key(segment): (n, total) for segment, n, total, _, _ in sums}
+
+
+def _key(segment: str) -> tuple[Any, ...]:
+    return tuple(json.loads(segment))

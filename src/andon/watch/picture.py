@@ -203,7 +203,7 @@ def compare(
     """The segments side by side, those that drive an alarm first; None without any."""
     if not starts or not segments:
         return None
-    driving = {_values(one["segment"], watch.segments) for one in alarm.drivers} if alarm is not None else set()
+    driving = [_values(one["segment"], watch.segments) for one in alarm.drivers] if alarm is not None else []
     step = step_of(len(starts), SMALL_POINTS)
     groups = [starts[at : at + step] for at in range(0, len(starts), step)]
     smalls = [_small(question, groups, one, driving) for one in segments]
@@ -219,7 +219,7 @@ def compare(
 
 
 def _small(
-    question: Question, groups: Sequence[Sequence[datetime]], segment: Segment, driving: set[tuple[Any, ...]]
+    question: Question, groups: Sequence[Sequence[datetime]], segment: Segment, driving: Sequence[Mapping[int, Any]]
 ) -> Small:
     held = segment.windows
     rows = sum(window.n for window in held.values())
@@ -228,9 +228,10 @@ def _small(
         name=", ".join("(none)" if value is None else str(value) for value in named),
         values=[_value(question, [held.get(start, Window(start, 0, 0.0, 0.0)) for start in group]) for group in groups],
         note="" if question.measure is Measure.COUNT else f"n = {rows:,}",
-        driver=named in driving,
+        driver=any(all(named[at] == value for at, value in group.items()) for group in driving),
     )
 
 
-def _values(segment: Mapping[str, Any], columns: Sequence[str]) -> tuple[Any, ...]:
-    return tuple(segment.get(column) for column in columns)
+def _values(group: Mapping[str, Any], columns: Sequence[str]) -> dict[int, Any]:
+    """A group by the places of its columns: it may be of some of them only."""
+    return {columns.index(column): value for column, value in group.items() if column in columns}

@@ -1,22 +1,29 @@
 """From numbers that go wrong to an incident, a page, and the news that it is over: stories under a clock that is moved."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
+from django.db import connection, connections
 
 from andon.incidents.models import Incident
 from andon.intake import own
 from andon.intake.models import Integration, Signal
 from andon.people.policy import Actor
 from andon.practice.grouping import RouteReason
-from andon.practice.words import ContainmentKind, HarmDimension, IncidentType
+from andon.practice.words import ContainmentKind, HarmDimension, IncidentType, Measure, WatchKind
 from andon.registry.models import System
 from andon.response.acknowledging import acknowledge
 from andon.response.assessing import estimate_onset, score_harm
 from andon.response.containing import contain
 from andon.response.resolving import resolve
+from andon.response.routing import route_due
 from andon.watch import actions
+from andon.watch.actions import telling
 from andon.watch.actions.pushing import Batch, Point
+from andon.watch.actions.writing import question_of
+from andon.watch.models import Alarm, Watch
 from tests.support.paging import Story, kinds
 from tests.watch.conftest import MONDAY
 
@@ -307,3 +314,87 @@ def test_a_watch_of_a_critical_system_that_cannot_be_read_is_a_signal_that_ends_
     assert name in incident.description
     assert incident.incident_type is IncidentType.TECHNICAL_FAILURE
     assert incident.state == "open"
+
+
+def test_a_gap_between_groups_makes_a_fairness_violation(story, cast, watched):
+    """From the alarm on; that a gap alarms is held where gaps are judged."""
+    watch = watched(None, what="approved")
+    Watch.objects.filter(pk=watch.pk).update(
+        kind=WatchKind.FAIRNESS_GAP,
+        measure=Measure.GAP,
+        severity_hint=None,
+        judged_until=MONDAY + 48 * HOUR,
+        detector={"since": MONDAY.isoformat()},
+    )
+    watch.refresh_from_db()
+    story.time.set(MONDAY + 48 * HOUR)
+    Alarm.objects.create(
+        number=1,
+        watch=watch,
+        raised_at=story.time.now(),
+        window_start=MONDAY + 47 * HOUR,
+        window_end=MONDAY + 48 * HOUR,
+        direction="up",
+        statistic=20_000,
+        threshold=10_000,
+        baseline=0.02,
+        observed=0.11,
+        onset_low=MONDAY + 20 * HOUR,
+        onset_at=MONDAY + 24 * HOUR,
+        onset_high=MONDAY + 30 * HOUR,
+    )
+    telling.tell(watch, question_of(watch), story.time.now())
+    story.run()
+    incident = Incident.objects.get()
+    assert incident.incident_type is IncidentType.FAIRNESS_VIOLATION
+    assert (incident.onset_low, incident.onset_high) == (MONDAY + 20 * HOUR, MONDAY + 30 * HOUR)
+    assert incident.technical == 3  # S2, as the kind asks
+    assert incident.title == "A watch of error_rate rose to 11.0%, from 2.0%"
+    assert len(entries(incident, "alarm_raised")) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has one writer at a time")
+def test_two_engines_that_take_two_alarms_at_once_make_one_incident(time, cast, watched):
+    time.set(MONDAY + 48 * HOUR)
+    for number, kind in enumerate((WatchKind.ERROR_RATE, WatchKind.HARMFUL_OUTPUT), start=1):
+        watch = watched(None, kind=kind, what=f"metric {number}")
+        watch.judged_until, watch.detector = (
+            time.now(),
+            {"since": MONDAY.isoformat(), "baseline": {"mean": 0.02, "n": 99}},
+        )
+        watch.save()
+        Alarm.objects.create(
+            number=number,
+            watch=watch,
+            raised_at=time.now(),
+            window_start=MONDAY + 47 * HOUR,
+            window_end=MONDAY + 48 * HOUR,
+            direction="up",
+            statistic=20_000,
+            threshold=10_000,
+            baseline=0.02,
+            observed=0.11,
+            onset_low=MONDAY + number * 4 * HOUR,
+            onset_at=MONDAY + 24 * HOUR,
+            onset_high=MONDAY + 30 * HOUR,
+        )
+        telling.tell(watch, question_of(watch), time.now())
+    together = Barrier(2)
+
+    def engine(_number):
+        try:
+            together.wait(20)
+            return route_due(time.now(), 1)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        taken = list(pool.map(engine, range(2)))
+    while sum(taken) < 2:
+        taken.append(route_due(time.now(), 2))
+    assert Incident.objects.count() == 1
+    assert Signal.objects.filter(incident__isnull=False).count() == 2
+    reasons = set(Signal.objects.values_list("reason_joined", flat=True))
+    assert reasons == {RouteReason.NO_INCIDENT_YET, RouteReason.ONSETS_OVERLAP}
+    assert connection.vendor == "postgresql"

@@ -10,21 +10,25 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from tests.simulation.chance import Time
 from tests.simulation.processes import EngineProcess
 from tests.simulation.provider import Attempt
-from tests.simulation.rows import INCIDENTS, PAGES, SIGNALS, Incident, Page, Rows, Signal
+from tests.simulation.rows import INCIDENTS, PAGES, RULES, SIGNALS, Incident, Page, Rows, Signal
 from tests.simulation.senders import Monitors, Saying
-from tests.simulation.store import Store, decoded, key
-from tests.simulation.world import LONGEST_WAIT_MINUTES
+from tests.simulation.store import Store, at, decoded, key
+from tests.simulation.world import BEAT, LONGEST_WAIT_MINUTES
 
 LEASE_SECONDS = 30.0
 NOBODY_MINUTES = 5
 FAR = timedelta(minutes=max(LONGEST_WAIT_MINUTES, NOBODY_MINUTES) + 1)
 """Longer than any chain here waits, or an escalation that reaches nobody."""
 WAITS = {"pending", "sending"}
+QUIET_AFTER = timedelta(hours=1)
+"""What the one rule that counts silence as an end says."""
+SILENCED_BELOW = 2
+"""A silence lets S1 and S2 through."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,8 @@ class Oracle:
         """Whether an engine would find something to do."""
         times = (one.next_page_at for one in self.incidents.values())
         waits = (page.due_at for page in self.pages.values())
-        return any(row.due for row in self.signals.values()) or any(at and at <= now for at in (*times, *waits))
+        signals = (row.route_at for row in self.signals.values())
+        return any(at and at <= now for at in (*times, *waits, *signals))
 
     # What the tables say
 
@@ -182,8 +187,8 @@ class Oracle:
             known = rows.get(said.key, [])
             if not known:
                 self.break_(1, f"{said.alert.fingerprint} was answered with 2xx and there is no signal of it")
-            if said.status != "firing":
-                continue
+            if said.status != "firing" or any(row.gone_quiet_after for row in known):
+                continue  # what has gone quiet is heard anew with the next repeat
             self.facts.fired.add((said.key, said.episode))
             if any(said.episode in row.names for row in known):
                 continue
@@ -214,10 +219,27 @@ class Oracle:
         for row, old in self.signals.changed.values():
             if old and old.incident and old.incident != row.incident:
                 self.break_(2, f"signal {row.id} moved from one incident to another")
+            self._judge_waiting(row)
+            if row.gone_quiet_after and not (old and old.gone_quiet_after):
+                self._gone_quiet(row)
         if self.signals.gone:
             self.break_(1, f"signals vanished: {sorted(self.signals.gone)}")
         if self.signals.changed:
             self._judge_firings()
+
+    def _judge_waiting(self, row: Signal) -> None:
+        """Whatever rules say, what wants somebody has an incident, or a time at which it is looked at again."""
+        if row.wants_somebody and not row.incident and row.route_at is None:
+            self.break_(3, f"{row.key[1]} fires, asks for a person, and has neither an incident nor a time")
+        if row.key[1] == BEAT and row.incident:
+            self.break_(2, "a sign of life opened an incident, or joined one")
+
+    def _gone_quiet(self, row: Signal) -> None:
+        """A rule counts it as ended: its firings are over as if their end had been said, and may come again."""
+        if row.gone_quiet_after and row.gone_quiet_after < QUIET_AFTER:
+            self.break_(1, f"{row.key[1]} was counted as ended {row.gone_quiet_after} after it was last heard")
+        self.facts.fired = {fired for fired in self.facts.fired if fired[0] != row.key}
+        self.facts.swallowed = {one: kept for one, kept in self.facts.swallowed.items() if one[0] != row.key}
 
     def _judge_firings(self) -> None:
         owners: dict[tuple[tuple[str, str], str], str] = {}
@@ -341,17 +363,26 @@ class Oracle:
 
     def after_quiet(self, recent: set[str], now: datetime) -> None:
         """Everything that was due has been done. `recent`: keys that providers took in the quiet time."""
+        self._judge_routed(now)
+        self._judge_paged(recent, now)
+
+    def _judge_routed(self, now: datetime) -> None:
+        standing = self._standing(now)
         for row in self.signals.values():
-            if row.due:
+            if row.route_at and row.route_at <= now:
                 self.break_(3, f"a signal of {row.key[1]} was never routed")
-            severe = row.severity is None or row.severity < (5 if row.system != "nobody-knows" else 4)
-            if row.firing and severe and not row.incident:
+            if row.wants_somebody and not row.incident and not self._held(row, standing):
                 self.break_(3, f"{row.key[1]} fires, asks for a person, and has no incident")
+        missing = any(row.firing and row.key[1].startswith("heartbeat:") for row in self.signals.values())
+        if not missing and now >= self._time.latest:  # a clock that was set back has it heard in a time to come
+            self.break_(3, "the heartbeat stayed away for a whole quiet time, and nobody was told")
         rows = self._rows_by_key()
         for alert in self._monitors.alerts:
             known = rows.get((alert.sender.key, alert.fingerprint), [])
             if not alert.fires and any(row.firing for row in known):
                 self.break_(2, f"{alert.fingerprint} has ended, everything was heard, and a signal of it still fires")
+
+    def _judge_paged(self, recent: set[str], now: datetime) -> None:
         paged = {page.incident for page in self.pages.values() if page.message in recent}
         held = {page.incident for page in self.pages.values() if page.state == "pending"}
         for one in self.incidents.values():
@@ -360,6 +391,26 @@ class Oracle:
         for page in self.pages.values():
             if page.state == "sending" or (page.state == "pending" and page.due_at and page.due_at < now):
                 self.break_(4, f"page {page.id} is still {page.state} after a quiet time")
+
+    def _standing(self, now: datetime) -> dict[str, set[str]]:
+        """By system: the kinds of rules that stand now."""
+        standing: dict[str, set[str]] = defaultdict(set)
+        for kind, system, ends_at in self._store.read(RULES):
+            if ends_at is None or cast("datetime", at(ends_at)) > now:
+                standing[system].add(kind)
+        return standing
+
+    def _held(self, row: Signal, standing: dict[str, set[str]]) -> bool:
+        """Whether a rule that stands may keep it from opening an incident."""
+        if row.key[1] == BEAT:
+            return row.held
+        kinds = standing[row.system]
+        worst = [one for one in self.signals.values() if one.firing and one.severity == 1 and one.id != row.id]
+        return row.held and bool(
+            "threshold" in kinds
+            or ("silence" in kinds and (row.severity is None or row.severity > SILENCED_BELOW))
+            or ("inhibition" in kinds and any(one.system == row.system for one in worst))
+        )
 
     def _rows_by_key(self) -> dict[tuple[str, str], list[Signal]]:
         rows: dict[tuple[str, str], list[Signal]] = defaultdict(list)

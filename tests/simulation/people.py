@@ -1,24 +1,35 @@
-"""People: they acknowledge by link and by page, twice and both at once, contain, resolve, reopen, close, declare."""
+"""People: they acknowledge by link, by page and by text message, twice and all at once, contain, resolve, reopen, close,
+declare, make rules and end them."""
 
+import base64
+import hashlib
+import hmac
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.test import RequestFactory
 from django.urls import resolve
 
-from andon.incidents.models import Incident
+from andon.incidents import models as kept
 from andon.kit.errors import Refused
 from andon.people.models import ContactPoint, Person
 from andon.people.policy import Actor
+from andon.practice.rules import RuleKind
 from andon.practice.words import ContainmentKind
 from andon.registry.models import System
 from andon.response import acknowledging, containing, opening, resolving
-from tests.simulation import oracle
+from andon.rules import actions as rules
+from andon.rules.models import Rule
 from tests.simulation.provider import Attempt
-from tests.simulation.world import SYSTEMS
+from tests.simulation.rows import Incident
+from tests.simulation.world import LENAS_NUMBER, PHONE_TOKEN, RULED, SYSTEMS, World, make_rule
+
+TEXTS = "/phone/sms"
 
 
 @dataclass(frozen=True)
@@ -31,14 +42,18 @@ class Deed:
     """Answers "done", or "refused" where Andon said, in words, that it cannot be."""
 
 
-def choose(
-    rng: random.Random, responders: tuple[str, ...], incidents: list[oracle.Incident], phones: list[Attempt]
-) -> Deed | None:
+def choose(rng: random.Random, world: World, incidents: list[Incident], phones: list[Attempt]) -> Deed | None:
     """What the next person does, by what is on the screens and phones."""
-    who = rng.choice(responders)
+    who = rng.choice(world.responders)
     if rng.random() < 0.03:
         system = rng.choice(SYSTEMS)
         return Deed("declare", "", lambda: _declare(who, system))
+    if rng.random() < 0.06:
+        return _about_rules(rng, world.lead)
+    if incidents and rng.random() < 0.1:
+        text = f"{rng.choice(('4', '4', '4', 'status', 'resolve seen to hold'))} {rng.choice(incidents).number}"
+        token = PHONE_TOKEN if rng.random() < 0.9 else "another"
+        return Deed(f"text {text}", "", lambda: _text(text, token))
     if phones and rng.random() < 0.35:
         attempt = rng.choice(phones[-6:])
         return Deed("link", "", lambda: _use_link(attempt.link))
@@ -54,9 +69,9 @@ def take_up(who: str, incident: str) -> Deed:
     return Deed("acknowledge", incident, lambda: _act(_DEEDS["acknowledge"], who, incident))
 
 
-def _act(deed: Callable[[Incident, Actor], object], who: str, incident: str) -> str:
+def _act(deed: Callable[[kept.Incident, Actor], object], who: str, incident: str) -> str:
     try:
-        deed(Incident.objects.get(pk=incident), Actor.of(Person.objects.get(pk=who)))
+        deed(kept.Incident.objects.get(pk=incident), Actor.of(Person.objects.get(pk=who)))
     except Refused:
         return "refused"
     return "done"
@@ -72,17 +87,59 @@ def _use_link(link: str) -> str:
     return "done" if status == 302 else f"refused {status}"
 
 
+def _text(text: str, token: str) -> str:
+    """Answer a page by text message, through the provider, which signs what it passes on."""
+    given = {"From": LENAS_NUMBER, "Body": text}
+    whole = settings.BASE_URL + TEXTS + "".join(f"{name}{given[name]}" for name in sorted(given))
+    signature = base64.b64encode(hmac.new(token.encode(), whole.encode(), hashlib.sha1).digest()).decode()
+    request = RequestFactory().post(TEXTS, given, headers={"X-Twilio-Signature": signature})
+    request.user = AnonymousUser()
+    view, arguments, named = resolve(TEXTS)
+    status = view(request, *arguments, **named).status_code
+    if (status == 200) != (token == PHONE_TOKEN):
+        raise AssertionError(f"A text message was answered with {status}.")
+    return f"answered {status}"
+
+
+def _about_rules(rng: random.Random, who: str) -> Deed:
+    if rng.random() < 0.5:
+        system = rng.choice((*SYSTEMS, *RULED, *RULED))
+        kind, said = rng.choice(
+            ((RuleKind.SILENCE, {}), (RuleKind.THRESHOLD, {"count": 2, "minutes": 3}), RULED["system-54"])
+        )
+        return Deed(f"{kind} for {system}", "", lambda: _make_rule(who, kind, system, said))
+    place = rng.random()
+    return Deed("end a rule", "", lambda: _end_rule(who, place))
+
+
+def _make_rule(who: str, kind: RuleKind, system: str, said: dict[str, Any]) -> str:
+    make_rule(kind, system, said, by=Actor.of(Person.objects.get(pk=who)), hours=0.1)
+    return "done"
+
+
+def _end_rule(who: str, place: float) -> str:
+    """End one of the rules that stand, whichever comes at that place among them."""
+    standing = list(Rule.objects.filter(ended_at=None).exclude(kind=RuleKind.HEARTBEAT).order_by("number"))
+    if not standing:
+        return "there is none"
+    try:
+        rules.end_rule(standing[int(place * len(standing))], by=Actor.of(Person.objects.get(pk=who)))
+    except Refused:
+        return "refused"
+    return "done"
+
+
 def _declare(who: str, system: str) -> str:
     by = Actor.of(Person.objects.get(pk=who))
     opening.declare(title="Somebody pulled the cord", system=System.objects.get(slug=system), by=by)
     return "done"
 
 
-def _contain(incident: Incident, by: Actor) -> object:
+def _contain(incident: kept.Incident, by: Actor) -> object:
     return containing.contain(incident, kind=ContainmentKind.ROLL_BACK, note="rolled back to v6", by=by)
 
 
-_DEEDS: dict[str, Callable[[Incident, Actor], object]] = {
+_DEEDS: dict[str, Callable[[kept.Incident, Actor], object]] = {
     "acknowledge": lambda incident, by: acknowledging.acknowledge(incident, by=by, via="page"),
     "contain": _contain,
     "waive": lambda incident, by: containing.waive_containment(incident, reason="nothing to contain", by=by),

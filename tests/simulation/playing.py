@@ -20,7 +20,7 @@ def simulate(*arguments: str, source: Path = ROOT / "src") -> list[dict[str, Any
     }
     done = subprocess.run(
         [sys.executable, "-m", "tests.simulation", *arguments],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=540, check=False,
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=840, check=False,
     )  # fmt: skip
     assert done.stdout, done.stderr
     assert "Traceback" not in done.stderr, done.stderr

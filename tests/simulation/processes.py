@@ -215,6 +215,8 @@ class EngineProcess(Process):
                 module._engine = self.name
                 if self.beside:
                     module._senders, module._pool = SENDERS, self.wire  # type: ignore[assignment]
+                    # The loop waits a moment for answers; here they come when the scheduler says, and never meanwhile.
+                    module._come_back = lambda: False  # type: ignore[method-assign]
 
     def die(self) -> None:
         super().die()

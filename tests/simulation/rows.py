@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from tests.simulation.store import at, decoded, key
@@ -13,11 +13,15 @@ Raw = tuple[Any, ...]
 UNRESOLVED = {"open", "acknowledged", "contained"}
 SIGNALS = (
     "SELECT id, integration_id, fingerprint, status, episode, past_episodes, incident_id, route_at, count, "
-    "severity_hint, system_hint FROM intake_signal ORDER BY id"
+    "severity_hint, system_hint, held_by, dedup_reason, last_at, resolved_at FROM intake_signal ORDER BY id"
 )
 INCIDENTS = (
     "SELECT id, number, state, group_key, declared_by_id, acknowledged_at, next_page_at, chain_round, chain_step, "
     "on_fallback, timeline_count, severity FROM incidents_incident ORDER BY number"
+)
+RULES = (
+    "SELECT rule.kind, system.slug, rule.ends_at FROM rules_rule rule JOIN registry_system system "
+    "ON system.id = rule.system_id WHERE rule.ended_at IS NULL"
 )
 PAGES = "SELECT id, incident_id, key, bundle, state, due_at FROM paging_page ORDER BY id"
 
@@ -58,17 +62,28 @@ class Signal:
     firing: bool
     names: set[str]
     incident: str
-    due: bool
+    route_at: datetime | None
     count: int
     severity: int | None
     system: str
+    held: bool
+    gone_quiet_after: timedelta | None
 
     @classmethod
     def of(cls, row: Raw) -> "Signal":
+        last_at, resolved_at = at(row[13]), at(row[14])
+        quiet = row[12] == "gone_quiet" and last_at and resolved_at
         return cls(
             key(row[0]), (key(row[1]), row[2]), row[3] == "firing", {row[4], *decoded(row[5])} - {""},
-            key(row[6]), row[7] is not None, row[8], row[9], row[10],
+            key(row[6]), at(row[7]), row[8], row[9], row[10], row[11] is not None,
+            resolved_at - last_at if quiet else None,
         )  # fmt: skip
+
+    @property
+    def wants_somebody(self) -> bool:
+        """Whether it fires and is bad enough for an incident, by its sender's own words."""
+        mild = 5 if self.system != "nobody-knows" else 4
+        return self.firing and (self.severity is None or self.severity < mild)
 
 
 @dataclass

@@ -84,7 +84,7 @@ class Run:
 
     def _build(self) -> None:
         rng = self.rng
-        self.monitors = Monitors(rng, self._world.senders, alerts=rng.choice((5, 20, 60, 120)))
+        self.monitors = Monitors(rng, self._world.senders, alerts=rng.choice((5, 40, 120, 240)))
         self.providers = Providers(self.chance, self._attempted)
         self.oracle = Oracle(self._store, self.monitors, self.providers.taken, self.time)
         beside = rng.random() < 0.6
@@ -253,7 +253,7 @@ class Run:
     def _act(self, desks: list[Desk]) -> None:
         incidents = [one for one in self.oracle.incidents.values() if one.state != "closed" or self.rng.random() < 0.05]
         phones = [attempt for attempt in self.providers.attempts if attempt.taken]
-        deed = people.choose(self.rng, self._world.responders, incidents, phones)
+        deed = people.choose(self.rng, self._world, incidents, phones)
         if deed is None:
             return
         for desk in desks[: self.rng.choice((1, 1, 2))]:  # two may do the same at once
@@ -261,7 +261,7 @@ class Run:
             self._turn(desk)
 
     def _tick(self) -> None:
-        seconds = self.rng.choice((0.01, 1, 1, 5, 5, 31, 65, 200))
+        seconds = self.rng.choice((0.01, 1, 1, 5, 5, 31, 65, 200)) if self.rng.random() < 0.98 else 4000
         self.time.forward(timedelta(seconds=seconds))
         self._say("time", f"+{seconds} s")
 
@@ -353,6 +353,7 @@ class Run:
         now = self.time.now()
         times = [one.next_page_at for one in self.oracle.incidents.values() if one.next_page_at]
         times += [page.due_at for page in self.oracle.pages.values() if page.due_at]
+        times += [row.route_at for row in self.oracle.signals.values() if row.route_at]
         ahead = [at - now for at in times if at > now]
         return min([*ahead, LONGEST_TICK])
 

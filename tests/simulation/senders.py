@@ -8,10 +8,13 @@ import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from tests.simulation.world import SYSTEMS, Sender
+from tests.simulation.world import BEAT, BEATING, RULED, SYSTEMS, Sender
 
 TYPES = ("technical_failure", "fairness_violation", "safety")
 SEVERITIES = ("S1", "S2", "S2", "S3", "S3", "S4", "S5", "")
+ABOUT = (*SYSTEMS, *SYSTEMS, *RULED, *RULED, *RULED, "nobody-knows")
+BEATS = 0.15
+"""How often it is the heartbeat that is sent."""
 EPISODES = 8
 """At most as many firings of one alert in a run: far fewer than the names of past ones that a signal keeps."""
 
@@ -32,7 +35,7 @@ class Saying:
 
 @dataclass
 class Alert:
-    """One thing that a monitor watches."""
+    """One thing that a monitor watches; number 0 is the heartbeat."""
 
     sender: Sender
     number: int
@@ -45,7 +48,7 @@ class Alert:
 
     @property
     def fingerprint(self) -> str:
-        return f"alert-{self.number}"
+        return f"alert-{self.number}" if self.number else BEAT
 
     @property
     def newest(self) -> str:
@@ -53,7 +56,7 @@ class Alert:
 
     def next(self, rng: random.Random, now: datetime) -> Saying | None:
         """What it says next: that it fires, still fires, or has ended."""
-        if self.fires and rng.random() < 0.4:
+        if self.fires and rng.random() < (0.4 if self.number else 0.1):
             self.fires = False
             self.ended.add(self.newest)
             return Saying(self, self.newest, "resolved", "")
@@ -92,16 +95,16 @@ class Monitors:
     def __init__(self, rng: random.Random, senders: tuple[Sender, ...], alerts: int) -> None:
         self._rng = rng
         self.alerts = [
-            Alert(rng.choice(senders), number, rng.choice((*SYSTEMS, *SYSTEMS, "nobody-knows")), rng.choice(TYPES))
-            for number in range(alerts)
+            Alert(rng.choice(senders), number, rng.choice(ABOUT), rng.choice(TYPES)) for number in range(1, alerts + 1)
         ]
+        self.alerts.append(Alert(rng.choice(senders), 0, BEATING, TYPES[0]))
         self.on_the_way: list[Post] = []
         self._posts = 0
 
     def speak(self, now: datetime) -> Post | None:
         """One or several alerts of one sender say something, in one request."""
-        first = self._rng.choice(self.alerts)
-        many = self._rng.choice((1, 1, 2, 5, 15))
+        first = self.alerts[-1] if self._rng.random() < BEATS else self._rng.choice(self.alerts)
+        many = self._rng.choice((1, 1, 3, 10, 40))
         same = [alert for alert in self.alerts if alert.sender is first.sender and alert is not first]
         group = [first, *self._rng.sample(same, min(many - 1, len(same)))]
         sayings = tuple(said for alert in group if (said := alert.next(self._rng, now)))

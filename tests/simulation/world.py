@@ -1,23 +1,43 @@
-"""The organisation that is simulated: the cast, twenty systems, a rota over a change of clocks, three senders."""
+"""The organisation that is simulated: the cast, sixty systems, a rota over a change of clocks, rules, three senders."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from andon.intake.actions import create_integration
 from andon.kit import clock
 from andon.oncall.models import Chain, ChainStep, Layer, LayerParticipant, Schedule, StepTarget
 from andon.paging.models import ChannelPace
+from andon.paging.providers.actions import set_up
 from andon.people.models import ChannelKind, ContactPoint, Person
 from andon.people.policy import Actor
 from andon.practice.rotation import Cadence
+from andon.practice.rules import RuleKind
 from andon.practice.words import Criticality, Stage, SystemKind
 from andon.registry.models import System
+from andon.rules.actions import create_rule
+from andon.rules.facts import RuleFacts
+from andon.rules.models import Rule
 from tests.support import cast as the_cast
 
 FURNISHED_AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
-SYSTEMS = ("credit-scorer", *(f"system-{number}" for number in range(1, 20)))
+SYSTEMS = ("credit-scorer", *(f"system-{number}" for number in range(1, 60)))
 LONGEST_WAIT_MINUTES = 2
 LONGEST_DELAY_MINUTES = 1
+RULED: dict[str, tuple[RuleKind, dict[str, Any]]] = {
+    "system-51": (RuleKind.SILENCE, {}),
+    "system-52": (RuleKind.THRESHOLD, {"count": 2, "minutes": 10}),
+    "system-53": (RuleKind.THRESHOLD, {"count": 3, "minutes": 10, "counting": "events"}),
+    "system-54": (RuleKind.INHIBITION, {"source": "signal.severity == 1", "equal": ["system"]}),
+    "system-55": (RuleKind.HOLD_OPEN, {"minutes": 2}),
+    "system-56": (RuleKind.AUTO_CLOSE, {"hours": 1}),
+}
+"""Systems about whose signals a rule says something, and what."""
+BEATING = "system-57"
+BEAT = "the-beat"
+"""The fingerprint of a heartbeat that is expected every minute, a minute late at most."""
+LENAS_NUMBER = "+4930901820"
+PHONE_TOKEN = "an auth token"
 
 
 @dataclass(frozen=True)
@@ -41,6 +61,8 @@ class World:
     senders: tuple[Sender, ...]
     responders: tuple[str, ...]
     """Keys of people who may act on incidents."""
+    lead: str
+    """Key of the one who may make and end any rule."""
 
 
 def furnish() -> World:
@@ -48,7 +70,9 @@ def furnish() -> World:
     with clock.use(clock.FixedClock(FURNISHED_AT)):
         people = the_cast.make()
         ChainStep.objects.update(wait_minutes=LONGEST_WAIT_MINUTES)
-        second = ContactPoint(kind=ChannelKind.LOG, address="lena-phone", delay_minutes=LONGEST_DELAY_MINUTES)
+        phone = {"server": "http://127.0.0.1:9", "account": "AC01", "token": PHONE_TOKEN, "sender": "+15005550006"}
+        set_up(ChannelKind.SMS, phone, by=Actor.of(people.nadia))
+        second = ContactPoint(kind=ChannelKind.SMS, address=LENAS_NUMBER, delay_minutes=LONGEST_DELAY_MINUTES)
         second.person, second.verified_at = people.lena, clock.now()
         second.save()
         chains = [people.chain, _rota_chain(people.lena, people.tomas), _short_chain(people.tomas), None]
@@ -60,13 +84,33 @@ def furnish() -> World:
             )  # fmt: skip
         ChannelPace.objects.create(channel=ChannelKind.LOG, person_a_minute=6, channel_a_minute=12)
         Person.objects.filter(pk=people.tomas.pk).update(quiet_from=time(22), quiet_until=time(7))
+        for slug, (kind, settings) in RULED.items():
+            make_rule(kind, slug, settings, by=Actor.of(people.omar), hours=24 * 365)
+        beat = {"expression": f'signal.fingerprint == "{BEAT}"'}
+        make_rule(
+            RuleKind.HEARTBEAT, BEATING, {"every_minutes": 1, "grace_minutes": 1}, by=Actor.of(people.omar), **beat
+        )
         senders = tuple(
             _sender(kind, slug, by=Actor.of(people.nadia), resolves=resolves)
             for kind, slug, resolves in (
                 ("alertmanager", "prometheus", True), ("generic", "scripts", False), ("generic", "probes", True),
             )
         )  # fmt: skip
-        return World(senders, tuple(str(person.pk) for person in (people.lena, people.tomas, people.omar)))
+        return World(
+            senders, tuple(str(person.pk) for person in (people.lena, people.tomas, people.omar)), str(people.omar.pk)
+        )
+
+
+def make_rule(
+    kind: RuleKind, system: str, settings: dict[str, Any], *, by: Actor, hours: float = 0, expression: str = ""
+) -> Rule:
+    """A rule about one system; a silence lasts so long."""
+    ends = clock.now() + timedelta(hours=hours) if kind is RuleKind.SILENCE else None
+    facts = RuleFacts(
+        kind, f"{kind.label} of {system}", expression, System.objects.get(slug=system), "It is known.",
+        ends_at=ends, settings=settings,
+    )  # fmt: skip
+    return create_rule(facts, by=by)
 
 
 def _sender(kind: str, slug: str, *, by: Actor, resolves: bool) -> Sender:

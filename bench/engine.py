@@ -26,8 +26,8 @@ from tests.support.processes import ROOT, RunningAndon, running_andon
 
 PEOPLE = 5_000
 WAIT_MINUTES = 30
-LEAD = 3.0
-"""Seconds between writing what will be due and the first of it."""
+LEAD = 15.0
+"""Seconds from beginning to write what will be due, in a process of its own, to the first of it."""
 AT_MOST = 300.0
 MAKE = """
 import sys
@@ -108,6 +108,7 @@ result = [
     for number, made, sent in pages.values_list("incident__number", "created_at", "sent_at")
 ]
 """
+AUDITED = "SELECT count(*) FROM engine_enginebeat WHERE audited_at IS NOT NULL"
 AUDIT = """
 from andon.engine.auditor import audit
 from andon.kit import clock
@@ -169,7 +170,8 @@ def main() -> None:
         sizes = [str(given.incidents), str(min(PEOPLE, given.incidents)), str(WAIT_MINUTES)]
         subprocess.run([sys.executable, "-c", MAKE, *sizes], env=andon.environment, cwd=ROOT, check=True)
         andon.start_engine()
-        time.sleep(5)  # it has started, made its first audit, and is idle
+        while not andon.sql(AUDITED)[0][0]:  # it has started, has made its first audit, and is idle
+            time.sleep(0.5)
         steady = max(1, round(rate * given.seconds))
         rows = [
             measure(andon, f"{rate:.0f} a second", first=0, count=steady, over=given.seconds),

@@ -45,6 +45,10 @@ def hear(integration, *events):
     recording.record([Heard(ids.new(), integration.pk, b"{}", "application/json", list(events))])
 
 
+SORTS = (("credit-scorer", "safety"), ("", ""))
+"""What two groups of signals say of their system and type; both are of the same system."""
+
+
 def route(time):
     return routing.route_due(time.now(), 100)
 
@@ -133,6 +137,18 @@ def test_what_opens_an_incident_does_not_wait_behind_a_storm_of_what_joins_one(m
     assert Incident.objects.get(type="safety").signals.get().title == "Alert late"
     assert routing.route_due(time.now(), 10) == 10
     assert Signal.objects.filter(route_at__isnull=False).count() == 41
+
+
+def test_in_a_storm_a_round_joins_many_signals_to_few_incidents_and_then_to_the_others(monitor, cast, time):
+    hear(monitor, event("first"), event("first-too", type_="safety"))
+    route(time)
+    hear(monitor, *(event(f"{n}-{kind}", system=system, type_=kind) for n in range(12) for system, kind in SORTS))
+    assert routing.route_due(time.now(), 12) == 12
+    assert sorted(incident.signals.count() for incident in Incident.objects.all()) == [1, 13]
+    assert routing.route_due(time.now(), 12) == 12
+    assert sorted(incident.signals.count() for incident in Incident.objects.all()) == [13, 13]
+    assert routing.route_due(time.now(), 12) == 0
+    assert all(timeline.verify(incident) == [] for incident in Incident.objects.all())
 
 
 def test_what_joins_waits_for_what_opens_and_not_without_end(monitor, cast, time):

@@ -120,11 +120,12 @@ def test_the_groups_that_drive_it_are_named(table, tried):
     assert "us (+" in tried(path, "--baseline", "0.05", "--group", "region").out
 
 
-def test_a_group_that_disappears_is_no_trouble(table, tried):
+def test_a_group_that_disappears_is_told_and_no_trouble(table, tried):
     errors = decisions((2_000, 0.05), (500, 0.3))
     path = table(error=errors, region=["old"] * 1_000 + ["new"] * 1_500)
     said = tried(path, "--baseline", "0.05", "--group", "region", "--json")
     assert said.code == 0
+    assert "the group “old” has 1,000 rows and none after row 1,000" in json.loads(said.err)["note"]
     assert [driver["segment"] for driver in said.data["alarms"][0]["drivers"]] in ([], ["new"])
 
 

@@ -94,7 +94,7 @@ class Table:
             self._refuse_value(f"not ({allowed})", outside)
         if self.columns.group:
             self._list_groups()
-        return Facts(rows, not fractions and not window, self._clock, tuple(self._check_order()))
+        return Facts(rows, not fractions and not window, self._clock, (*self._check_order(), *self._gone(rows)))
 
     def pieces(self) -> Iterator[Piece]:
         """Read everything again, oldest row first."""
@@ -212,6 +212,20 @@ class Table:
                 f"{self._file}, column “{self.columns.group}” has more than {GROUPS:,} different values: too many to"
                 " compare. Name a column with few groups, such as a region or a channel."
             )
+
+    def _gone(self, rows: int) -> Iterator[str]:
+        """Note groups that were there and came no more, where that is no chance."""
+        if not self.columns.group:
+            return
+        for name, many, last in self._rows(
+            f"select g, count(*), max(row) from (select {self._group()} as g, row_number() over () as row "
+            f"from {self._source}) group by g order by g"
+        ):
+            if last < rows and (1 - many / (last + 1)) ** (rows - last) < CHANCE:
+                yield (
+                    f"{self._file}, column “{self.columns.group}”: the group “{name}” has {many:,} rows and none after"
+                    f" row {last:,}. Later alarms say nothing of it; see whether it should still be there."
+                )
 
     def _refuse_time(self, how_many: int) -> None:
         row, raw = self._first_where("t is null", self.columns.time)

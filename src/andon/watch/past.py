@@ -146,7 +146,7 @@ def try_change(by: Actor, watch: Watch, facts: WatchFacts) -> Trial:
     if anew:
         words = ", ".join(name.replace("_", " ") for name in anew)
         raise Conflict(f"With another {words} its windows have to be read anew. Keep the change, and try it then.")
-    return try_watch(by, watch, question_of(Watch(**said, bins=watch.bins)))
+    return try_watch(by, watch, question_of(Watch(pk=watch.pk, **said, bins=watch.bins)))
 
 
 def _line(watch: Watch, would: Would, incidents: Sequence[Incident]) -> Line:

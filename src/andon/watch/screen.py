@@ -80,7 +80,7 @@ class Screen:
             "seen": len(self.windows),
             "shown": self.shown,
             "detects": sentences.detects(watch, found, rows),
-            "promise": sentences.promise(watch),
+            "promise": sentences.promise(watch, question_of(watch).budget),
             "baseline": self.baseline(),
             "learning": state is Standing.LEARNING,
             "says": watch.detector.get("says", "") or self.replayed.says,

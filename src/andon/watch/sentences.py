@@ -118,11 +118,9 @@ def every(watch: Watch) -> str:
     return _LENGTHS.get(watch.window_minutes) or spans.span(watch.length)
 
 
-def promise(watch: Watch) -> str:
-    """Its budget in words: how seldom it alarms for nothing."""
-    return (
-        f"On average at least {watch.budget:,} windows between false alarms: {long_span(watch.budget * watch.length)}"
-    )
+def promise(watch: Watch, budget: int) -> str:
+    """The budget that it is held to, in words: how seldom it alarms for nothing."""
+    return f"On average at least {budget:,} windows between false alarms: {long_span(budget * watch.length)}"
 
 
 def long_span(length: timedelta) -> str:

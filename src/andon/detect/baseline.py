@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+NO_EVENT: Final = 1e-6
+"""Fewer events than that, a mean times n, are none: rounding."""
 BISECTIONS: Final = 60
 """Halvings of an interval within [0, 1] after which nothing is left of it."""
 
@@ -76,7 +78,7 @@ class Baseline:
 def _lowest(measure: Measure, events: float, n: int, tail: float) -> float:
     from scipy import special
 
-    if events == 0 or tail == 0:
+    if events < NO_EVENT or tail == 0:
         return 0.0
     if measure is Measure.COUNT:
         return float(special.gammaincinv(events, tail) / n)

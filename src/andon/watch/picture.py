@@ -40,7 +40,9 @@ class Segment:
 
 
 def measure(question: Question, window: Window) -> float | None:
-    """What a window measures, in the unit of the watch; None where it holds nothing."""
+    """What a window measures, in the unit of the watch; None where it holds nothing, or no sums could say it."""
+    if question.measure in {Measure.GAP, Measure.DISTANCE}:
+        return None
     if question.measure is Measure.COUNT:
         return window.total
     return window.total / window.n if window.n else None

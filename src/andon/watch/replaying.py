@@ -57,7 +57,11 @@ def replay(question: Question, windows: Sequence[Window]) -> Replay:
     while len(evidence) < len(windows):
         at = len(evidence)
         phase = detector.get("phase", Phase.LEARNING)
-        verdict = judging.judge(question, detector, windows[at : at + AT_ONCE])
+        try:
+            verdict = judging.judge(question, detector, windows[at : at + AT_ONCE])
+        except ValueError as error:  # windows that the detector does not take: said, and no verdict invented
+            says = f"It cannot be replayed. {error}"
+            break
         detector, says = verdict.detector, verdict.says
         shown = phase == Phase.WATCHING
         evidence += list(verdict.statistics) if shown else [None] * verdict.seen

@@ -210,4 +210,3 @@ class FairnessMetric(Word):
     TPR = "tpr", "true positive rate"
     FPR = "fpr", "false positive rate"
     PPV = "ppv", "positive predictive value"
-    CALIBRATION = "calibration"

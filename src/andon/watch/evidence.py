@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from django.db.models import Count, Sum
 
 from andon.practice.words import Direction, Measure
-from andon.watch import judging
+from andon.watch import comparing, judging, loading
 from andon.watch.judging import Question, Window
 from andon.watch.models import EVERYTHING, Alarm, Watch, WindowState
 
@@ -32,7 +32,7 @@ def refresh(alarm: Alarm, watch: Watch, question: Question) -> bool:
     """Estimate anew what an open alarm rests on, in its fields; whether anything is other than it was."""
     before = _state(alarm)
     windows = _windows(watch)
-    if question.measure in _ESTIMATED and windows:
+    if windows and watch.detector.get("direction"):
         _estimate_onset(alarm, watch, question, windows)
     if alarm.onset_at is not None:
         _count(alarm, watch, question, [window for window in windows if window.start >= alarm.onset_at])
@@ -47,30 +47,22 @@ def _state(alarm: Alarm) -> tuple[object, ...]:
 
 def _windows(watch: Watch) -> list[Window]:
     """All rows by window, from where the watch last was normal; the newest of them, oldest first."""
-    rows = WindowState.objects.filter(
-        watch=watch,
-        segment=EVERYTHING,
-        window_start__gte=datetime.fromisoformat(watch.detector["since"]),
-        window_start__lt=watch.judged_until,
-    )
-    newest = rows.order_by("-window_start").values_list("window_start", "n", "total", "squares")
-    return [Window(*row) for row in newest[:MOST_WINDOWS]][::-1]
+    since = datetime.fromisoformat(watch.detector["since"])
+    return loading.load(watch, since=since, until=watch.judged_until or since, limit=MOST_WINDOWS, newest=True)
 
 
 def _estimate_onset(alarm: Alarm, watch: Watch, question: Question, windows: Sequence[Window]) -> None:
     from andon.detect.onset import Onset, estimate
-    from andon.detect.sequential import Baseline
     from andon.detect.sequential import Direction as Way
     from andon.detect.sequential import Measure as Kind
 
-    known = watch.detector["baseline"]
     at_alarm = [number for number, window in enumerate(windows) if window.start <= alarm.window_start]
     figures = judging.figures(question, windows, watch.detector)
     found = estimate(
         [n for n, _, _ in figures],
         [total for _, total, _ in figures],
-        Baseline(known["mean"], known["n"]),
-        measure=Kind(question.measure.value),
+        judging.usual(watch.detector),
+        measure=Kind(question.measure.value) if question.adds_up else Kind.RATE,
         direction=Way(alarm.direction),
         alarm=at_alarm[-1] if at_alarm else None,
     )
@@ -94,6 +86,8 @@ def _count(alarm: Alarm, watch: Watch, question: Question, since: Sequence[Windo
         alarm.observed = total / n
     elif question.measure is Measure.COUNT and since:
         alarm.observed = total / len(since)
+    elif not question.adds_up and watch.detector.get("about"):
+        alarm.observed = comparing.observed(question, watch.detector, since)
     alarm.affected = _beyond(alarm, question.measure, n, total, len(since))
 
 

@@ -88,6 +88,8 @@ class WatchFacts:
         log: None = its numbers are pushed.
         what: What to count, an SQL expression over the log's columns.
         only: A condition; rows that do not meet it do not exist for it.
+        truth: For a gap of anything but the selection rate: the condition that holds where a decision should have been
+            positive; the log's label column where it is left out.
         budget: At least so many windows pass between false alarms, on average.
         baseline: What is normal; None = estimated from the reference.
         tolerance: A change that is no bother, in the unit of what is measured.
@@ -101,6 +103,7 @@ class WatchFacts:
     measure: Measure | None = None
     what: str = ""
     only: str = ""
+    truth: str = ""
     metric: FairnessMetric | None = None
     window_minutes: int | None = None
     segments: Sequence[str] = ()
@@ -135,6 +138,7 @@ class WatchFacts:
             "measure": measure.value,
             "what": self._what(),
             "only": self.only.strip(),
+            "truth": self._truth(measure),
             "metric": (self.metric or FairnessMetric.SELECTION_RATE).value if measure is Measure.GAP else "",
             "window_minutes": kind.window if self.window_minutes is None else self.window_minutes,
             "segments": self._segments(measure),
@@ -145,6 +149,8 @@ class WatchFacts:
         plain = ("reference_from", "reference_to", "baseline", "low", "high", "budget", "tolerance", "weekly")
         said |= {one: getattr(self, one) for one in plain}
         _possible(said, measure)
+        if said["baseline"] is not None and measure in {Measure.DISTANCE, Measure.GAP}:
+            raise Invalid("What is normal of this is learnt; give a tolerance instead.", field="baseline")
         self._readable(said)
         return said
 
@@ -163,6 +169,17 @@ class WatchFacts:
                 )
         return kind.what.format(**{role: f'"{column}"' for role, column in roles.items()})
 
+    def _truth(self, measure: Measure) -> str:
+        if measure is not Measure.GAP or self.log is None or self.metric in {None, FairnessMetric.SELECTION_RATE}:
+            return ""
+        if not (self.truth.strip() or self.log.label_column):
+            raise Invalid(
+                f"A gap of the {self.metric.words if self.metric else 'rate'} needs the true labels, and the log "
+                f"“{self.log.name}” names no label column. Add it to the log, or say which condition is the truth.",
+                field="truth",
+            )
+        return self.truth.strip() or f'"{self.log.label_column}"'
+
     def _segments(self, measure: Measure) -> list[str]:
         found = list(dict.fromkeys(one.strip() for one in self.segments if one.strip()))
         if len(found) > MOST_SEGMENTS:
@@ -180,9 +197,9 @@ class WatchFacts:
             if said["measure"] == Measure.MEAN and (said["low"] is None or said["high"] is None):
                 raise Invalid("A mean of pushed numbers needs the bounds that they lie between.", field="low")
             return
-        if not said["what"] and said["measure"] not in {Measure.COUNT, Measure.GAP}:
+        if not said["what"] and said["measure"] != Measure.COUNT:
             raise Invalid("Say what to count, such as status >= 500 or latency_ms.", field="what")
-        for field in ("what", "only"):
+        for field in ("what", "only", "truth"):
             if said[field]:
                 parse(said[field], field=field)
                 for name in columns_of(said[field]):

@@ -13,96 +13,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, Final
 
 from andon.detect import sequential
 from andon.detect.season import NoSeason, Season
 from andon.detect.sequential import Baseline, Evidence, Plan
 from andon.practice.words import Direction, Measure
-from andon.watch import weekly
+from andon.watch import comparing, weekly
+from andon.watch.questions import Onset, Phase, Question, Raised, Verdict, Window
 
 REFERENCE_WINDOWS: Final = 28
 """Windows with rows from which is learnt what is normal, where no period is named."""
 RECOVERY_BUDGET: Final = 100
 """In windows: how seldom it is said that something is over which is not."""
 
-
-class Phase(StrEnum):
-    """How far a watch is."""
-
-    LEARNING = "learning"
-    WATCHING = "watching"
-    ALARMED = "alarmed"
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """All rows of one window."""
-
-    start: datetime
-    n: int
-    total: float
-    squares: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What is asked of the windows; `low` and `high` are bounds of a mean.
-
-    `length` is how long a window is, `slots` how many make a week, where the metric has one (`andon.watch.weekly`).
-    """
-
-    measure: Measure
-    direction: Direction
-    budget: int
-    tolerance: float
-    minimum: int
-    baseline: float | None = None
-    reference: tuple[datetime, datetime] | None = None
-    low: float | None = None
-    high: float | None = None
-    length: timedelta = timedelta(hours=1)
-    slots: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """An alarm: which window decided it, and by what."""
-
-    window: datetime
-    direction: Direction
-    statistic: float
-    threshold: float
-    baseline: float
-
-
-@dataclass(frozen=True, slots=True)
-class Onset:
-    """When it began, as far as it is known: starts of windows; and what the measure came to since."""
-
-    at: datetime
-    level: float
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What came of some windows.
-
-    Attributes:
-        detector: What is to be remembered.
-        seen: How many of the windows were judged; those after an alarm or a recovery were not.
-        says: In words, why there is no verdict; empty where there is one.
-        statistics: The evidence after each of the windows that were judged; empty while it learns.
-    """
-
-    detector: dict[str, Any]
-    seen: int
-    raised: Raised | None = None
-    recovered: datetime | None = None
-    says: str = ""
-    statistics: Sequence[float] = ()
+__all__ = [
+    "Onset", "Phase", "Question", "Raised", "Verdict", "Window", "figures", "judge", "normal_of", "onset", "plan",
+    "scaled", "unscaled", "usual",
+]  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -122,6 +50,8 @@ def judge(question: Question, detector: dict[str, Any], windows: Sequence[Window
     phase = Phase(detector.get("phase", Phase.LEARNING))
     if not windows:
         return Verdict(detector, 0)
+    if not question.adds_up:
+        return comparing.judge(question, detector, windows)
     match phase:
         case Phase.LEARNING:
             return _learn(question, detector, windows)
@@ -249,10 +179,23 @@ def onset(question: Question, detector: dict[str, Any], windows: Sequence[Window
 
     levelled = np.array(figures(question, windows, detector), dtype=float)
     n, total = np.cumsum(levelled[::-1, 0])[::-1], np.cumsum(levelled[::-1, 1])[::-1]
-    away = (total - n * detector["baseline"]["mean"]) / np.sqrt(np.maximum(n, 1))
+    away = (total - n * usual(detector).mean) / np.sqrt(np.maximum(n, 1))
     sign = 1 if detector["direction"] == Direction.UP else -1
     at = int(np.argmax(sign * away))
     return Onset(windows[at].start, float(total[at] / max(n[at], 1)))
+
+
+def usual(detector: dict[str, Any]) -> Baseline:
+    """What was normal of what an alarm is about."""
+    known = detector.get("usual") or detector["baseline"]
+    return Baseline(known["mean"], known["n"])
+
+
+def normal_of(question: Question, detector: dict[str, Any]) -> float:
+    """What was normal, in the unit of the measure: no distance at all, the gap that is accepted, else the mean."""
+    if not question.adds_up:
+        return comparing.normal(question, detector)
+    return unscaled(question, float(detector["baseline"]["mean"]))
 
 
 def _advance(question: Question, now: Plan, detector: dict[str, Any], windows: Sequence[Window]) -> sequential.Progress:
@@ -283,12 +226,14 @@ def _kept(
 
 def figures(
     question: Question, windows: Sequence[Window], detector: dict[str, Any] | None = None
-) -> list[tuple[int, float, float]]:
+) -> list[tuple[float, float, float]]:
     """Windows as the detector takes them: how many, their sum, and the sum of their squares.
 
     With the detector of a metric that has a week, sums are without it: what is normal for an hour or day counts as the
     mean of all.
     """
+    if not question.adds_up:
+        return comparing.series(question, detector or {}, windows)
     found = [_figures(question, window) for window in windows]
     week = None if detector is None else _week(detector)
     if week is None or detector is None:
@@ -298,7 +243,7 @@ def figures(
     return [(n, total - n * one, squares) for (n, total, squares), one in zip(found, apart, strict=True)]
 
 
-def _figures(question: Question, window: Window) -> tuple[int, float, float]:
+def _figures(question: Question, window: Window) -> tuple[float, float, float]:
     """A window as the detector takes it: a count is events in one unit of time, a mean lies between 0 and 1."""
     if question.measure is Measure.COUNT:
         return 1, window.total, 0.0

@@ -171,6 +171,7 @@ KINDS: Final[Mapping[WatchKind, Kind]] = {
         IncidentType.FAIRNESS_VIOLATION,
         severity=2,
         window=DAY,
+        what="{output}",
         needs=("output",),
     ),
     WatchKind.METRIC: Kind(

@@ -71,6 +71,7 @@ class Watch(Row):
     measure = models.CharField(max_length=12, choices=Measure.choices())
     what = models.TextField(blank=True)  # an expression over the log's columns, see `reading.expressions`
     only = models.TextField(blank=True)  # a condition: rows that do not meet it are not counted at all
+    truth = models.TextField(blank=True)  # of a gap: a condition, what the output should have been; empty = the label
     metric = models.CharField(max_length=24, blank=True, choices=FairnessMetric.choices())  # of a gap
     window_minutes = models.PositiveIntegerField(default=60)
     segments = models.JSONField(default=list, blank=True)  # names of columns

@@ -13,12 +13,12 @@ from andon.incidents.policy import visible
 from andon.kit.errors import Conflict
 from andon.people.policy import Actor
 from andon.practice.words import IncidentKind, Measure
-from andon.watch import picture, queries
+from andon.watch import loading, picture, queries
 from andon.watch.actions.watches import READS_ANEW
 from andon.watch.actions.writing import question_of
 from andon.watch.facts import WatchFacts
 from andon.watch.judging import Question, Window
-from andon.watch.models import EVERYTHING, Watch, WindowState
+from andon.watch.models import Watch, WindowState
 from andon.watch.picture import Segment
 from andon.watch.policy import must_view
 from andon.watch.reach import Reach, Usual, reach
@@ -34,15 +34,14 @@ MATTERS: Final = timedelta(days=30)
 def windows_of(by: Actor, watch: Watch) -> list[Window]:
     """All rows of a watch by window, oldest first."""
     must_view(by)
-    rows = WindowState.objects.filter(watch=watch, segment=EVERYTHING).order_by("-window_start")
-    return [Window(*row) for row in rows.values_list("window_start", "n", "total", "squares")[:MOST]][::-1]
+    return loading.load(
+        watch, since=None, until=None, limit=MOST if watch.measure != Measure.GAP else MOST // 10, newest=True
+    )
 
 
 def newest(watch: Watch, *, since: datetime, limit: int) -> list[Window]:
     """The newest windows of a watch since a time, oldest first: for whoever may see an incident of it."""
-    rows = WindowState.objects.filter(watch=watch, segment=EVERYTHING, window_start__gte=since)
-    found = rows.order_by("-window_start").values_list("window_start", "n", "total", "squares")
-    return [Window(*row) for row in found[:limit]][::-1]
+    return loading.load(watch, since=since, until=None, limit=limit, newest=True)
 
 
 def segments_of(by: Actor, watch: Watch, since: datetime) -> list[Segment]:

@@ -17,7 +17,7 @@ from django.db.models import Q
 
 from andon.kit import clock, db, fence, ids, wake
 from andon.kit.errors import Refused
-from andon.practice.words import Measure
+from andon.practice.words import FairnessMetric, Measure
 from andon.watch.actions import pushing, telling
 from andon.watch.actions.logs import place_of
 from andon.watch.actions.writing import judge_windows, question_of, write_windows
@@ -171,6 +171,8 @@ def _wanted(watch: Watch, since: datetime, until: datetime, bins: Mapping[str, o
         measure=Measure(watch.measure),
         what=watch.what,
         only=watch.only,
+        truth=watch.truth,
+        metric=FairnessMetric(watch.metric) if watch.metric else None,
         time=log.time_column,
         key=log.key_column,
         window=watch.length,

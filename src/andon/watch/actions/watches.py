@@ -13,7 +13,9 @@ from andon.watch.models import AlarmBudget, Watch, WindowState
 from andon.watch.policy import must_manage, must_run
 
 MOST_DAYS: Final = 36_500
-READS_ANEW: Final = frozenset({"log", "measure", "what", "only", "metric", "window_minutes", "segments", "low", "high"})
+READS_ANEW: Final = frozenset(
+    {"log", "measure", "what", "only", "truth", "metric", "window_minutes", "segments", "low", "high"}
+)
 """What changes what is counted: everything is read again from the start."""
 _JUDGES_ANEW: Final = frozenset(
     {"baseline", "reference_from", "reference_to", "direction", "tolerance", "budget", "weekly"}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from andon.incidents.actions import next_number
 from andon.kit import wake
 from andon.practice.words import Direction, Measure
-from andon.watch import judging, weekly
+from andon.watch import comparing, judging, loading, weekly
 from andon.watch.actions import telling
-from andon.watch.judging import Question, Raised, Window
+from andon.watch.judging import Onset, Question, Raised, Window
 from andon.watch.kinds import KINDS
 from andon.watch.models import EVERYTHING, Alarm, Watch, WindowState
 from andon.watch.queries import budget_of
@@ -90,6 +91,8 @@ def question_of(watch: Watch) -> Question:
         high=held.get("high", watch.high),
         length=watch.length,
         slots=(weekly.slots(watch.length) or 0) if watch.weekly else 0,
+        ordered=not any(isinstance(edge, str) for edge in held.get("at", ())),
+        columns=tuple(watch.segments),
     )
 
 
@@ -98,14 +101,9 @@ def judge_windows(watch: Watch, now: datetime) -> bool:
     if watch.read_until is None:
         return False
     question = question_of(watch)
-    rows = WindowState.objects.filter(watch=watch, segment=EVERYTHING, window_start__lt=watch.read_until)
-    if watch.judged_until is not None:
-        rows = rows.filter(window_start__gte=watch.judged_until)
-    windows = [
-        Window(*row)
-        for row in rows.order_by("window_start").values_list("window_start", "n", "total", "squares")[:JUDGED_AT_ONCE]
-    ]
-    more = len(windows) == JUDGED_AT_ONCE
+    most = JUDGED_AT_ONCE if question.adds_up else JUDGED_AT_ONCE // 10
+    windows = loading.load(watch, since=watch.judged_until, until=watch.read_until, limit=most)
+    more = len(windows) == most
     while windows:
         verdict = judging.judge(question, watch.detector, windows)
         watch.detector = verdict.detector
@@ -123,10 +121,9 @@ def judge_windows(watch: Watch, now: datetime) -> bool:
 def _raise(watch: Watch, question: Question, raised: Raised, now: datetime) -> Alarm:
     """Write the alarm, and what the way back will be tested against."""
     start = raised.window
-    rows = WindowState.objects.filter(watch=watch, segment=EVERYTHING, window_start__lte=start)
-    rows = rows.filter(window_start__gte=datetime.fromisoformat(watch.detector["since"])).order_by("-window_start")
-    windows = [Window(*row) for row in rows.values_list("window_start", "n", "total", "squares")[:JUDGED_AT_ONCE]]
-    onset = judging.onset(question, watch.detector, windows[::-1])
+    since = datetime.fromisoformat(watch.detector["since"])
+    windows = loading.load(watch, since=since, until=start + watch.length, limit=JUDGED_AT_ONCE, newest=True)
+    onset = judging.onset(question, watch.detector, windows)
     watch.detector["level"] = onset.level
     alarm = Alarm(
         number=next_number("alarm"),
@@ -137,17 +134,25 @@ def _raise(watch: Watch, question: Question, raised: Raised, now: datetime) -> A
         direction=raised.direction.value,
         statistic=raised.statistic,
         threshold=raised.threshold,
-        baseline=judging.unscaled(question, raised.baseline),
-        observed=judging.unscaled(question, onset.level),
+        baseline=judging.normal_of(question, watch.detector),
+        observed=_observed(watch, question, windows, onset),
         onset_at=onset.at,
         plan={
             "version": watch.version,
             "budget": question.budget,
             "tolerance": watch.tolerance,
             "direction": watch.direction,
-            "baseline": watch.detector["baseline"],
+            "baseline": {name: watch.detector["baseline"][name] for name in ("mean", "n")},
+            "about": watch.detector.get("about"),
         },
     )
     alarm.save(force_insert=True)
     wake.after_commit()
     return alarm
+
+
+def _observed(watch: Watch, question: Question, windows: Sequence[Window], onset: Onset) -> float | None:
+    """What it came to since the onset, in the unit of the measure."""
+    if question.adds_up:
+        return judging.unscaled(question, onset.level)
+    return comparing.observed(question, watch.detector, [window for window in windows if window.start >= onset.at])

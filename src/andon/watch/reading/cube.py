@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from andon.kit.errors import Invalid
-from andon.practice.words import Measure
+from andon.practice.words import FairnessMetric, Measure
 from andon.watch.reading.connecting import opened
 from andon.watch.reading.expressions import build, column_of, finite
 from andon.watch.reading.places import Place, Unreadable
@@ -41,6 +41,8 @@ class Wanted:
         what: An SQL expression over the columns; may be empty for a count.
         only: A condition; rows that do not meet it do not exist.
         time: The column of when a row happened.
+        metric: Of a gap: decides which rows count, and as what. `what` is then whether the output was positive, `truth`
+            whether it should have been.
         key: The column that is the same when a row came twice; empty = every row counts.
         window: Length of a window; windows begin on multiples of it since Monday 1970-01-05 00:00 UTC.
         since: Start of the first window.
@@ -57,6 +59,8 @@ class Wanted:
     since: datetime
     until: datetime
     only: str = ""
+    truth: str = ""
+    metric: FairnessMetric | None = None
     key: str = ""
     segments: tuple[str, ...] = ()
     bins: tuple[float, ...] | tuple[str, ...] | None = None
@@ -180,6 +184,8 @@ def value_of(rows: Any, wanted: Wanted) -> Any:
     if not wanted.what:
         return ibis.literal(1).cast("float64")
     found = build(wanted.what, rows)
+    if wanted.measure is Measure.GAP:
+        return _agreed(found, rows, wanted)
     kind = found.type()
     match wanted.measure:
         case Measure.DISTANCE:
@@ -187,12 +193,40 @@ def value_of(rows: Any, wanted: Wanted) -> Any:
         case Measure.COUNT:
             met = found if kind.is_boolean() else found != 0
             return met.fill_null(False).ifelse(1, 0).cast("float64")  # noqa: FBT003  SQL's three values
-        case Measure.RATE if kind.is_boolean():
-            return _counted(found)
-        case Measure.RATE if kind.is_numeric():
-            number = found.cast("float64")
-            return number.isin([0.0, 1.0]).ifelse(number, ibis.null("float64"))
+        case Measure.RATE:
+            return _yes_or_no(found, wanted.what, "what")
     return _number(found, wanted)
+
+
+def _yes_or_no(found: Any, text: str, field: str) -> Any:
+    """1 or 0, null for anything else. Raises `Invalid` for what is neither a condition nor a number."""
+    import ibis
+
+    kind = found.type()
+    if kind.is_boolean():
+        return _counted(found)
+    if not kind.is_numeric():
+        raise Invalid(f"“{text}” is {kind}, and not yes or no. Compare it, as in {text} = 'approved'.", field=field)
+    number = found.cast("float64")
+    return number.isin([0.0, 1.0]).ifelse(number, ibis.null("float64"))
+
+
+def _agreed(output: Any, rows: Any, wanted: Wanted) -> Any:
+    """What a row counts as for a metric of fairness: null where the metric does not count it."""
+    import ibis
+
+    positive = _yes_or_no(output, wanted.what, "what")
+    if wanted.metric in {None, FairnessMetric.SELECTION_RATE}:
+        return positive
+    label = _yes_or_no(build(wanted.truth, rows, field="truth"), wanted.truth, "truth")
+    nothing = ibis.null("float64")
+    match wanted.metric:
+        case FairnessMetric.TPR:
+            return (label == 1).ifelse(positive, nothing)
+        case FairnessMetric.FPR:
+            return (label == 0).ifelse(positive, nothing)
+        case _:
+            return (positive == 1).ifelse(label, nothing)
 
 
 def _named(found: Any) -> Any:

@@ -1,0 +1,39 @@
+"""The windows of a watch as they were written, for whoever judges them. The log is not asked again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+
+from andon.practice.words import Measure
+from andon.watch.judging import Window
+from andon.watch.models import EVERYTHING, Watch, WindowState
+
+
+def load(
+    watch: Watch, *, since: datetime | None, until: datetime | None, limit: int, newest: bool = False
+) -> list[Window]:
+    """Windows from `since` to `until`, oldest first; at most so many, from the end if `newest`."""
+    rows = WindowState.objects.filter(watch=watch, segment=EVERYTHING)
+    if since is not None:
+        rows = rows.filter(window_start__gte=since)
+    if until is not None:
+        rows = rows.filter(window_start__lt=until)
+    rows = rows.order_by("-window_start" if newest else "window_start")
+    found = list(rows.values_list("window_start", "n", "total", "squares", "histogram")[:limit])
+    if newest:
+        found.reverse()
+    if watch.measure != Measure.GAP or not found:
+        return [Window(*row) for row in found]
+    segments = _segments(watch, found[0][0], found[-1][0])
+    return [Window(*row, segments[row[0]]) for row in found]
+
+
+def _segments(watch: Watch, first: datetime, last: datetime) -> dict[datetime, dict[str, tuple[float, float]]]:
+    rows = WindowState.objects.filter(watch=watch, window_start__gte=first, window_start__lte=last)
+    held: dict[datetime, dict[str, tuple[float, float]]] = defaultdict(dict)
+    for start, segment, n, total in rows.exclude(segment=EVERYTHING).values_list(
+        "window_start", "segment", "n", "total"
+    ):
+        held[start][segment] = (n, total)
+    return held

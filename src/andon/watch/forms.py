@@ -96,6 +96,12 @@ class WatchForm(forms.Form):
         widget=forms.Textarea(attrs=_CODE),
     )
     metric = forms.ChoiceField(choices=FairnessMetric.choices(), label="Compare")
+    truth = forms.CharField(
+        required=False,
+        label="Should have been positive",
+        help_text="For all but the selection rate: a condition on the true label. Empty: the log's label column.",
+        widget=forms.Textarea(attrs=_CODE),
+    )
     only = forms.CharField(
         required=False,
         label="Only rows that meet",
@@ -171,11 +177,9 @@ class WatchForm(forms.Form):
         if len(allowed) == 1:
             gone.add("measure")
         if Measure.GAP not in allowed:
-            gone.add("metric")
+            gone |= {"metric", "truth"}
         if Measure.MEAN not in allowed:
             gone |= {"low", "high"}
-        if allowed == {Measure.GAP}:
-            gone.add("what")
         for name in gone:
             del self.fields[name]
         columns = sorted({name for log in self._logs.values() for name in log.columns})
@@ -206,6 +210,7 @@ class WatchForm(forms.Form):
             measure=Measure(measure),
             what=given.get("what", ""),
             only=given["only"],
+            truth=given.get("truth", ""),
             metric=FairnessMetric(given["metric"]) if given.get("metric") else None,
             window_minutes=given["window_minutes"],
             segments=_names(given["segments"]),
@@ -236,7 +241,7 @@ def _initial(kind: WatchKind) -> dict[str, Any]:
 def _standing(watch: Watch) -> dict[str, Any]:
     """A watch as it stands."""
     plain = (
-        "name", "measure", "what", "only", "metric", "direction", "tolerance", "budget", "baseline", "weekly",
+        "name", "measure", "what", "only", "truth", "metric", "direction", "tolerance", "budget", "baseline", "weekly",
         "reference_from", "reference_to", "low", "high",
     )  # fmt: skip
     return {name: getattr(watch, name) for name in plain} | {

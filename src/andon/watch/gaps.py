@@ -14,8 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from andon.detect import paired
-from andon.detect.baseline import Baseline
-from andon.detect.baseline import Measure as Kind
 from andon.detect.sequential import DOUBT
 from andon.watch.methods import Step, group_names
 from andon.watch.questions import Question, Window
@@ -142,7 +140,12 @@ def _widest(tallies: Mapping[str, Tally]) -> float:
 
 
 def _limits(n: float, total: float, doubt: float) -> tuple[float, float]:
-    return Baseline(total / n, int(n)).limits(Kind.RATE, doubt / 2, doubt / 2) if n >= 1 else (0.0, 1.0)
+    from andon.detect import confidence
+
+    if n < 1:
+        return 0.0, 1.0
+    low, high = confidence.proportion(n, total, level=1 - doubt)
+    return float(low), float(high)
 
 
 def _plan(question: Question, test: Mapping[str, Any], tests: int) -> paired.GapPlan:

@@ -121,6 +121,7 @@ class WatchOut(Schema):
     says: str = Field(description="Why there is no verdict, in words; empty where there is one.")
     what: str
     only: str
+    truth: str
     metric: str
     window_minutes: int
     segments: list[str]
@@ -152,7 +153,7 @@ class WatchOut(Schema):
     def of(cls, row: Watch, alarm: Alarm | None) -> "WatchOut":
         """The watch as the API says it, with the alarm that goes on, if the caller may know of it."""
         plain = (
-            "number", "ref", "name", "kind", "measure", "what", "only", "metric", "window_minutes", "segments",
+            "number", "ref", "name", "kind", "measure", "what", "only", "truth", "metric", "window_minutes", "segments",
             "label_delay_minutes", "reference_from", "reference_to", "baseline", "low", "high", "budget", "direction",
             "tolerance", "weekly", "severity_hint", "version", "enabled", "read_until", "judged_until", "next_run_at",
             "stale_since", "error", "notes", "ended_at",
@@ -204,6 +205,7 @@ class WatchIn(Given):
     measure: Measure | None = None
     what: str = Field(default="", description="What to count, an SQL expression over the log's columns.")
     only: str = Field(default="", description="A condition; other rows do not exist for it.")
+    truth: str = Field(default="", description="Of a gap: what the output should have been; empty = the label column.")
     metric: FairnessMetric | None = None
     window_minutes: int | None = None
     segments: list[str] = Field(default_factory=list)
@@ -233,6 +235,7 @@ class WatchChange(Given):
     measure: Measure | None = None
     what: str | None = None
     only: str | None = None
+    truth: str | None = None
     metric: FairnessMetric | None = None
     window_minutes: int | None = None
     segments: list[str] | None = None

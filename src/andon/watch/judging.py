@@ -35,7 +35,7 @@ __all__ = [
 
 @dataclass(slots=True)
 class _Tally:
-    n: int = 0
+    n: float = 0
     total: float = 0.0
     windows: int = 0
     points: list[list[float]] = field(default_factory=list)

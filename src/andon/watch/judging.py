@@ -240,7 +240,7 @@ def figures(
         return found
     normal = float(detector["baseline"]["mean"])
     apart = [weekly.beside(week, normal, one) for one in _points(question, windows)]
-    return [(n, total - n * one, squares) for (n, total, squares), one in zip(found, apart, strict=True)]
+    return [(n, max(0.0, total - n * one), squares) for (n, total, squares), one in zip(found, apart, strict=True)]
 
 
 def _figures(question: Question, window: Window) -> tuple[float, float, float]:

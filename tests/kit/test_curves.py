@@ -152,3 +152,11 @@ def test_small_plots_share_one_scale_and_the_rest_is_counted():
     assert len(starts) == 1  # the same value stands at the same height in each
     assert view.bands[0].width == pytest.approx(50.0)
     assert view.smalls[5].sentence == "group 5: 15% last, between 10% and 15%, expected 10%"
+
+
+def test_a_long_name_is_cut_where_a_phone_has_no_room_and_whole_elsewhere():
+    long = "The share of labelled decisions that turned out wrong"
+    panel = drawn(Line(long, [0.1], Unit.SHARE)).panels[0]
+    assert len(panel.name) <= 36
+    assert panel.name + panel.name_more == long
+    assert drawn(Line("Errors", [0.1], Unit.SHARE)).panels[0].name_more == ""

@@ -85,7 +85,8 @@ def _actor(entry: TimelineEntry, names: Names) -> str:
     if entry.person_id is not None:
         return names.get(str(entry.person_id), "Somebody")
     if entry.actor.startswith("integration:"):
-        return entry.actor.removeprefix("integration:")
+        sender = entry.actor.removeprefix("integration:")
+        return "Andon" if sender.startswith("andon-") else sender  # its own voices
     return {"engine": "Andon", "operator": "Operator"}.get(entry.actor, entry.actor)
 
 

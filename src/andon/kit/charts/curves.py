@@ -26,6 +26,7 @@ PLOT: Final = 86.0
 ACROSS: Final = 1000.0
 """Units of a path over the width of the plot."""
 
+_NAME = 36  # letters of a panel's name that a phone has room for
 _HEAD, _FOOT, _NOTES, _LINE = 22.0, 20.0, 16.0, 13.0  # pixels: name of a panel, times, a row of notes, a line of text
 _NEAR = 13.0  # percent: half of what a note takes on a phone
 _LABEL = 26.0
@@ -163,8 +164,10 @@ def _panel(line: Line, kept: Sequence[int], xs: Sequence[float], y: float) -> Pa
     scale, grid = _scale(line)
     drawing = _Drawing(line, kept, xs, scale, grid)
     plot_y = y + _HEAD
+    name = _on_a_phone(line.name)
     return PanelView(
-        name=line.name,
+        name=name,
+        name_more=line.name[len(name) :],
         scale_words="log scale" if line.log else "",
         name_y=y + 14,
         y=plot_y,
@@ -178,6 +181,13 @@ def _panel(line: Line, kept: Sequence[int], xs: Sequence[float], y: float) -> Pa
         levels=tuple((round(plot_y + drawing.y(level.value), 1), level.alarming) for level in line.levels),
         texts=(*_grid_words(drawing, plot_y), *_end_words(drawing, plot_y)),
     )
+
+
+def _on_a_phone(name: str) -> str:
+    """The words of a name that a phone has room for."""
+    if len(name) <= _NAME:
+        return name
+    return name[:_NAME].rpartition(" ")[0] or name[:_NAME]
 
 
 def _scale(line: Line) -> tuple[Scale, list[float]]:

@@ -20,9 +20,13 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class PanelView:
-    """One plot: where it stands, its paths (units of a thousand across, pixels down), its texts."""
+    """One plot: where it stands, its paths (units of a thousand across, pixels down), its texts.
+
+    `name` is as much of its name as a phone has room for, `name_more` the rest.
+    """
 
     name: str
+    name_more: str
     scale_words: str
     name_y: float
     y: float

@@ -22,7 +22,7 @@ except ImportError:  # Windows has none: SQLite's own waiting is all there is
 
 IN_THE_QUEUE = 1.0
 """Seconds after which the queue is passed by: whoever stands at its head may be stopped, while turns go on."""
-LOOK_FIRST, LOOK_LAST = 0.0003, 0.002
+LOOK_FIRST, LOOK_LAST = 0.0001, 0.0004
 """Seconds between two looks at a place that somebody holds, the first ones and the last: each look costs, and whoever
 holds it for long (a full batch takes some ten milliseconds) is looked at less often."""
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime
 
+from django.db.models import F, Sum
+
 from andon.practice.words import Measure
 from andon.watch.judging import Window
 from andon.watch.models import EVERYTHING, Watch, WindowState
+from andon.watch.oddities import Held
 
 
 def load(
@@ -37,3 +40,21 @@ def _segments(watch: Watch, first: datetime, last: datetime) -> dict[datetime, d
     ):
         held[start][segment] = (n, total)
     return held
+
+
+def held(watch: Watch, since: datetime, until: datetime) -> list[Held]:
+    """What the windows from `since` to `until` hold and held, oldest first."""
+    rows = WindowState.objects.filter(
+        watch=watch, segment=EVERYTHING, window_start__gte=since, window_start__lt=until
+    ).order_by("window_start")
+    return [
+        Held(start, n + invalid, invalid, doubled, max((one["n"] + one["invalid"] for one in was), default=0))
+        for start, n, invalid, doubled, was in rows.values_list("window_start", "n", "invalid", "doubled", "was")
+    ]
+
+
+def rows_by_segment(watch: Watch, since: datetime, until: datetime) -> dict[str, int]:
+    """Rows of each segment from `since` to `until`, those without a number included."""
+    rows = WindowState.objects.filter(watch=watch, window_start__gte=since, window_start__lt=until)
+    counted = rows.exclude(segment=EVERYTHING).order_by().values("segment").annotate(rows=Sum(F("n") + F("invalid")))
+    return {segment: n for segment, n in counted.values_list("segment", "rows") if n}

@@ -20,7 +20,7 @@ from andon.kit.errors import Refused
 from andon.practice.words import FairnessMetric, Measure
 from andon.watch.actions import pushing, telling
 from andon.watch.actions.logs import place_of
-from andon.watch.actions.writing import judge_windows, question_of, write_windows
+from andon.watch.actions.writing import judge_windows, note, question_of, write_windows
 from andon.watch.kinds import KINDS
 from andon.watch.models import Watch
 from andon.watch.reading import Cells, Place, Unreadable, Wanted, looking
@@ -204,6 +204,7 @@ def settle(reading: Reading, now: datetime) -> bool:
             watch.began_at = watch.began_at or reading.since
             if watch.log is not None:
                 write_windows(watch, reading.since, reading.until, reading.cells, now)
+                note(watch, reading.until)
             else:
                 pushing.fill(watch, reading.since, reading.until, now)
             watch.read_until = reading.until

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from andon.incidents.actions import next_number
 from andon.kit import wake
-from andon.practice.words import Direction, Measure
+from andon.practice.words import Direction, FairnessMetric, Measure
 from andon.watch import comparing, judging, loading, weekly
 from andon.watch.actions import telling
 from andon.watch.judging import Onset, Question, Raised, Window
 from andon.watch.kinds import KINDS
 from andon.watch.models import EVERYTHING, Alarm, Watch, WindowState
+from andon.watch.oddities import Source, oddities
 from andon.watch.queries import budget_of
 from andon.watch.reading import Cells
 from andon.watch.reading.cube import Tally
+from andon.watch.reading.expressions import columns as columns_of
 from andon.watch.segments import segment_key
 
 JUDGED_AT_ONCE: Final = 2_000
+NEWEST: Final = timedelta(days=1)
+"""How far back notes look, and four windows at least: those that one reading brings or reads again."""
 _FIGURES: Final = ("n", "total", "squares", "invalid", "doubled", "histogram", "counts")
 
 
@@ -71,6 +75,43 @@ def _figures(tally: Tally) -> dict[str, Any]:
         "histogram": tally.histogram,
         "counts": None,
     }
+
+
+def note(watch: Watch, until: datetime) -> None:
+    """Note on a watch that reads a log what is odd about its windows up to `until`, beside its reference."""
+    begins = watch.began_at or until
+    since = max(begins, until - max(NEWEST, 4 * watch.length))
+    first, last = (
+        watch.reference_from or begins,
+        watch.reference_to or begins + judging.REFERENCE_WINDOWS * watch.length,
+    )
+    last = min(last, since)
+    watch.notes = oddities(
+        _source(watch),
+        loading.held(watch, first, last),
+        loading.held(watch, since, until),
+        loading.rows_by_segment(watch, first, last) if watch.segments else {},
+        loading.rows_by_segment(watch, since, until) if watch.segments else {},
+    )
+
+
+def _source(watch: Watch) -> Source:
+    log = watch.log
+    if log is None:
+        raise ValueError("A watch without a log reads nothing.")
+    named = {name.lower() for text in (watch.what, watch.truth) if text for name in columns_of(text)}
+    counted = ""
+    if watch.metric and watch.metric != FairnessMetric.SELECTION_RATE:
+        counted = FairnessMetric(watch.metric).words
+    return Source(
+        log=log.name,
+        what=watch.what,
+        length=watch.length,
+        columns=tuple(watch.segments),
+        counted=counted,
+        label=log.label_column if log.label_column.lower() in named else "",
+        delay=watch.label_delay,
+    )
 
 
 def question_of(watch: Watch) -> Question:

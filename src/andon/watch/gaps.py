@@ -63,7 +63,7 @@ class Gaps:
         tests = detector["baseline"]["tests"]
         before = detector.get("evidence") or [None] * len(tests)
         plans = [_plan(question, test, len(tests)) for test in tests]
-        told = [_counted(question, test, windows) for test in tests]
+        told = [counted(question, test, windows) for test in tests]
         found = [_played(plan, kept, *counts) for plan, kept, counts in zip(plans, before, told, strict=True)]
         alarms = [one.alarm_at for one in found if one.alarm_at is not None]
         first = min(alarms, default=None)
@@ -152,10 +152,10 @@ def _plan(question: Question, test: Mapping[str, Any], tests: int) -> paired.Gap
     return paired.GapPlan(tuple(test["groups"]), tolerance=test["tolerance"], budget=float(question.budget * tests))
 
 
-def _counted(
+def counted(
     question: Question, test: Mapping[str, Any], windows: Sequence[Window]
 ) -> tuple[list[list[float]], list[list[float]]]:
-    """Trials and events by (window, group). Groups that were not in the reference are in no test."""
+    """Trials and events by (window, group) of a test. Groups that were not in the reference are in no test."""
     rows = [_grouped(question, test["name"], window.segments) for window in windows]
     told = [[row.get(group, (0.0, 0.0)) for group in test["groups"]] for row in rows]
     return [[n for n, _ in row] for row in told], [[total for _, total in row] for row in told]

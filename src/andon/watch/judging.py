@@ -29,7 +29,7 @@ RECOVERY_BUDGET: Final = 100
 
 __all__ = [
     "Onset", "Phase", "Question", "Raised", "Verdict", "Window", "figures", "judge", "normal_of", "onset", "plan",
-    "scaled", "unscaled", "usual",
+    "scaled", "unscaled", "usual", "week_of",
 ]  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def plan(question: Question, detector: dict[str, Any]) -> Plan | None:
     if known is None:
         return None
     tolerance = scaled(question, question.tolerance, width=True)
-    if (week := _week(detector)) is not None:
+    if (week := week_of(detector)) is not None:
         return weekly.plan(week, question.budget, sequential.Direction(question.direction), tolerance)
     return Plan(
         measure=sequential.Measure(question.measure),
@@ -117,7 +117,8 @@ def _afresh(baseline: dict[str, Any], window: Window, week: dict[str, Any] | Non
     return known if week is None else known | {"week": week}
 
 
-def _week(detector: dict[str, Any]) -> Season | None:
+def week_of(detector: dict[str, Any]) -> Season | None:
+    """The week that a detector has learnt; None where its metric has none, or while it learns."""
     kept = detector.get("week")
     return None if kept is None else Season.from_dict(kept)
 
@@ -163,7 +164,7 @@ def _recover(question: Question, detector: dict[str, Any], windows: Sequence[Win
 
 def _way_back(now: Plan, detector: dict[str, Any], level: float) -> Plan:
     normal = float(detector["baseline"]["mean"])
-    if (week := _week(detector)) is not None:
+    if (week := week_of(detector)) is not None:
         return weekly.way_back(week, level - normal, RECOVERY_BUDGET)
     way = sequential.Direction.DOWN if detector["direction"] == Direction.UP else sequential.Direction.UP
     middle = Baseline((normal + level) / 2)
@@ -203,7 +204,7 @@ def _advance(question: Question, now: Plan, detector: dict[str, Any], windows: S
 
     before = detector.get("evidence")
     evidence = sequential.start(now) if before is None else Evidence.from_list(before)
-    if (week := _week(detector)) is not None:
+    if (week := week_of(detector)) is not None:
         return sequential.advance(now, evidence, *weekly.scored(week, detector.get("last"), _points(question, windows)))
     figures = np.array([_figures(question, window) for window in windows], dtype=float).T
     squares = figures[2] if question.measure is Measure.MEAN else None
@@ -213,7 +214,7 @@ def _advance(question: Question, now: Plan, detector: dict[str, Any], windows: S
 def _kept(
     question: Question, detector: dict[str, Any], found: sequential.Progress, windows: Sequence[Window]
 ) -> dict[str, Any]:
-    if (week := _week(detector)) is not None:
+    if (week := week_of(detector)) is not None:
         read = _points(question, windows[: len(found.statistics)])
         detector = detector | {"last": weekly.last(week, read) or detector.get("last")}
     statistic = float(found.statistics[-1]) if len(found.statistics) else detector.get("statistic", 0.0)
@@ -235,7 +236,7 @@ def figures(
     if not question.adds_up:
         return comparing.series(question, detector or {}, windows)
     found = [_figures(question, window) for window in windows]
-    week = None if detector is None else _week(detector)
+    week = None if detector is None else week_of(detector)
     if week is None or detector is None:
         return found
     normal = float(detector["baseline"]["mean"])

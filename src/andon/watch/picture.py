@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from andon.kit import spans
 from andon.kit.charts.curves import curves
@@ -16,10 +16,13 @@ from andon.kit.charts.multiples import multiples
 from andon.kit.charts.scales import Unit
 from andon.kit.charts.views import CurvesView, MultiplesView
 from andon.practice.words import Measure
-from andon.watch import judging, sentences
+from andon.watch import apart, judging, sentences, weekly
 from andon.watch.judging import Question, Window
 from andon.watch.models import Alarm, Watch
 from andon.watch.replaying import Replay
+
+if TYPE_CHECKING:
+    from andon.detect.season import Season
 
 SHOWN: Final = 240
 """Windows that a picture shows where nobody asks for more."""
@@ -41,8 +44,8 @@ class Segment:
 
 def measure(question: Question, window: Window) -> float | None:
     """What a window measures, in the unit of the watch; None where it holds nothing, or no sums could say it."""
-    if question.measure in {Measure.GAP, Measure.DISTANCE}:
-        return None
+    if not question.adds_up:
+        return None  # see `apart`
     if question.measure is Measure.COUNT:
         return window.total
     return window.total / window.n if window.n else None
@@ -58,7 +61,7 @@ def draw(
     shown: int,
     zone: tzinfo,
 ) -> CurvesView | None:
-    """The measure with what was expected of it, over the evidence against its threshold; None without windows."""
+    """The measure with what was expected of it, over the evidence against its threshold; None without either."""
     if not windows:
         return None
     first = max(0, len(windows) - shown)
@@ -66,18 +69,13 @@ def draw(
     step = step_of(len(cut), POINTS)
     groups = [cut[at : at + step] for at in range(0, len(cut), step)]
     start, end = cut[0].start, cut[-1].start + watch.length
-    baseline = baseline_of(question, replay)
     merged = [merge(group) for group in groups]
-    lines = [
-        Line(
-            _capital(sentences.measured(watch)),
-            [_value(question, group) for group in groups],
-            sentences.unit_of(watch),
-            bounds=[_ends(question, group) for group in groups] if step > 1 else (),
-            expected=[baseline] * len(groups) if baseline is not None else (),
-            usual=_usual(question, groups, baseline),
-        )
-    ]
+    if question.adds_up:
+        lines = [_line(watch, question, replay, groups)]
+    else:
+        lines = apart.lines(question, replay, windows, ranges(first, len(windows), step), alarms)
+    if not lines:
+        return None
     if replay.threshold is not None:
         lines.append(
             Line(
@@ -107,6 +105,29 @@ def draw(
     )
 
 
+def _line(watch: Watch, question: Question, replay: Replay, groups: Sequence[Sequence[Window]]) -> Line:
+    """What adds up, with what was expected of it."""
+    baseline = baseline_of(question, replay)
+    week = judging.week_of(replay.detector)
+    if week is not None:
+        expected = [_expected(question, week, group) for group in groups]
+    else:
+        expected = [baseline] * len(groups) if baseline is not None else []
+    return Line(
+        sentences.capital(sentences.measured(watch)),
+        [_value(question, group) for group in groups],
+        sentences.unit_of(watch),
+        bounds=[_ends(question, group) for group in groups] if any(len(group) > 1 for group in groups) else (),
+        expected=expected,
+        usual=_usual(question, groups, baseline) if week is None else _usual_week(question, week, groups, expected),
+    )
+
+
+def ranges(first: int, last: int, step: int) -> list[range]:
+    """The places of windows that are put together in each point."""
+    return [range(at, min(at + step, last)) for at in range(first, last, step)]
+
+
 def step_of(windows: int, points: int) -> int:
     """How many windows are put together, so that there are no more points than that."""
     return next((step for step in _STEPS if windows <= step * points), -(-windows // points))
@@ -133,10 +154,6 @@ def _ends(question: Question, group: Sequence[Window]) -> tuple[float, float] | 
     """The lowest and the highest of single windows."""
     known = [value for window in group if (value := measure(question, window)) is not None]
     return (min(known), max(known)) if known else None
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
 
 
 def onsets(watch: Watch, alarms: Sequence[Alarm], start: datetime, end: datetime, zone: tzinfo) -> list[Stretch]:
@@ -172,6 +189,32 @@ def _usual(
         if question.measure in {Measure.RATE, Measure.COUNT}:
             low = max(0.0, low)
         found.append((low, min(1.0, high) if question.measure is Measure.RATE else high) if rows else None)
+    return found
+
+
+def _expected(question: Question, week: Season, group: Sequence[Window]) -> float | None:
+    """What is normal for the hours or days of these windows together, by their rows; None where that is not known."""
+    levels = weekly.expected(week, [window.start for window in group], question.length)
+    known = [
+        (level, 1 if question.measure is Measure.COUNT else window.n)
+        for level, window in zip(levels, group, strict=True)
+        if level is not None
+    ]
+    rows = sum(n for _, n in known)
+    return judging.unscaled(question, sum(level * n for level, n in known) / rows) if rows else None
+
+
+def _usual_week(
+    question: Question, week: Season, groups: Sequence[Sequence[Window]], expected: Sequence[float | None]
+) -> list[tuple[float, float] | None]:
+    """Where windows lie that differ from what is normal for their hour or day as those of the reference do."""
+    unit = judging.unscaled(question, 1.0) - judging.unscaled(question, 0.0)
+    found: list[tuple[float, float] | None] = []
+    for group, level in zip(groups, expected, strict=True):
+        room = _USUAL * unit * weekly.scatter(week, len(group))
+        least = -math.inf if question.measure is Measure.MEAN else 0.0
+        most = 1.0 if question.measure is Measure.RATE else math.inf
+        found.append(None if level is None else (max(least, level - room), min(most, level + room)))
     return found
 
 
@@ -218,6 +261,28 @@ def compare(
         every=step * watch.length,
         stretches=onsets(watch, [alarm] if alarm is not None else [], starts[0], end, zone),
     )
+
+
+def compare_groups(
+    watch: Watch,
+    question: Question,
+    windows: Sequence[Window],
+    replay: Replay,
+    alarm: Alarm | None,
+    *,
+    shown: int,
+    zone: tzinfo,
+) -> MultiplesView | None:
+    """The groups of a gap side by side, each with its share and that of the reference; None where none is known."""
+    first = max(0, len(windows) - shown)
+    step = step_of(len(windows) - first, SMALL_POINTS)
+    groups = ranges(first, len(windows), step)
+    smalls = apart.smalls(question, replay, windows, groups, alarm)
+    if not smalls:
+        return None
+    starts = [windows[group.start].start for group in groups]
+    bands = onsets(watch, [alarm] if alarm is not None else [], starts[0], windows[-1].start + watch.length, zone)
+    return multiples(starts, smalls, Unit.SHARE, every=step * watch.length, stretches=bands)
 
 
 def _small(

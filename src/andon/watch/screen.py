@@ -10,7 +10,8 @@ from django.utils import timezone
 from andon.kit import clock
 from andon.kit.charts.views import CurvesView, MultiplesView
 from andon.people.policy import Actor
-from andon.watch import judging, past, picture, policy, queries, sentences
+from andon.practice.words import Measure
+from andon.watch import apart, judging, past, picture, policy, queries, sentences
 from andon.watch.actions.writing import question_of
 from andon.watch.judging import Window
 from andon.watch.models import Alarm, Watch
@@ -75,7 +76,9 @@ class Screen:
             "incident": self.alarm.signal.incident if self.alarm and self.alarm.signal else None,
             "title": sentences.finding(watch, self.alarm, self.newest),
             "picture": self.picture(),
+            "sure": self.apart[1],
             "segments": self.segments(),
+            "segments_of": self.segments_of,
             "alarms": [alarm_words(watch, one) for one in self.alarms],
             "seen": len(self.windows),
             "shown": self.shown,
@@ -93,8 +96,16 @@ class Screen:
     def newest(self) -> float | None:
         """The last figure that was measured."""
         question = question_of(self.watch)
+        if not question.adds_up:
+            return self.apart[0]
         figures = (picture.measure(question, window) for window in reversed(self.windows))
         return next((value for value in figures if value is not None), None)
+
+    @cached_property
+    def apart(self) -> tuple[float | None, str]:
+        """Of a gap or a distance its newest figure, and in words how sure it is."""
+        zone = timezone.get_current_timezone()
+        return apart.stand(question_of(self.watch), self.replayed, self.windows, self.alarms, zone)
 
     def picture(self) -> CurvesView | None:
         """The measure over its evidence."""
@@ -109,14 +120,34 @@ class Screen:
         )
 
     def segments(self) -> MultiplesView | None:
-        """Its segments side by side."""
+        """Its segments side by side; of a gap its groups."""
         cut = self.windows[-self.shown :] if self.shown else []
-        if not cut:
+        if not cut or self.watch.measure == Measure.DISTANCE:
             return None
+        if self.watch.measure == Measure.GAP:
+            return self._groups()
         held = past.segments_of(self.by, self.watch, cut[0].start)
         starts = [window.start for window in cut]
         question, zone = question_of(self.watch), timezone.get_current_timezone()
         return picture.compare(self.watch, question, starts, held, self.alarm, zone=zone)
+
+    def _groups(self) -> MultiplesView | None:
+        return picture.compare_groups(
+            self.watch,
+            question_of(self.watch),
+            self.windows,
+            self.replayed,
+            self.alarm,
+            shown=self.shown,
+            zone=timezone.get_current_timezone(),
+        )
+
+    @property
+    def segments_of(self) -> tuple[str, str]:
+        """What the small pictures show: their title, and what is drawn."""
+        if self.watch.measure == Measure.GAP:
+            return "By group", "the share of each, with that of the reference"
+        return "By segment", "the same measure"
 
     def baseline(self) -> str:
         """What is normal, in words, and how well that is known."""
@@ -124,6 +155,12 @@ class Screen:
         if known is None:
             return ""
         value = sentences.said(self.watch, picture.baseline_of(question_of(self.watch), self.replayed))
+        if self.watch.measure == Measure.GAP:
+            return (
+                f"up to {value}, {'as given' if self.watch.tolerance else 'the widest that its reference leaves open'}"
+            )
+        if self.watch.measure == Measure.DISTANCE:
+            return f"as {known['n']:,.0f} rows of its reference are spread"
         return f"{value}, as given" if known["n"] is None else f"{value}, learnt from {known['n']:,.0f} rows"
 
 
@@ -132,8 +169,7 @@ def alarm_words(watch: Watch, alarm: Alarm) -> dict[str, Any]:
     zone = timezone.get_current_timezone()
     return {
         "row": alarm,
-        "went": f"{'Rose' if alarm.direction == 'up' else 'Fell'} from {sentences.said(watch, alarm.baseline)}"
-        + (f" to {sentences.said(watch, alarm.observed)}" if alarm.observed is not None else ""),
+        "went": sentences.capital(sentences.went(watch, alarm)),
         "began": sentences.began(watch, alarm, zone),
         "shape": Alarm.Shape(alarm.onset_shape).label if alarm.onset_shape else "",
         "drivers": [sentences.driver(watch, one) for one in alarm.drivers[:3]],
@@ -144,7 +180,10 @@ def alarm_words(watch: Watch, alarm: Alarm) -> dict[str, Any]:
 def trial_picture(by: Actor, watch: Watch, trial: past.Trial) -> CurvesView | None:
     """The whole history of a watch with the alarms that a trial found."""
     windows, question = past.windows_of(by, watch), question_of(watch)
-    would = [Alarm(watch=watch, window_end=line.at, onset_at=line.would.onset.at) for line in trial.lines]
+    would = [
+        Alarm(watch=watch, window_end=line.at, onset_at=line.would.onset.at, recovered_at=line.over_at)
+        for line in reversed(trial.lines)
+    ]
     return picture.draw(
         watch,
         question,
@@ -178,5 +217,7 @@ def _around(alarm: Alarm) -> CurvesView | None:
     began = alarm.onset_low or alarm.onset_at or alarm.window_start
     windows = past.newest(watch, since=began - BEFORE * watch.length, limit=picture.SHOWN)
     known = {"baseline": {"mean": judging.scaled(question, alarm.baseline), "n": None}}
+    if not question.adds_up:
+        known = {"baseline": watch.detector.get("baseline")}
     zone = timezone.get_current_timezone()
     return picture.draw(watch, question, windows, Replay(detector=known), [alarm], shown=len(windows), zone=zone)

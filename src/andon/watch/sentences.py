@@ -151,13 +151,32 @@ def _a(word: str) -> str:
 def finding(watch: Watch, alarm: Alarm | None, newest: float | None) -> str:
     """The title of its picture: what it shows."""
     if alarm is not None:
-        went = "rose" if alarm.direction == Direction.UP else "fell"
-        to = f" to {said(watch, alarm.observed)}" if alarm.observed is not None else ""
-        return f"{watch.name}: {went} from {said(watch, alarm.baseline)}{to}"
+        return f"{watch.name}: {went(watch, alarm)}"
     state = standing(watch)
     if state is Standing.LEARNING:
         return f"{watch.name}: learns what is normal"
-    return f"{watch.name}: {said(watch, newest)}, as expected" if newest is not None else f"{watch.name}: nothing read"
+    if newest is None:
+        apart = watch.measure in {Measure.GAP, Measure.DISTANCE}
+        return f"{watch.name}: {'not enough evidence yet' if apart else 'nothing read'}"
+    return f"{watch.name}: {said(watch, newest)}, as expected"
+
+
+def went(watch: Watch, alarm: Alarm) -> str:
+    """What an alarm is about: "rose from 5% to 8%", "sex = F fell against all others, to a gap of 15 points"."""
+    rose = "rose" if alarm.direction == Direction.UP else "fell"
+    to = said(watch, alarm.observed)
+    group = (alarm.plan.get("about") or {}).get("group")
+    if watch.measure == Measure.GAP and group:
+        gap = f", to a gap of {to}" if to else ""
+        return f"{group} {rose} against all others{gap}; {said(watch, alarm.baseline)} are accepted"
+    if watch.measure == Measure.DISTANCE:
+        return f"moved {to} away from its reference" if to else "moved away from its reference"
+    return f"{rose} from {said(watch, alarm.baseline)}" + (f" to {to}" if to else "")
+
+
+def capital(words: str) -> str:
+    """Words as a sentence begins."""
+    return words[:1].upper() + words[1:]
 
 
 def began(watch: Watch, alarm: Alarm, zone: tzinfo) -> str:

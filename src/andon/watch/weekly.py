@@ -7,6 +7,7 @@ value; a window without rows has none.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -69,6 +70,22 @@ def last(learnt: Season, points: Sequence[Point]) -> list[float] | None:
     """The newest window that was scored, to be given as `before` the next time."""
     there = _judged(learnt, points)
     return [there[-1][1], there[-1][2]] if there else None
+
+
+def expected(learnt: Season, starts: Sequence[datetime], length: timedelta) -> list[float | None]:
+    """What is normal for windows that begin then, in the unit of the detector; None where no slot tells."""
+    numbers = [number(start, length) for start in starts]
+    levels = learnt.levels
+    return [levels[at % len(levels)] for at in numbers]
+
+
+def scatter(learnt: Season, windows: int) -> float:
+    """The standard deviation of the mean of so many windows in a row from what is normal for them.
+
+    What a window carries over to the next one makes it larger than that of as many windows apart.
+    """
+    together = (1 + learnt.carried) / (1 - learnt.carried) / windows
+    return learnt.spread * math.sqrt(min(1.0, together))
 
 
 def beside(learnt: Season, mean: float, point: Point) -> float:

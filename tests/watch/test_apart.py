@@ -78,10 +78,20 @@ def test_a_gap_is_drawn_with_its_confidence_sequence_and_what_is_accepted(cast, 
     assert 'style="' not in page
 
 
-def test_the_way_back_of_a_gap_is_tried_over_history(cast, gap, signed_in):
+def test_a_gap_within_what_is_accepted_says_so_with_how_sure_that_is(cast, log, watched, signed_in):
+    watch = actions.run_watch(watched(log, "fairness_gap", segments=["sex"], tolerance=0.4, budget=500))
+    page = shown(signed_in(cast.vera), "watch", watch)
+    assert "Over all windows since 2 Mar sex = F differs from all others by \N{MINUS SIGN}1" in page
+    assert "within the 40 points that are accepted." in page
+    assert "up to 40 points, as given" in page
+    assert "It has raised none." in page
+
+
+def test_a_gap_is_tried_over_history(cast, gap, signed_in):
     page = shown(signed_in(cast.vera), "watch_try", gap)
     assert "It would have alarmed once" in page
     assert "Gap of sex = " in page
+    assert "a gap</span>" in page
 
 
 def test_a_gap_that_has_too_little_to_go_by_says_so_and_draws_nothing(

@@ -161,7 +161,8 @@ class Screen:
             )
         if self.watch.measure == Measure.DISTANCE:
             return f"as {known['n']:,.0f} rows of its reference are spread"
-        return f"{value}, as given" if known["n"] is None else f"{value}, learnt from {known['n']:,.0f} rows"
+        rows = "windows" if self.watch.measure == Measure.COUNT else "rows"
+        return f"{value}, as given" if known["n"] is None else f"{value}, learnt from {known['n']:,.0f} {rows}"
 
 
 def alarm_words(watch: Watch, alarm: Alarm) -> dict[str, Any]:
@@ -169,7 +170,7 @@ def alarm_words(watch: Watch, alarm: Alarm) -> dict[str, Any]:
     zone = timezone.get_current_timezone()
     return {
         "row": alarm,
-        "went": sentences.capital(sentences.went(watch, alarm)),
+        "went": sentences.went(watch, alarm, begins=True),
         "began": sentences.began(watch, alarm, zone),
         "shape": Alarm.Shape(alarm.onset_shape).label if alarm.onset_shape else "",
         "drivers": [sentences.driver(watch, one) for one in alarm.drivers[:3]],

@@ -155,14 +155,19 @@ def finding(watch: Watch, alarm: Alarm | None, newest: float | None) -> str:
     state = standing(watch)
     if state is Standing.LEARNING:
         return f"{watch.name}: learns what is normal"
-    if newest is None:
-        apart = watch.measure in {Measure.GAP, Measure.DISTANCE}
-        return f"{watch.name}: {'not enough evidence yet' if apart else 'nothing read'}"
-    return f"{watch.name}: {said(watch, newest)}, as expected"
+    if watch.measure in {
+        Measure.GAP,
+        Measure.DISTANCE,
+    }:  # what that means is said under the picture, with how sure it is
+        return f"{watch.name}: {said(watch, newest) or 'not enough evidence yet'}"
+    return f"{watch.name}: {said(watch, newest)}, as expected" if newest is not None else f"{watch.name}: nothing read"
 
 
-def went(watch: Watch, alarm: Alarm) -> str:
-    """What an alarm is about: "rose from 5% to 8%", "sex = F fell against all others, to a gap of 15 points"."""
+def went(watch: Watch, alarm: Alarm, *, begins: bool = False) -> str:
+    """What an alarm is about: "rose from 5% to 8%", "sex = F fell against all others, to a gap of 15 points".
+
+    With `begins` it begins a sentence; the name of a group stays as the log has it.
+    """
     rose = "rose" if alarm.direction == Direction.UP else "fell"
     to = said(watch, alarm.observed)
     group = (alarm.plan.get("about") or {}).get("group")
@@ -170,8 +175,10 @@ def went(watch: Watch, alarm: Alarm) -> str:
         gap = f", to a gap of {to}" if to else ""
         return f"{group} {rose} against all others{gap}; {said(watch, alarm.baseline)} are accepted"
     if watch.measure == Measure.DISTANCE:
-        return f"moved {to} away from its reference" if to else "moved away from its reference"
-    return f"{rose} from {said(watch, alarm.baseline)}" + (f" to {to}" if to else "")
+        words = f"moved {to} away from its reference" if to else "moved away from its reference"
+    else:
+        words = f"{rose} from {said(watch, alarm.baseline)}" + (f" to {to}" if to else "")
+    return capital(words) if begins else words
 
 
 def capital(words: str) -> str:

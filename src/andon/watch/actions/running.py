@@ -104,8 +104,13 @@ def read(one: Claim) -> Reading:
         bins = watch.bins or _bins(one, begins, until)
         wanted = _wanted(watch, since, until, bins)
         return Reading(one, since, until, read_cube(one.place, wanted, seconds=LIMIT), bins)
-    except (Unreadable, Refused) as error:
+    except Unreadable as error:
         return Reading(one, failure=str(error))
+    except Refused as error:
+        where = (
+            f"The log “{one.place.name}” ({one.place.where}) cannot be read as the watch asks. " if one.place else ""
+        )
+        return Reading(one, failure=f"{where}{error}")
 
 
 def _waited_for(one: Claim, end: datetime) -> Reading:

@@ -162,7 +162,8 @@ def moment(table: Any, name: str) -> Any:
     if kind.is_date():
         return column.cast("timestamp")
     if kind.is_string():
-        return column.try_cast("timestamp")
+        # SQLite's own reading of a time gives null for what is none, and it knows no TRY_CAST.
+        return column.cast("timestamp") if table.get_backend().name == "sqlite" else column.try_cast("timestamp")
     raise Invalid(
         f"The column “{name}” is {kind}, and no time. Name a column of timestamps or dates, or of texts such as "
         "2026-03-02T03:12:00.",
@@ -248,8 +249,7 @@ def _number(found: Any, wanted: Wanted) -> Any:
     kind = found.type()
     if not (kind.is_numeric() or kind.is_boolean()):
         raise Invalid(
-            f"“{wanted.what}” is {kind}, and a {wanted.measure.words} is made of numbers. "
-            "Compare it with something, or name another column.",
+            f"“{wanted.what}” is {kind}, and no number. Compare it with something, or name another column.",
             field="what",
         )
     known = _counted(found) if kind.is_boolean() else finite(found.cast("float64"))

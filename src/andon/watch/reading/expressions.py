@@ -196,16 +196,27 @@ class _Builder:
         raise Invalid("IS goes with NULL, TRUE or FALSE.", field=self._field)
 
     def In(self, node: _Node) -> Any:  # noqa: N802
+        if not node.expressions:
+            raise Invalid("IN goes with a list of values, as in status IN (500, 503).", field=self._field)
         return self.of(node.this).isin([self.of(one) for one in node.expressions])
 
     def Between(self, node: _Node) -> Any:  # noqa: N802
+        if node.args.get("symmetric"):
+            raise Invalid("BETWEEN goes with a lower and an upper bound, without SYMMETRIC.", field=self._field)
         return self.of(node.this).between(self.of(node.args["low"]), self.of(node.args["high"]))
 
     def Like(self, node: _Node) -> Any:  # noqa: N802
-        return self.of(node.this).like(str(node.expression.this))
+        return self.of(node.this).like(self._pattern(node))
 
     def ILike(self, node: _Node) -> Any:  # noqa: N802
-        return self.of(node.this).lower().like(str(node.expression.this).lower())
+        return self.of(node.this).lower().like(self._pattern(node).lower())
+
+    def _pattern(self, node: _Node) -> str:
+        from sqlglot import exp
+
+        if not (isinstance(node.expression, exp.Literal) and node.expression.is_string):
+            raise Invalid("LIKE goes with a text in single quotes, as in region LIKE 'north%'.", field=self._field)
+        return str(node.expression.this)
 
     def Case(self, node: _Node) -> Any:  # noqa: N802
         import ibis

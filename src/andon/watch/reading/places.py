@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 
@@ -89,6 +89,7 @@ def engine_of(source: str, table: str) -> LogEngine:
                 f"Andon reads no {scheme}:// addresses. Use a path below a log folder, or {', '.join(SCHEMES)}.",
                 field="source",
             )
+        _parts(source)
         return SCHEMES[scheme.lower()]
     if source:
         for ending, engine in _DATABASE_FILES.items():
@@ -109,11 +110,30 @@ def shown(source: str) -> str:
     if "://" not in source:
         return source
     try:
-        parts = urlsplit(source)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
+        parts = _parts(source)
+    except Invalid:
         return source.partition("://")[0]
+    port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+
+
+def _parts(source: str) -> SplitResult:
+    """The parts of a connection string. Raises `Invalid`, which repeats nothing of it: what is where is not known.
+
+    A password with a slash in it ends the host too early, and would be taken for a port or a database.
+    """
+    try:
+        parts = urlsplit(source)
+        readable = parts.port is None or parts.port > 0
+    except ValueError:
+        readable = False
+    if not readable or "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        raise Invalid(
+            "The address cannot be read. It looks like scheme://user:password@host:port/database; in user and password "
+            "/ is written as %2F, ? as %3F, # as %23, @ as %40, [ as %5B and % as %25.",
+            field="source",
+        )
+    return parts
 
 
 def files(given: str, *, field: str = "table", name: str = "") -> list[Path]:
@@ -161,7 +181,7 @@ def may_reach(source: str) -> None:
 
     BigQuery and Snowflake name no host of their own: their drivers call the vendor. Whoever names no host is refused.
     """
-    parts = urlsplit(source)
+    parts = _parts(source)
     if parts.scheme in {"bigquery", "snowflake"} or source == SPARK_HERE:
         return
     if not parts.hostname:

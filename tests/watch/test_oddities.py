@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from andon.watch import actions
+from andon.watch.actions import writing
 from andon.watch.oddities import Held, Source, oddities
 from tests.watch.conftest import MONDAY, decisions
 
@@ -169,6 +170,19 @@ def test_a_log_that_is_replaced_by_an_older_copy_goes_backwards_and_nothing_judg
     assert "80 rows in the windows from 2026-02-04 10:00 to 2026-02-04 12:00 UTC" in found
     assert watch.detector["baseline"] == detector["baseline"]
     assert watch.judged_until == MONDAY + timedelta(hours=61)
+
+
+@pytest.mark.django_db
+def test_notes_of_short_windows_look_at_no_more_than_a_bounded_number_of_them(
+    written, connected, watched, time, monkeypatch
+):
+    monkeypatch.setattr(writing, "MOST_NOTED", 5)
+    time.set(MONDAY + timedelta(hours=60, minutes=5))
+    written(
+        [row | {"failed": "nan" if hour_of(row) >= 50 else row["failed"]} for row in decisions(60, 4, lambda _hour: 1)]
+    )
+    watch = actions.run_watch(watched(connected(), what="failed"))
+    assert [one for one in watch.notes if "none of 20 rows in the windows from 2026-02-04 07:00" in one]
 
 
 def hour_of(row):

@@ -24,6 +24,8 @@ from andon.watch.segments import segment_key
 JUDGED_AT_ONCE: Final = 2_000
 NEWEST: Final = timedelta(days=1)
 """How far back notes look, and four windows at least: those that one reading brings or reads again."""
+MOST_NOTED: Final = 500
+"""Windows that notes look at, of the newest and of the reference each: what bounds the work of one reading."""
 _FIGURES: Final = ("n", "total", "squares", "invalid", "doubled", "histogram", "counts")
 
 
@@ -80,12 +82,11 @@ def _figures(tally: Tally) -> dict[str, Any]:
 def note(watch: Watch, until: datetime) -> None:
     """Note on a watch that reads a log what is odd about its windows up to `until`, beside its reference."""
     begins = watch.began_at or until
-    since = max(begins, until - max(NEWEST, 4 * watch.length))
-    first, last = (
-        watch.reference_from or begins,
-        watch.reference_to or begins + judging.REFERENCE_WINDOWS * watch.length,
-    )
-    last = min(last, since)
+    most = MOST_NOTED * watch.length
+    since = max(begins, until - min(most, max(NEWEST, 4 * watch.length)))
+    first = watch.reference_from or begins
+    named = watch.reference_to or begins + judging.REFERENCE_WINDOWS * watch.length
+    last = min(named, since, first + most)
     watch.notes = oddities(
         _source(watch),
         loading.held(watch, first, last),

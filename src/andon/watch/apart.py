@@ -14,6 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from andon.kit import clock, spans
@@ -260,6 +261,7 @@ def _chances(reference: Sequence[int], sizes: Sequence[int]) -> list[tuple[float
     """
     from andon.detect.distance import Distance, chance
 
+    @cache
     def at(power: int) -> tuple[float, float]:
         found = chance(reference, 2**power, Distance.JS)
         return max(found.typical, _NOTHING), max(found.high, _NOTHING)

@@ -170,19 +170,23 @@ class Book:
         return self._by_kind.get(kind, ())
 
     def reader(self, signals: Iterable[Signal]) -> Callable[[Signal], Read]:
-        """What reads each of these signals. The systems that they name are asked for once, here."""
+        """What reads each of these signals. The systems that they name are asked for once, here.
+
+        In a book without rules nobody asks how rules see a signal, so it is not said.
+        """
         register = _Register(heard.systems_named(signal.system_hint for signal in signals))
+        if self.empty:
+            return lambda signal: _unruled(signal, register)
         return lambda signal: self._read(signal, register)
 
     def read(self, signals: Sequence[Signal]) -> list[Read]:
-        """What the signals count as."""
-        return list(map(self.reader(signals), signals))
+        """What the signals count as, and how rules see them, be there some or not: a draft is asked about that."""
+        register = _Register(heard.systems_named(signal.system_hint for signal in signals))
+        return [self._read(signal, register) for signal in signals]
 
     def _read(self, signal: Signal, register: "_Register") -> Read:
         """A signal as the mappings leave it; a system that is not in the register is said, and sets nothing."""
         said, system = _said(signal, register.known)
-        if self.empty:  # nobody asks how rules see it
-            return Read(signal, system, IncidentType(said.type), Severity(said.severity) if said.severity else None, {})
         told: list[Told] = []
         known: list[Reading] = []
         now, seen = said, seen_of(signal, said)
@@ -298,6 +302,11 @@ def digest(text: str) -> str:
 def waits_for(rule: Rule, key: str = "") -> str:
     """What a held signal waits for: the rule, and what has to be equal or is counted together."""
     return f"{rule.number}:{key}"
+
+
+def _unruled(signal: Signal, register: "_Register") -> Read:
+    said, system = _said(signal, register.known)
+    return Read(signal, system, IncidentType(said.type), Severity(said.severity) if said.severity else None, {})
 
 
 def _said(signal: Signal, named: Mapping[str, System]) -> tuple[Reading, System | None]:

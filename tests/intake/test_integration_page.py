@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 
 from andon.incidents.models import Incident
-from andon.intake import queries
+from andon.intake import own, queries
 from andon.intake.actions import create_integration, disable_integration
 from andon.intake.adapters import adapters, samples
 from andon.intake.events import event
@@ -15,7 +15,7 @@ from andon.intake.models import Delivery, Integration, Signal, SignalNote
 from andon.intake.recording import Heard, record
 from andon.intake.trying import sample, try_signal
 from andon.kit import ids
-from andon.kit.errors import Forbidden
+from andon.kit.errors import Forbidden, Invalid
 from andon.paging.models import Page
 from andon.people.policy import Actor
 from andon.practice.grouping import SignalStatus
@@ -206,3 +206,15 @@ def test_the_sample_fires_where_any_does(kind):
         return any(one.status == "firing" for one in adapters()[kind].parse(request, {}).events)
 
     assert fires(sample(kind)) == any(fires(request) for request in samples(kind).values())
+
+
+def test_nobody_sets_up_a_sender_that_would_speak_for_andon_and_a_name_alone_makes_an_address(cast):
+    for voice in (own.ITSELF, own.WATCHES):
+        with pytest.raises(Invalid, match="Andon uses the address"):
+            create_integration(slug=voice.slug, name="Mine", kind="generic", by=Actor.operator())
+    with pytest.raises(Invalid, match="Andon uses the address"):
+        create_integration(slug="", name="Andon watches", kind="generic", by=Actor.operator())
+    assert (
+        create_integration(slug="", name="Curl on the side", kind="generic", by=Actor.operator())[0].slug
+        == "curl-on-the-side"
+    )

@@ -9,7 +9,9 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from django.utils.text import slugify
 
+from andon.intake import own
 from andon.intake.adapters import adapters
 from andon.intake.events import Malformed
 from andon.intake.models import Delivery, Integration, Signal
@@ -21,7 +23,7 @@ from andon.practice.words import IncidentType
 from andon.registry.models import System
 
 TOKEN_PREFIX = "andon_in"  # noqa: S105  the readable part that every token shares
-RESERVED = "new"  # the page that sets one up
+RESERVED = frozenset({"new", own.ITSELF.slug, own.WATCHES.slug})  # the page that sets one up; Andon's own voices
 _ADDRESS = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 LONGEST_SECRET, LONGEST_OPTION = 500, 500
 ACCEPTED_KEPT = timedelta(days=7)
@@ -94,13 +96,15 @@ def create_integration(
 ) -> tuple[Integration, str]:
     """A new sender; returns it with its token, which is not kept and cannot be shown again.
 
-    With a `secret` a signature that fits is demanded in place of the token; `options` are what this kind of sender asks
-    for beside (its adapter's `fields`).
+    Without a `slug` one is made of the name. With a `secret` a signature that fits is demanded in place of the token;
+    `options` are what this kind of sender asks for beside (its adapter's `fields`).
     """
     must_manage(by, "set up integrations")
-    slug = slug.strip()
-    if not _ADDRESS.fullmatch(slug) or slug == RESERVED:
+    slug = slug.strip() or slugify(name)[:60].strip("-")
+    if not _ADDRESS.fullmatch(slug):
         raise Invalid("Use small letters, digits and hyphens, such as prometheus-eu; at most 60.", field="slug")
+    if slug in RESERVED:
+        raise Invalid(f"Andon uses the address {slug!r} itself. Choose another.", field="slug")
     if kind not in adapters():
         raise Invalid(f"There is no adapter {kind!r}; there are {', '.join(adapters())}.", field="kind")
     token = _new_token(kind)
@@ -153,6 +157,8 @@ def change_integration(
 def rotate_token(integration: Integration, *, by: Actor) -> str:
     """A new token; the old one stops within a few seconds (see `doors`)."""
     must_manage(by, "replace tokens")
+    if integration.kind == own.KIND:
+        raise Conflict(f"{integration.name} is Andon's own voice: nothing is sent to it, so it needs no token.")
     token = _new_token(integration.kind)
     Integration.objects.filter(pk=integration.pk).update(token_digest=ids.digest(token))
     return token

@@ -296,8 +296,8 @@ class IntegrationChange(Given):
 class IntegrationIn(Given):
     """A new sender."""
 
-    slug: str = Field(description="Part of its address; it stays as it is.")
     name: str
+    slug: str = Field("", description="Part of its address; it stays as it is. Empty = made of the name.")
     kind: str = Field(description="The adapter, such as alertmanager or generic.")
     system: str = ""
     type: IncidentType | Literal[""] = ""

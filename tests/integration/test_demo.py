@@ -34,8 +34,10 @@ def test_once_every_step_happens_and_nothing_is_left(machine, tmp_path):
     assert said.code == 0, said.err
     assert said.data["ok"] is True
     assert [step["key"] for step in said.data["steps"]] == STEPS
-    times = [step["at"] for step in said.data["steps"]]
-    assert times == sorted(times)
+    times = {step["key"]: step["at"] for step in said.data["steps"]}
+    # The page goes out at once and does not wait for what is estimated: either may be first.
+    assert times["opened"] <= times.pop("estimated") <= times["second_page"]
+    assert list(times.values()) == sorted(times.values())
     assert not (tmp_path / "real.sqlite3").exists()
     assert not (tmp_path / "data" / "demo").exists()
 

@@ -13,7 +13,7 @@ const read = (event) => {
 };
 
 /* A message sent again after a crash has the same key: it takes the place of the first without ringing once more. */
-async function show(page) {
+async function showNow(page) {
   const shown = await self.registration.getNotifications({ tag: page.tag });
   await self.registration.showNotification(page.title, {
     body: page.body,
@@ -25,6 +25,10 @@ async function show(page) {
     actions: [{ action: "open", title: page.act }],
   });
 }
+
+/* One after the other: Chromium forgets a notification that is asked for while it is being shown. */
+let last = Promise.resolve();
+const show = (page) => (last = last.catch(() => undefined).then(() => showNow(page)));
 
 async function open(data) {
   const target = new URL(data.link, self.location.origin);

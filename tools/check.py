@@ -3,6 +3,7 @@
 `make check` runs this last. Each check says what it found; the exit code is 1 if any found something.
 """
 
+import json
 import os
 import re
 import secrets
@@ -62,6 +63,8 @@ def locks() -> Iterator[str]:
             [name for name in named if name],
             remedy="run python -m tools.peers --lock",
         )
+    for file in sorted((ROOT / "tests" / "peers").glob("*/package-lock.json")):
+        yield from node_lock_problems(f"tests/peers/{file.parent.name}/{file.name}", file.read_text())
     pinned, also = pins(RUNTIME.read_text()), pins(WORK.read_text())
     for name in sorted(pinned.keys() & also.keys()):
         if pinned[name] != also[name]:
@@ -81,6 +84,15 @@ def lock_problems(file: str, text: str, wanted: list[str], *, remedy: str = "run
     for number, line in enumerate(text.splitlines(), start=1):
         if _ADDRESS.search(line):
             yield f"{file}:{number} names a host or an index: {line.strip()}"
+
+
+def node_lock_problems(file: str, text: str) -> Iterator[str]:
+    """What is wrong with npm's lock file: a package without a hash, or with the address that it came from."""
+    for name, package in json.loads(text)["packages"].items():
+        if name and "integrity" not in package:
+            yield f"{file} holds {name} without a hash: run python -m tools.peers --lock"
+        if "resolved" in package:
+            yield f"{file} names a host for {name}: run python -m tools.peers --lock"
 
 
 def canonical(requirement: str) -> str:

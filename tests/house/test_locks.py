@@ -1,5 +1,7 @@
 """The lock files are in step with pyproject.toml, pinned by hash, and name no host; asked without any network."""
 
+import json
+
 import pytest
 
 from tools import check
@@ -29,6 +31,24 @@ def test_a_good_lock_file():
 def test_what_is_wrong_with_a_lock_file_is_said(text, says):
     found = list(check.lock_problems("x.lock", text, ["django", "uvloop"]))
     assert any(says in problem for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("package", "says"),
+    [
+        ({"version": "1.0.0"}, "without a hash"),
+        ({"integrity": "sha512-aa", "resolved": "https://packages.example.org/a.tgz"}, "names a host"),
+    ],
+)
+def test_what_is_wrong_with_a_lock_file_for_node_is_said(package, says):
+    text = json.dumps({"packages": {"": {}, "node_modules/a": package}})
+    (problem,) = check.node_lock_problems("x/package-lock.json", text)
+    assert says in problem
+
+
+def test_a_good_lock_file_for_node():
+    text = json.dumps({"packages": {"": {}, "node_modules/a": {"version": "1.0.0", "integrity": "sha512-aa"}}})
+    assert list(check.node_lock_problems("x/package-lock.json", text)) == []
 
 
 def test_the_two_files_must_agree_on_a_version(tmp_path, monkeypatch):

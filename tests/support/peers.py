@@ -26,9 +26,14 @@ def python(name: str) -> Path:
     return ROOT / ".venv-peers" / name / "bin" / "python"
 
 
+def node(name: str, script: str) -> list[str]:
+    """The command that runs a script of a peer for Node."""
+    return ["node", str(ROOT / ".venv-peers" / name / "node_modules" / script)]
+
+
 def needs(name: str, what: str) -> pytest.MarkDecorator:
     """Skip, loudly, where the peer is missing."""
-    missing = not (python(name).parent.parent / ".installed").exists()
+    missing = not (ROOT / ".venv-peers" / name / ".installed").exists()
     return pytest.mark.skipif(missing, reason=f"REAL {what.upper()} NOT TESTED: run `make peers`")
 
 

@@ -135,7 +135,7 @@ def by_chdb(parquet):
         for name, one in wanted().items():
             sql = ibis.to_sql(expression(table, one), dialect="clickhouse")
             lines = [json.loads(line) for line in str(session.query(sql, "JSONEachRow")).splitlines()]
-            found[name] = plain(collected(iter([lines]), one, place))
+            found[name] = plain(collected(iter([lines]), [one], place)[0])
     return found
 
 

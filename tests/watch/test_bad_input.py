@@ -53,12 +53,17 @@ def test_late_rows_correct_a_window_that_keeps_what_it_held_and_no_verdict_is_re
     assert watch.judged_until == MONDAY + 61 * HOUR
 
 
+def read_one(claim):
+    (reading,) = running.read([claim])
+    return reading
+
+
 def two_claims(watch, time):
     """One engine claims and is slow; its lease runs out, and another claims."""
-    (first,) = running.claim(time.now(), 10)
+    ((first,),) = running.claim(time.now(), 10)
     assert running.claim(time.now() + running.LEASE / 2, 10) == []
     time.set(time.now() + running.LEASE + timedelta(seconds=1))
-    (second,) = running.claim(time.now(), 10)
+    ((second,),) = running.claim(time.now(), 10)
     assert first.watch.pk == second.watch.pk == watch.pk
     return first, second
 
@@ -69,13 +74,13 @@ def test_a_claim_whose_lease_ran_out_writes_nothing(written, connected, watched,
     written(decisions(40, 10, lambda _hour: 1))
     watch = watched(connected(), what="failed")
     first, second = two_claims(watch, time)
-    assert not running.settle(running.read(first), time.now())
+    assert not running.settle(read_one(first), time.now())
     assert not WindowState.objects.exists()
     watch.refresh_from_db()
     assert (watch.read_until, watch.lease_by) == (None, second.token)
-    assert running.settle(running.read(second), time.now())
+    assert running.settle(read_one(second), time.now())
     assert WindowState.objects.count() == 40
-    assert not running.settle(running.read(second), time.now())
+    assert not running.settle(read_one(second), time.now())
 
 
 @pytest.mark.django_db
@@ -83,8 +88,8 @@ def test_who_reads_a_watch_that_is_ended_meanwhile_writes_nothing(cast, written,
     time.set(MONDAY + timedelta(hours=40, minutes=5))
     written(decisions(40, 10, lambda _hour: 1))
     watch = watched(connected(), what="failed")
-    (one,) = running.claim(time.now(), 10)
-    found = running.read(one)
+    ((one,),) = running.claim(time.now(), 10)
+    found = read_one(one)
     actions.end_watch(watch, by=Actor.of(cast.omar))
     assert not running.settle(found, time.now())
     assert not WindowState.objects.exists()
@@ -113,7 +118,7 @@ def test_of_engines_that_race_one_claims_and_one_settles(written, connected, wat
     claims = at_once(lambda _number: running.claim(time.now(), 10))
     assert sorted(len(one) for one in claims) == [0, 1]
     time.set(time.now() + running.LEASE + timedelta(seconds=1))
-    readings = [running.read(one) for one in two_claims(watch, time)]
+    readings = [read_one(one) for one in two_claims(watch, time)]
     assert at_once(lambda number: running.settle(readings[number], time.now())) == [False, True]
     assert connection.vendor == "postgresql"
     assert WindowState.objects.filter(watch=watch).count() == 40
@@ -133,8 +138,8 @@ def test_a_connection_string_is_in_no_message_page_answer_or_log(
     watch = watched(log, what="failed")
     log.engine, log.source = "postgresql", "postgresql://reader:s3cret@127.0.0.1:9/risk?sslmode=disable&password=hush"
     log.save()
-    (claim,) = running.claim(time.now(), 1)
-    reading = running.read(claim)
+    ((claim,),) = running.claim(time.now(), 1)
+    reading = read_one(claim)
     assert running.settle(reading, time.now())
     watch.refresh_from_db()
     assert "“decisions” (decisions in postgresql://127.0.0.1:9/risk) cannot be read" in watch.error

@@ -1,10 +1,11 @@
 """The engine's work for watches: logs are read beside the loop, and what they hold is judged and told in it.
 
-A warehouse that is slow or hangs holds up a reader and nothing else: no page waits for it. A few watches are read at
-once; the rest stay due. What came back is settled for a moment at a time, so that a thousand watches whose windows end
-at one instant do not keep a page waiting either.
+A warehouse that is slow or hangs holds up a reader and nothing else: no page waits for it. A few logs are read at
+once, each for all of its watches that are due; the rest stay due. What came back is settled for a moment at a time, so
+that a thousand watches whose windows end at one instant do not keep a page waiting either.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from queue import SimpleQueue
@@ -41,14 +42,14 @@ class Watching:
         """Settle what was read, read as much of what is due as goes at once, tell what is new."""
         done = self._settle()
         room = min(limit, self._readers - self._reading) if self._pool else limit
-        claims = actions.claim(now, room) if room > 0 else []
-        for claim in claims:
+        turns = actions.claim(now, room) if room > 0 else []
+        for turn in turns:
             self._reading += 1
             if self._pool:
-                self._pool.submit(self._read_beside, claim)
+                self._pool.submit(self._read_beside, turn)
             else:
-                self._read.put(actions.read(claim))
-        return done + len(claims) + (0 if self._pool else self._settle()) + alarms_due(now, limit)
+                self._read_beside(turn)
+        return done + sum(map(len, turns)) + (0 if self._pool else self._settle()) + alarms_due(now, limit)
 
     def stop(self) -> None:
         """Settle what was read. What is still being read is not waited for: it is due again when its lease ends."""
@@ -56,30 +57,29 @@ class Watching:
             self._pool.shutdown(wait=False, cancel_futures=True)
         self._settle()
 
-    def _read_beside(self, claim: Claim) -> None:
+    def _read_beside(self, turn: Sequence[Claim]) -> None:
         """One log in a thread of its own; whatever becomes of it wakes the loop."""
-        reading: Reading | None = None
         try:
-            reading = actions.read(claim)
+            for reading in actions.read(turn):
+                self._read.put(reading)
+                wake.engine.set()
         except Exception:  # noqa: BLE001  nobody waits for the thread: what is not told here is told nowhere
-            _log.exception("a watch could not be read", watch=claim.watch.ref)
+            _log.exception("watches of a log could not be read", watches=[claim.watch.ref for claim in turn])
         finally:
-            self._read.put(reading)
+            self._read.put(None)  # the reader is free
             wake.engine.set()
 
     def _settle(self) -> int:
         """Write what came back, one watch a transaction. One that cannot be written is read again after its lease."""
         done, ends = 0, clock.monotonic() + TURN
         while (not self._read.empty() or self._unsettled) and clock.monotonic() < ends:
-            reading, self._unsettled = self._unsettled or self._next(), None
-            if reading is not None:
+            reading, self._unsettled = self._unsettled or self._read.get(), None
+            if reading is None:
+                self._reading -= 1
+            else:
                 self._write(reading)
             done += 1
         return done
-
-    def _next(self) -> Reading | None:
-        self._reading -= 1
-        return self._read.get()
 
     def _write(self, reading: Reading) -> None:
         try:

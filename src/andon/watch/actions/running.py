@@ -7,9 +7,11 @@ transaction: a process that dies before its commit has done nothing, and one tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final
 
 from django.db import transaction
@@ -23,8 +25,8 @@ from andon.watch.actions.logs import place_of
 from andon.watch.actions.writing import judge_windows, note, question_of, write_windows
 from andon.watch.kinds import KINDS
 from andon.watch.models import Watch
-from andon.watch.reading import Cells, Place, Unreadable, Wanted, looking
-from andon.watch.reading import read as read_cube
+from andon.watch.reading import Cells, Outcome, Place, Unreadable, Wanted, looking, read_together
+from andon.watch.reading.cube import MOST_CELLS
 
 WINDOWS_AT_ONCE: Final = 500
 LATE_WINDOWS: Final = 3
@@ -33,7 +35,11 @@ MOST_HISTORY: Final = 20_000
 """Windows that a new watch reads of what lies before it."""
 LIMIT: Final = 60.0
 """Seconds that one reading may take."""
+PATIENCE: Final = 90.0
+"""Seconds after which no more is begun of what a turn at one log reads, so that the last ends within its lease."""
 LEASE: Final = timedelta(seconds=180)
+TOGETHER: Final = 32
+"""Watches of one log that are read in one turn."""
 _RESTS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30))
 _GRACE: Final = timedelta(minutes=2)
 PUSHED_GRACE: Final = timedelta(minutes=3)
@@ -58,7 +64,7 @@ class Reading:
     """What came of a claim: the windows from `since` to `until`, or in words why they could not be read.
 
     `bins` are what was learnt about the spread of its values, where it keeps histograms. With `waits` nothing is read
-    yet, though there is something to read.
+    yet, though there is something to read. With `left` its turn was over before it came to this one: it stays due.
     """
 
     claim: Claim
@@ -69,16 +75,42 @@ class Reading:
     failure: str = ""
     says: str = ""
     waits: bool = False
+    left: bool = False
 
 
-def claim(now: datetime, limit: int) -> list[Claim]:
-    """Take on watches that are due, at most so many, so that no other engine reads them meanwhile."""
+@dataclass(frozen=True)
+class _Ask:
+    """What a claim reads of its log."""
+
+    claim: Claim
+    wanted: Wanted
+    bins: Mapping[str, object] | None
+
+    def answered(self, outcome: Outcome) -> Reading:
+        """What came of it."""
+        if isinstance(outcome, Cells):
+            return Reading(self.claim, self.wanted.since, self.wanted.until, outcome, self.bins)
+        return _refused(self.claim, outcome)
+
+
+def claim(now: datetime, limit: int) -> list[list[Claim]]:
+    """Take on watches that are due, of at most so many logs, so that no other engine reads them meanwhile.
+
+    Each list is of one log, and is read in one turn; a watch whose numbers are pushed is a list by itself.
+    """
     with transaction.atomic():
         fence.hold()
         free = Q(lease_until=None) | Q(lease_until__lt=now)
-        rows = Watch.objects.filter(free, next_run_at__lte=now).select_related("log", "system").order_by("next_run_at")
-        found = list(db.lock_free(rows)[:limit])
-        return [_claimed(watch, now) for watch in found]
+        due = Watch.objects.filter(free, next_run_at__lte=now).select_related("log", "system").order_by("next_run_at")
+        first = list(db.lock_free(due)[:limit])
+        turns: dict[object, list[Watch]] = {}
+        for watch in first:
+            turns.setdefault(watch.log_id or watch.pk, []).append(watch)
+        logs = {watch.log_id for watch in first} - {None}
+        more = due.filter(log__in=logs).exclude(pk__in=[watch.pk for watch in first])
+        for watch in db.lock_free(more)[: TOGETHER * len(logs)] if logs else []:
+            turns[watch.log_id].append(watch)
+        return [[_claimed(watch, now) for watch in watches[:TOGETHER]] for watches in turns.values()]
 
 
 def _claimed(watch: Watch, now: datetime) -> Claim:
@@ -87,30 +119,57 @@ def _claimed(watch: Watch, now: datetime) -> Claim:
     return Claim(watch, watch.lease_by, place_of(watch.log) if watch.log else None, now)
 
 
-def read(one: Claim) -> Reading:
-    """Read what is new for a claim. Touches no table of Andon: it may run in any thread."""
+def read(turn: Sequence[Claim]) -> Iterator[Reading]:
+    """Read what is new for claims on one log, as one comes after the other. Touches no table of Andon.
+
+    It may run in any thread. What goes together is read by one statement; what there is no time or room for is left.
+    """
+    ends, held = clock.monotonic() + PATIENCE, 0
+    asked: list[_Ask] = []
+    first = cache(_earliest)
+    for one in turn:
+        found = _prepared(one, first) if clock.monotonic() < ends else Reading(one, left=True)
+        if isinstance(found, Reading):
+            yield found
+        else:
+            asked.append(found)
+    left = dict(enumerate(asked))
+    if asked and (place := asked[0].claim.place) is not None:
+        with closing(read_together(place, [ask.wanted for ask in asked], seconds=LIMIT)) as statements:
+            for outcomes in statements:
+                for at, outcome in outcomes.items():
+                    yield left.pop(at).answered(outcome)
+                    held += len(outcome.tallies) if isinstance(outcome, Cells) else 0
+                if held > MOST_CELLS or clock.monotonic() > ends:
+                    break
+    yield from (Reading(ask.claim, left=True) for ask in left.values())
+
+
+def _prepared(one: Claim, first: Callable[[Place, str], datetime | None]) -> Reading | _Ask:
+    """What is to be read for a claim; or what came of it, if that is known before anything of it is read."""
     watch, end = one.watch, _over(one.watch, one.now)
     try:
         if one.place is None:
             return _waited_for(one, end)
-        begun = watch.read_until or _first(one, end)
-        if begun is None:
+        begins = watch.read_until or _first(one, end, first)
+        if begins is None:
             return Reading(one, says=f"The log “{one.place.name}” holds no rows yet.")
-        begins = begun
         if begins >= end:
             return Reading(one)
         until = min(end, begins + WINDOWS_AT_ONCE * watch.length)
         since = max(watch.began_at or begins, begins - LATE_WINDOWS * watch.length)
         bins = watch.bins or _bins(one, begins, until)
-        wanted = _wanted(watch, since, until, bins)
-        return Reading(one, since, until, read_cube(one.place, wanted, seconds=LIMIT), bins)
-    except Unreadable as error:
+        return _Ask(one, _wanted(watch, since, until, bins), bins)
+    except (Unreadable, Refused) as error:
+        return _refused(one, error)
+
+
+def _refused(one: Claim, error: Unreadable | Refused) -> Reading:
+    """In words why a claim could not be read."""
+    if isinstance(error, Unreadable) or one.place is None:
         return Reading(one, failure=str(error))
-    except Refused as error:
-        where = (
-            f"The log “{one.place.name}” ({one.place.where}) cannot be read as the watch asks. " if one.place else ""
-        )
-        return Reading(one, failure=f"{where}{error}")
+    where = f"The log “{one.place.name}” ({one.place.where}) cannot be read as the watch asks."
+    return Reading(one, failure=f"{where} {error}")
 
 
 def _waited_for(one: Claim, end: datetime) -> Reading:
@@ -137,7 +196,11 @@ def _grace(watch: Watch) -> timedelta:
     return PUSHED_GRACE if watch.log_id is None else min(_GRACE, watch.length / 10)
 
 
-def _first(one: Claim, end: datetime) -> datetime | None:
+def _earliest(place: Place, time_column: str) -> datetime | None:
+    return looking.look(place, time_column, seconds=LIMIT).first
+
+
+def _first(one: Claim, end: datetime, first_of: Callable[[Place, str], datetime | None]) -> datetime | None:
     """Start of the first window that a watch reads: of its reference, else of the log, within reason."""
     watch = one.watch
     if watch.log is None or one.place is None:
@@ -145,7 +208,7 @@ def _first(one: Claim, end: datetime) -> datetime | None:
     earliest = end - MOST_HISTORY * watch.length
     if watch.reference_from is not None:
         return max(earliest, watch.window_of(watch.reference_from))
-    first = looking.look(one.place, watch.log.time_column, seconds=LIMIT).first
+    first = first_of(one.place, watch.log.time_column)
     return None if first is None else min(end, max(earliest, watch.window_of(first)))
 
 
@@ -197,7 +260,12 @@ def settle(reading: Reading, now: datetime) -> bool:
     watch = db.lock(Watch.objects.filter(pk=reading.claim.watch.pk).select_related("system", "log")).first()
     if watch is None or watch.lease_by != reading.claim.token:
         return False
-    watch.lease_by, watch.lease_until, watch.ran_at = "", None, now
+    watch.lease_by, watch.lease_until = "", None
+    if reading.left:
+        watch.save(update_fields=["lease_by", "lease_until"])
+        wake.after_commit()
+        return True
+    watch.ran_at = now
     if reading.failure:
         _failed(watch, reading.failure, now)
     else:
@@ -245,6 +313,7 @@ def run_watch(watch: Watch, *, now: datetime | None = None) -> Watch:
             if held.next_run_at is None or held.next_run_at > at:
                 break
             one = _claimed(held, at)
-        settle(read(one), at)
+        for reading in read([one]):
+            settle(reading, at)
     watch.refresh_from_db()
     return watch

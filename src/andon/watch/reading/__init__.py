@@ -5,5 +5,6 @@ Ibis and the engines are imported when something is read, never before: a server
 
 from andon.watch.reading.cube import Cells, Wanted, read
 from andon.watch.reading.places import Place, Unreadable
+from andon.watch.reading.together import Outcome, read_together
 
-__all__ = ["Cells", "Place", "Unreadable", "Wanted", "read"]
+__all__ = ["Cells", "Outcome", "Place", "Unreadable", "Wanted", "read", "read_together"]

@@ -16,12 +16,43 @@ from andon.watch.reading.places import Place, Unreadable
 _LINES_A_BATCH: Final = 10_000
 
 
+class Limit:
+    """Breaks off what a session runs when its time is over."""
+
+    def __init__(self, session: backends.Session, seconds: float) -> None:
+        self._session, self._seconds = session, seconds
+        self._timer: threading.Timer | None = None
+        self.passed = threading.Event()
+
+    def renew(self) -> None:
+        """Begin to count anew."""
+        self.end()
+        self.passed.clear()
+        self._timer = threading.Timer(self._seconds, self._break_off)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def end(self) -> None:
+        """Count no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _break_off(self) -> None:
+        self.passed.set()
+        self._session.interrupt()
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A log that is open: its table as an Ibis expression, and the engine behind it."""
 
     table: Any
     engine: Any
+    limit: Limit
+
+    def renew(self) -> None:
+        """Give the time limit anew: for one more statement of the same reading."""
+        self.limit.renew()
 
     def rows(self, expression: Any, *, limit: int) -> Iterator[list[dict[str, Any]]]:
         """What an expression gives, at most so many lines, in batches of Python values."""
@@ -39,31 +70,24 @@ def opened(place: Place, *, seconds: float) -> Iterator[Opened]:
 
     Raises `Unreadable` in words for whatever the engine says inside the block.
     """
-    late = threading.Event()
-    session = None
-    timer: threading.Timer | None = None
+    session, limit = None, None
     try:
         session = backends.open_at(place, seconds=seconds)
-        timer = threading.Timer(seconds, _break_off, (session, late))
-        timer.daemon = True
-        timer.start()
-        yield Opened(session.table(), session.engine)
+        limit = Limit(session, seconds)
+        limit.renew()
+        yield Opened(session.table(), session.engine, limit)
     except (Unreadable, Refused):
         raise
     except Unreachable as error:
         raise Unreadable(f"The log “{place.name}” cannot be reached: {error}") from error
     except Exception as error:
-        raise _in_words(place, error, late=late.is_set(), seconds=seconds) from error
+        late = limit is not None and limit.passed.is_set()
+        raise _in_words(place, error, late=late, seconds=seconds) from error
     finally:
-        if timer is not None:
-            timer.cancel()
+        if limit is not None:
+            limit.end()
         if session is not None:
             session.close()
-
-
-def _break_off(session: backends.Session, late: threading.Event) -> None:
-    late.set()
-    session.interrupt()
 
 
 def _in_words(place: Place, error: Exception, *, late: bool, seconds: float) -> Unreadable:

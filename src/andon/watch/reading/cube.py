@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from andon.kit.errors import Invalid
 from andon.practice.words import FairnessMetric, Measure
-from andon.watch.reading.connecting import opened
+from andon.watch.reading.connecting import Opened, opened
 from andon.watch.reading.expressions import build, column_of, finite
 from andon.watch.reading.places import Place, Unreadable
 
@@ -113,33 +113,55 @@ def read(place: Place, wanted: Wanted, *, seconds: float = 60.0) -> Cells:
         Invalid: The expression cannot be computed on this log.
     """
     with opened(place, seconds=seconds) as log:
-        return collected(log.rows(expression(log.table, wanted), limit=MOST_CELLS + 1), wanted, place)
+        return taken(log, [wanted], place)[0]
 
 
-def expression(table: Any, wanted: Wanted) -> Any:
-    """The Ibis expression over a table: the one that every engine runs."""
+def taken(log: Opened, asked: Sequence[Wanted], place: Place) -> list[Cells]:
+    """What one statement brings for several readings that go together (see `goes_with`); raises as `read` does."""
+    return collected(log.rows(expression(log.table, *asked), limit=MOST_CELLS + 1), asked, place)
+
+
+def goes_with(one: Wanted, other: Wanted) -> bool:
+    """Whether one statement can read both: the same rows, windows and segments, and no bins, which split the rows."""
+    if one.bins is not None or other.bins is not None:
+        return False
+    return all(getattr(one, name) == getattr(other, name) for name in _OF_A_STATEMENT)
+
+
+_OF_A_STATEMENT: Final = ("time", "key", "only", "window", "since", "until", "segments")
+
+
+def expression(table: Any, *asked: Wanted) -> Any:
+    """The Ibis expression over a table: the one that every engine runs. Several readings have to go together."""
     from ibis import _ as row
 
+    wanted = asked[0]
+    if any(not goes_with(wanted, other) for other in asked[1:]):
+        raise ValueError("These readings do not go together.")
     rows = between(table, wanted)
     seconds = moment(rows, wanted.time).epoch_seconds()
     length = int(wanted.window.total_seconds())
     names = [column_of(table.columns, name, field="segments") for name in wanted.segments]
     columns: dict[str, Any] = {"w": (seconds - _EPOCH_SECONDS) // length}
     columns |= {f"s{n}": rows[name] for n, name in enumerate(names)}
-    columns["v"] = value_of(rows, wanted)
-    groups: list[Any] = [name for name in columns if name != "v"]
+    groups: list[Any] = list(columns)
+    columns |= {f"v{n}": value_of(rows, one) for n, one in enumerate(asked)}
     if wanted.key:
         again = rows.select(**columns, k=rows[column_of(table.columns, wanted.key, field="key")])
-        cut = again.group_by([*groups, "k"]).agg(v=row.v.max(), came=row.count())
+        cut = again.group_by([*groups, "k"]).agg(
+            came=row.count(), **{f"v{n}": row[f"v{n}"].max() for n in range(len(asked))}
+        )
         held = {"rows": row.count(), "came": row.came.sum()}
     else:
         cut = rows.select(**columns)
         held = {"rows": row.count()}
     if wanted.bins is not None:
         # Over the finished value and not inside it: else each of 20 comparisons would compute the value anew.
-        groups.append(_bin(cut.v, wanted).name("b"))
+        groups.append(_bin(cut.v0, wanted).name("b"))
     if wanted.measure is not Measure.DISTANCE:
-        held |= {"n": row.v.count(), "total": row.v.sum(), "squares": (row.v * row.v).sum()}
+        for n in range(len(asked)):
+            value = row[f"v{n}"]
+            held |= {f"n{n}": value.count(), f"total{n}": value.sum(), f"squares{n}": (value * value).sum()}
     return cut.group_by(groups).agg(**held)
 
 
@@ -271,11 +293,13 @@ def _bin(value: Any, wanted: Wanted) -> Any:
     return value.isnull().ifelse(ibis.null("int64"), known.cast("int64"))
 
 
-def collected(lines: Iterator[Sequence[dict[str, Any]]], wanted: Wanted, place: Place) -> Cells:
-    """The lines of an engine, added up to tallies."""
-    cells, seen = Cells(), 0
+def collected(lines: Iterator[Sequence[dict[str, Any]]], asked: Sequence[Wanted], place: Place) -> list[Cells]:
+    """The lines of an engine, added up to tallies: for each reading that was asked for."""
+    cells, seen, wanted = [Cells() for _ in asked], 0, asked[0]
+    names = [f"s{n}" for n in range(len(wanted.segments))]
+    known: dict[tuple[Any, ...], list[Tally]] = {}
     for batch in lines:
-        seen += len(batch)
+        seen += len(batch) * len(asked)
         if seen > MOST_CELLS:
             raise Unreadable(
                 f"The log “{place.name}” has too many combinations of {' and '.join(wanted.segments)} in "
@@ -283,28 +307,32 @@ def collected(lines: Iterator[Sequence[dict[str, Any]]], wanted: Wanted, place: 
                 "with fewer values, or longer windows."
             )
         for line in batch:
-            start = _EPOCH + int(line["w"]) * wanted.window
-            segment = tuple(_plain(line[f"s{n}"]) for n in range(len(wanted.segments)))
-            cells.tallies.setdefault((start, segment), Tally()).add(_tally(line, wanted))
+            key = line["w"], *(line[name] for name in names)
+            tallies = known.get(key)
+            if tallies is None:
+                at = _EPOCH + int(line["w"]) * wanted.window, tuple(_plain(line[name]) for name in names)
+                tallies = known[key] = [one.tallies.setdefault(at, Tally()) for one in cells]
+            for n, tally in enumerate(tallies):
+                _count(tally, line, n, binned=wanted.bins is not None)
     return cells
 
 
-def _tally(line: dict[str, Any], wanted: Wanted) -> Tally:
-    rows = int(line["rows"])
-    found = line["b"] if wanted.bins is not None else None
-    n = int(line["n"]) if "n" in line else (rows if found is not None else 0)
-    tally = Tally(
-        n=n,
-        total=float(line.get("total") or 0.0),
-        squares=float(line.get("squares") or 0.0),
-        invalid=rows - n,
-        doubled=int(line.get("came", rows)) - rows,
-    )
-    if wanted.bins is not None:
-        tally.histogram = [0] * BINS
+def _count(tally: Tally, line: dict[str, Any], at: int, *, binned: bool) -> None:
+    """Add to a tally what a line holds for the reading at this place."""
+    rows = line["rows"]
+    found = line["b"] if binned else None
+    n = line.get(f"n{at}")
+    n = int(n) if n is not None else int(rows) if found is not None else 0
+    tally.n += n
+    tally.total += float(line.get(f"total{at}") or 0.0)
+    tally.squares += float(line.get(f"squares{at}") or 0.0)
+    tally.invalid += int(rows) - n
+    tally.doubled += int(line.get("came", rows)) - int(rows)
+    if binned:
+        if tally.histogram is None:
+            tally.histogram = [0] * BINS
         if found is not None:
-            tally.histogram[int(found)] = n
-    return tally
+            tally.histogram[int(found)] += n
 
 
 def _plain(value: Any) -> str | None:

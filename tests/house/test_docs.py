@@ -15,7 +15,7 @@ import click
 import pytest
 import yaml
 
-from andon.paging.adapters.webhook.adapter import sign
+from andon.kit.webhooks import sign
 from andon.paging.message import About, Message
 from andon.site.environment import SETTINGS
 from tools.lints import ROOT, tracked

@@ -27,6 +27,7 @@ RULES: Final[Mapping[str, int]] = {
     "mirroring": 1,
     "telling": 1,
     "watches": 1,
+    "pulling": 1,
 }
 """The version of each module's rules. Raise it when rows come to mean something that older code would get wrong."""
 _log = structlog.get_logger(__name__)

@@ -20,6 +20,7 @@ from django.db import Error as DatabaseTrouble
 from andon.engine import beats, lines, locks
 from andon.engine.mirroring import Mirroring
 from andon.engine.modules import Auditor, Delivery, Escalation, Heartbeat, Module, Retention, Routing, Rules
+from andon.engine.pulling import PULLERS, Pulling
 from andon.engine.telling import Telling
 from andon.engine.watching import READERS, Watching
 from andon.kit import clock, fence, ids, wake
@@ -224,11 +225,13 @@ def build(
     mirrors = Mirroring(name, find=find) if senders is None else Mirroring(name, find=find, tellers=senders)
     heartbeat = Heartbeat(lambda: watcher.last, beside=senders != 0)
     telling = Telling(name, find=find, beside=senders != 0)
+    pulling = Pulling() if senders is None else Pulling(pullers=min(senders, PULLERS))
     watching = Watching() if senders is None else Watching(readers=min(senders, READERS))
     modules: list[Module] = [
         Routing(),
         Escalation(),
         delivery,
+        pulling,
         Rules(),
         slack,
         mirrors,

@@ -139,6 +139,7 @@ _VIA = {
     "voice": "by phone",
     "cli": "on the command line",
     "containment": "by containing",
+    "lever": "by pulling a lever",
     "resolution": "by resolving",
 }
 
@@ -180,6 +181,18 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
     "acknowledged": ("acknowledge", lambda b, _: f"Acknowledged {_VIA.get(b['via'], b['via'])}"),
     "contained": ("contain", lambda b, _: f"Contained: {ContainmentKind(b['containment']).words}"),
     "containment_waived": ("contain", lambda b, _: f"Containment waived{_reason(b)}"),
+    "lever_asked": ("contain", lambda b, _: f"Asked to {_act(b)}; somebody must agree{_why(b)}"),
+    "lever_agreed": ("check", lambda b, _: f"Agreed to {_act(b)}{'' if b['enough'] else '; one more must agree'}"),
+    "lever_declined": ("warning", lambda b, _: f"Refused to {_act(b)}{_reason(b)}"),
+    "lever_withdrawn": ("note", lambda b, _: f"Withdrew the wish to {_act(b)}{_reason(b)}"),
+    "lever_pulled": ("contain", lambda b, _: f"Set out to {_act(b)}{_why(b)}"),
+    "evidence_kept": ("check", lambda b, _: f"Evidence before {b['pull']}: {b['says']}"),
+    "lever_acting": ("contain", lambda b, _: f"{b['pull']} acts: {b['says']}"),
+    "lever_acted": ("contain", lambda b, _: f"{b['pull']} was taken: {b['says']} Looking for the effect"),
+    "lever_in_doubt": ("warning", lambda b, _: f"{b['pull']} may have acted: {b['says']}"),
+    "lever_verified": ("verified", lambda b, _: f"VERIFIED, {_acted(b)}: {b['says']}"),
+    "lever_unverified": ("warning", lambda b, _: f"UNVERIFIED, {_acted(b)}: {b['says']}"),
+    "lever_failed": ("warning", lambda b, _: f"Not done, {_acted(b)}: {b['says']}"),
     "resolved": ("resolve", lambda b, _: f"Resolved{_still(b)}"),
     "reopened": ("warning", lambda b, _: f"Reopened{_reason(b)}"),
     "closed": ("check", lambda b, _: f"Closed{_reason(b)}"),
@@ -229,6 +242,21 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
         lambda _b, _n: "The audit found that no page was due here; the chain goes on at once",
     ),
 }
+
+
+def _act(body: Body) -> str:
+    """What a pull is to do, after "to": a lever is named by what it does."""
+    drill = " on the target for drills" if body["target"] == "drill" else ""
+    return f"{'undo' if body['undo'] else 'pull'} “{body['name']}”{drill}"
+
+
+def _acted(body: Body) -> str:
+    drill = " on the target for drills" if body["target"] == "drill" else ""
+    return f"{'undo of ' if body['undo'] else ''}“{body['name']}”{drill}"
+
+
+def _why(body: Body) -> str:
+    return f": {body['why']}" if body.get("why") else ""
 
 
 def names_of(body: Body, names: Names) -> str:

@@ -61,7 +61,9 @@ class EncryptedJSONField(_Object):
         """Encrypt on the way in."""
         return encrypt(json.dumps(value, ensure_ascii=False, sort_keys=True))
 
-    def from_db_value(self, value: str, _expression: object, _connection: BaseDatabaseWrapper) -> dict[str, str]:
-        """Decrypt on the way out."""
-        read: dict[str, str] = json.loads(decrypt(value))
+    def from_db_value(
+        self, value: str | None, _expression: object, _connection: BaseDatabaseWrapper
+    ) -> dict[str, str] | None:
+        """Decrypt on the way out; None is a row that an outer join did not find."""
+        read: dict[str, str] | None = None if value is None else json.loads(decrypt(value))
         return read

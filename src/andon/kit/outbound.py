@@ -60,6 +60,10 @@ class Unreachable(Exception):  # noqa: N818  reads as what it is
     """No answer this time: no such name, no connection, no valid certificate, or not within the deadline."""
 
 
+class NotConnected(Unreachable):
+    """The request certainly never got out: no such name, or no connection stood."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the other side said. `headers` has lower-case names; `body` is cut at the limit."""
@@ -134,8 +138,15 @@ def request(
         return asyncio.run(_within(ends, method, url, addresses, body, dict(headers or {})))
     except TimeoutError as error:
         raise Unreachable(f"No complete answer within {deadline:g} seconds.") from error
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        raise NotConnected(f"{type(error).__name__}: {error}") from error
     except httpx.HTTPError as error:
         raise Unreachable(f"{type(error).__name__}: {error}") from error
+
+
+def well_formed(url: str) -> None:
+    """Raise `TargetRefused` for what is not fit to be called whatever its host is; looks nothing up."""
+    _parts(url)
 
 
 def _parts(url: str) -> tuple[str, int]:
@@ -163,9 +174,9 @@ def _resolve(host: str, port: int) -> list[Address]:
     try:
         found = lookup.result(timeout=DEADLINE / 2)
     except TimeoutError as error:
-        raise Unreachable(f"The name {host} could not be looked up in time.") from error
+        raise NotConnected(f"The name {host} could not be looked up in time.") from error
     except (OSError, UnicodeError) as error:
-        raise Unreachable(f"The name {host} could not be looked up: {error}.") from error
+        raise NotConnected(f"The name {host} could not be looked up: {error}.") from error
     addresses = [ipaddress.ip_address(str(entry[4][0])) for entry in found]
     return list(dict.fromkeys(addresses))
 

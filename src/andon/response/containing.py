@@ -28,15 +28,20 @@ def contain(incident: Incident, *, kind: ContainmentKind, note: str, by: Actor, 
     since = at or now
     if since > now:
         raise Invalid("Containment cannot lie in the future.", field="at")
+    contained_by(held, kind, note, by, since)
+    return held
+
+
+def contained_by(held: Incident, kind: ContainmentKind, note: str, by: Actor, since: datetime | None = None) -> None:
+    """Write that the incident, which the caller holds, is contained; raises Conflict where it cannot be."""
     transition = permitted(held, Step.CONTAIN, by)
     _attend(held, transition, by)
     held.state = transition.to
-    held.contained_at = since
+    held.contained_at = since or clock.now()
     held.containment_kind = kind
     held.containment_note = note
     held.save(update_fields=["state", "contained_at", "containment_kind", "containment_note"])
-    record(held, "contained", {"containment": kind, "note": note}, by=by, at=since)
-    return held
+    record(held, "contained", {"containment": kind, "note": note}, by=by, at=held.contained_at)
 
 
 @transaction.atomic

@@ -66,7 +66,7 @@ class Phones:
 
     def take(self, owner: str, headers: dict[str, str], body: bytes) -> bool:
         """Keep a message if its signature is right (Standard Webhooks); returns whether it was."""
-        from andon.paging.adapters.webhook.adapter import sign
+        from andon.kit.webhooks import sign
 
         key, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
         if owner not in self.secrets or not stamp.isdigit():

@@ -1,0 +1,28 @@
+"""Everything that changes levers and pulls, and what the clockwork does with them."""
+
+from andon.containment.actions.levers import LeverFacts, change_lever, create_lever, end_lever, problems
+from andon.containment.actions.pulls import approve, decline, pull, undo, withdraw
+from andon.containment.actions.rehearsing import Trial, dry_run, rehearse
+from andon.containment.actions.running import Claim, Outcome, claim, run_pull, settle, work
+
+__all__ = [
+    "Claim",
+    "LeverFacts",
+    "Outcome",
+    "Trial",
+    "approve",
+    "change_lever",
+    "claim",
+    "create_lever",
+    "decline",
+    "dry_run",
+    "end_lever",
+    "problems",
+    "pull",
+    "rehearse",
+    "run_pull",
+    "settle",
+    "undo",
+    "withdraw",
+    "work",
+]

@@ -1,0 +1,88 @@
+"""A lever is rehearsed: pulled, seen to take effect, undone, seen to be gone; and a dry run, which changes nothing."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from andon.containment import adapters
+from andon.containment.actions.levers import problems
+from andon.containment.actions.pulls import make
+from andon.containment.lever import LeverFault, Plan, State
+from andon.containment.models import Lever, Rehearsal, Target
+from andon.containment.policy import must_rehearse
+from andon.kit import clock, db
+from andon.kit.errors import Conflict, Invalid
+from andon.people.policy import Actor
+from andon.practice.containment import OPEN, ApprovalRule
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a pull would change now: what holds, what would, as a sentence; or why that cannot be told."""
+
+    prior: State | None
+    plan: Plan | None
+    says: str
+    ok: bool
+
+
+def dry_run(lever: Lever, *, by: Actor, target: Target = Target.REAL) -> Trial:
+    """Ask the other side what holds, and say what a pull would set. Changes nothing; call it outside a transaction."""
+    must_rehearse(by, lever.system)
+    wrong = problems(lever)
+    if wrong:
+        return Trial(None, None, wrong[0], ok=False)
+    adapter = adapters.find(lever.adapter)
+    settings = lever.drill_settings if target is Target.DRILL else lever.settings
+    try:
+        prior = adapter.state(settings)
+        plan = adapter.plan(settings, prior)
+    except LeverFault as fault:
+        return Trial(None, None, fault.text, ok=False)
+    return Trial(prior, plan, plan.says, ok=True)
+
+
+@transaction.atomic
+def rehearse(lever: Lever, *, by: Actor, on_real: bool = False) -> Rehearsal:
+    """Rehearse a lever on its target for drills; on the real one where `on_real` says so explicitly.
+
+    The engine pulls it, looks, undoes it and looks again. Raises `Invalid` where there is nothing to rehearse on, or
+    the real target would not be brought back; `Conflict` while it is pulled or rehearsed.
+    """
+    person = must_rehearse(by, lever.system)
+    row = db.lock_for_writers(Lever.objects.filter(pk=lever.pk).select_related("system")).get()
+    if row.ended_at is not None:
+        raise Conflict(f"The lever “{row.name}” was taken out of use.")
+    if wrong := problems(row):
+        raise Invalid(f"“{row.name}” cannot be rehearsed: {wrong[0]}", field="lever")
+    target = Target.REAL if on_real else Target.DRILL
+    if target is Target.DRILL and not row.drill_settings:
+        raise Invalid(
+            f"“{row.name}” has no target for drills. Give it one, or say explicitly that the real one may be acted on.",
+            field="on_real",
+        )
+    if target is Target.REAL and not adapters.find(row.adapter).undoes:
+        raise Invalid(
+            f"“{row.name}” cannot be undone by Andon, so the real target is not rehearsed on.", field="on_real"
+        )
+    if row.rehearsals.filter(state=Rehearsal.State.RUNNING).exists():
+        raise Conflict(f"“{row.name}” is being rehearsed already.")
+    if row.pulls.filter(state__in=OPEN, rehearsal=None).exists():
+        raise Conflict(f"“{row.name}” is being pulled. Rehearse it afterwards.")
+    made = Rehearsal.objects.create(lever=row, target=target, revision=row.revision, by=person)
+    make(row, target=target, asked_by=person, rule=ApprovalRule.ALONE, approved=True, rehearsal=made)
+    return made
+
+
+def passed(one: Rehearsal) -> None:
+    """It went as it should: the lever counts as rehearsed, in the settings that it was rehearsed with."""
+    now = clock.now()
+    ended = Rehearsal.objects.filter(pk=one.pk, state=Rehearsal.State.RUNNING)
+    if ended.update(state=Rehearsal.State.PASSED, ended_at=now, says="It took effect, and was undone."):
+        Lever.objects.filter(pk=one.lever_id).update(rehearsed_at=now, rehearsed_revision=one.revision)
+
+
+def failed(one: Rehearsal, why: str) -> None:
+    """It did not go as it should; the lever counts as rehearsed no more than before."""
+    ended = Rehearsal.objects.filter(pk=one.pk, state=Rehearsal.State.RUNNING)
+    ended.update(state=Rehearsal.State.FAILED, ended_at=clock.now(), says=why)

@@ -1,0 +1,352 @@
+"""A pull goes on, one move at a time: claimed under a lease, done outside of transactions, settled by compare-and-set.
+
+What a move begins from is on disk before it begins: in `acting` the act may have been done, and whoever finds a pull
+there without being its claimant looks at the data plane and never acts (see `practice.containment`).
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+from django.db import transaction
+from django.db.models import Q
+
+from andon.containment import adapters, evidence, probes, told
+from andon.containment.actions import rehearsing
+from andon.containment.actions.pulls import body_of, make
+from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen
+from andon.containment.models import Pull, PullStep, Rehearsal, Target
+from andon.incidents.models import Incident
+from andon.incidents.timeline import hold, record
+from andon.kit import clock, db, fence, ids, wake
+from andon.people.policy import Actor
+from andon.practice import containment as rules
+from andon.practice.containment import (
+    EVIDENCE_WITHIN,
+    TROUBLED,
+    ApprovalRule,
+    Move,
+    PullState,
+    Sight,
+    next_move,
+)
+
+PREPARE_RESTS: Final = (timedelta(seconds=1), timedelta(seconds=3))
+"""Before what holds now is asked for again; after that the pull has failed, with nothing changed."""
+_SLACK: Final = timedelta(seconds=10)
+"""What a lease lasts beyond the longest that its move may take."""
+_RELATED: Final = ("lever__system", "incident__system", "asked_by", "undoes", "rehearsal")
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A move of a pull that whoever holds this is about to make."""
+
+    pull: Pull
+    move: Move
+    token: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a move.
+
+    Attributes:
+        ok: Whether it went well; None where that could not be told.
+        text: In words.
+        facts: What the other side showed, for the record.
+        sure: Of one that did not go well: certainly nothing was changed.
+    """
+
+    claim: Claim
+    ok: bool | None
+    text: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    sure: bool = False
+    prior: dict[str, Any] | None = None
+    plan: Plan | None = None
+    seconds: float = 0.0
+
+
+def claim(now: datetime, limit: int) -> list[Claim]:
+    """Take on pulls that are due, at most so many; nobody else is at them until their leases end."""
+    free = Q(lease_until=None) | Q(lease_until__lte=now)
+    due = Pull.objects.filter(free, next_at__lte=now).order_by("next_at").values_list("pk", "incident_id")[:limit]
+    found = [_claim_one(pk, incident, now) for pk, incident in list(due)]
+    return [one for one in found if one is not None]
+
+
+@transaction.atomic
+def _claim_one(pk: Any, incident: Any, now: datetime) -> Claim | None:
+    fence.hold()
+    held = hold(incident) if incident else None
+    pull = db.lock(Pull.objects.filter(pk=pk).select_related(*_RELATED)).first()
+    if pull is None or pull.next_at is None or pull.next_at > now or (pull.lease_until and pull.lease_until > now):
+        return None
+    move = next_move(pull.phase)
+    if move is Move.ASK:
+        _ask_again(pull, held, now)
+        return None
+    if move is Move.ACT and _overtaken(pull):
+        return None
+    pull.lease_by, pull.lease_until = str(ids.new()), now + _lease(pull, move)
+    if move is Move.ACT:
+        # On disk before the act: from here on it may have been done.
+        pull.state, pull.acting_at, pull.tries = PullState.ACTING, now, 0
+        _note(held, pull, "lever_acting", {"says": pull.says})
+    pull.tries += 1
+    pull.save(update_fields=["lease_by", "lease_until", "state", "acting_at", "tries"])
+    return Claim(pull, move, pull.lease_by, now)
+
+
+def _lease(pull: Pull, move: Move) -> timedelta:
+    """How long a move may take, with room: so long after a crash nobody else takes it up."""
+    if move is Move.PRESERVE:
+        return EVIDENCE_WITHIN + timedelta(seconds=2)
+    looks = probes.DEADLINE * int(pull.probe.get("times", "1")) if pull.probe else 0.0
+    limit = _adapter(pull).limit if _known(pull) else 0.0
+    return timedelta(seconds=max(limit, looks)) + _SLACK
+
+
+def _ask_again(pull: Pull, held: Incident | None, now: datetime) -> None:
+    """Nobody has said a word yet: the next one is asked."""
+    pull.next_at = now + rules.ASK_AGAIN
+    pull.save(update_fields=["next_at"])
+    if held is not None:
+        told.moved.send(sender=Pull, pull=pull, incident=held)
+
+
+def _overtaken(pull: Pull) -> bool:
+    """Whether a rehearsal's undo would undo a real pull that came meanwhile; then the rehearsal ends without it."""
+    if pull.rehearsal is None or pull.undoes_id is None or pull.target != Target.REAL:
+        return False
+    real = pull.lever.pulls.filter(rehearsal=None, created_at__gte=pull.rehearsal.created_at)
+    if not real.exclude(state__in=[PullState.WITHDRAWN, PullState.FAILED]).exists():
+        return False
+    why = "The lever was pulled for an incident meanwhile, so the rehearsal left it as it stands."
+    pull.state, pull.ended_at, pull.next_at, pull.outcome = PullState.WITHDRAWN, clock.now(), None, why
+    pull.save(update_fields=["state", "ended_at", "next_at", "outcome"])
+    rehearsing.failed(pull.rehearsal, why)
+    return True
+
+
+def work(one: Claim) -> Outcome:
+    """Make the move. Called outside of any transaction, in any thread; whatever goes wrong in it is the outcome."""
+    began = clock.monotonic()
+    try:
+        outcome = _work(one)
+    except LeverFault as fault:
+        outcome = Outcome(one, None if not fault.sure else False, fault.text, sure=fault.sure)
+    except Exception as error:  # noqa: BLE001  whatever an adapter does wrong must not leave a pull without an outcome
+        _log.exception("a move of a pull failed", pull=one.pull.ref, move=one.move)
+        words = f"Andon’s own fault in the {one.pull.lever.adapter} lever: {type(error).__name__}. The log has details."
+        # Before the act nothing can have been changed; from then on nobody knows.
+        outcome = Outcome(one, None, words, sure=one.move in {Move.PRESERVE, Move.PREPARE})
+    object.__setattr__(outcome, "seconds", round(clock.monotonic() - began, 3))
+    return outcome
+
+
+def _work(one: Claim) -> Outcome:
+    pull, adapter = one.pull, _adapter(one.pull)
+    if one.move is Move.PRESERVE:
+        if pull.incident is None or one.at - (pull.approved_at or one.at) > EVIDENCE_WITHIN:
+            return Outcome(one, pull.incident is None, "No evidence was kept: the time for it was over.")
+        kept = evidence.preserve(pull)
+        return Outcome(one, not kept.missing, kept.text, {"kept": dict(kept.kept), "missing": dict(kept.missing)})
+    if one.move is Move.PREPARE:
+        return _prepare(one, adapter)
+    if one.move is Move.ACT:
+        done = _act(pull, adapter)
+        return Outcome(one, ok=True, text=done.text, facts=dict(done.facts))
+    seen = look(pull, adapter)
+    return Outcome(one, seen.holds, seen.text, dict(seen.facts))
+
+
+def _prepare(one: Claim, adapter: LeverAdapter) -> Outcome:
+    pull = one.pull
+    prior = dict(adapter.state(pull.settings))
+    if pull.undoes is None:
+        plan = adapter.plan(pull.settings, prior)
+    else:
+        plan = Plan(pull.undoes.prior, f"What held before {pull.undoes.ref} comes back.")
+    return Outcome(one, ok=True, text=plan.says, prior=prior, plan=plan)
+
+
+def _act(pull: Pull, adapter: LeverAdapter) -> Done:
+    if pull.undoes is not None:
+        return adapter.undo(pull.settings, pull.undoes.prior, pull.key)
+    return adapter.act(pull.settings, Plan(pull.expected, pull.says), pull.key)
+
+
+def look(pull: Pull, adapter: LeverAdapter) -> Seen:
+    """One look at the data plane: by the lever's own probe, which after an undo must hold no more, or the adapter's."""
+    if not pull.probe:
+        return adapter.probe(pull.settings, Plan(pull.expected, pull.says))
+    seen = probes.look(probes.read(pull.probe))
+    if pull.undoes_id is None or seen.holds is None:
+        return seen
+    return Seen.no(seen.text, seen.facts) if seen.holds else Seen.yes(seen.text, seen.facts)
+
+
+@transaction.atomic
+def settle(outcome: Outcome, now: datetime) -> bool:
+    """Write what became of a move; whether it was still the claimant's to write.
+
+    One that comes after its lease is kept on the trail, for it is true, but moves nothing.
+    """
+    fence.hold()
+    one = outcome.claim
+    held = hold(one.pull.incident_id) if one.pull.incident_id else None
+    pull = db.lock(Pull.objects.filter(pk=one.pull.pk).select_related(*_RELATED)).get()
+    _trail(pull, outcome, now)
+    if pull.lease_by != one.token:
+        return False
+    pull.lease_by, pull.lease_until = "", None
+    if one.move is Move.PRESERVE:
+        _go_on(pull, PullState.PRESERVED, now, preserved_at=now)
+        if held is not None:
+            _note(held, pull, "evidence_kept", {"says": outcome.text} | outcome.facts)
+    elif one.move is Move.PREPARE:
+        _prepared(pull, held, outcome, now)
+    elif one.move is Move.ACT:
+        _acted(pull, held, outcome, now)
+    else:
+        _looked(pull, held, outcome, now)
+    pull.save()
+    if not pull.is_open:
+        _ended(pull, held)
+    wake.after_commit()
+    return True
+
+
+def _go_on(pull: Pull, state: PullState, now: datetime, **times: datetime) -> None:
+    pull.state, pull.next_at, pull.tries = state, now, 0
+    for name, at in times.items():
+        setattr(pull, name, at)
+
+
+def _end(pull: Pull, state: PullState, now: datetime, why: str) -> None:
+    pull.state, pull.next_at, pull.ended_at, pull.outcome = state, None, now, why
+
+
+def _prepared(pull: Pull, held: Incident | None, outcome: Outcome, now: datetime) -> None:
+    if outcome.plan is not None and outcome.prior is not None:
+        pull.prior, pull.expected, pull.says = outcome.prior, dict(outcome.plan.expected), outcome.plan.says
+        _go_on(pull, PullState.PREPARED, now, prepared_at=now)
+        return
+    if pull.tries <= len(PREPARE_RESTS):
+        pull.next_at, pull.outcome = now + PREPARE_RESTS[pull.tries - 1], outcome.text
+        return
+    _end(pull, PullState.FAILED, now, f"Nothing was changed. {outcome.text}")
+    _note(held, pull, "lever_failed", {"says": pull.outcome})
+
+
+def _acted(pull: Pull, held: Incident | None, outcome: Outcome, now: datetime) -> None:
+    if outcome.sure:
+        _end(pull, PullState.FAILED, now, f"Nothing was changed. {outcome.text}")
+        _note(held, pull, "lever_failed", {"says": pull.outcome})
+        return
+    _go_on(pull, PullState.ACTED, now, acted_at=now)
+    pull.deadline_at = now + timedelta(seconds=pull.lever.verify_seconds)
+    pull.outcome = outcome.text
+    if outcome.ok:
+        _note(held, pull, "lever_acted", {"says": outcome.text})
+    else:
+        pull.crashed = True
+        _note(held, pull, "lever_in_doubt", {"says": outcome.text})
+
+
+def _looked(pull: Pull, held: Incident | None, outcome: Outcome, now: datetime) -> None:
+    pull.seen = outcome.text
+    if outcome.claim.move is Move.LOOK_AFTER_CRASH:
+        why = "Andon was stopped between acting and writing down what came of it. It does not act again; it looks."
+        pull.crashed, pull.outcome = True, why
+        pull.deadline_at = now + timedelta(seconds=pull.lever.verify_seconds)
+        _note(held, pull, "lever_in_doubt", {"says": why})
+    state = rules.after_look(Sight.of(outcome.ok), now, pull.deadline_at or now)
+    if state is PullState.ACTED:
+        tries = 0 if pull.phase is not PullState.ACTED else pull.tries
+        _go_on(pull, PullState.ACTED, now + timedelta(seconds=pull.lever.every_seconds))
+        pull.tries = tries
+        return
+    pull.state, pull.next_at, pull.ended_at = state, None, now
+    kind = "lever_verified" if state is PullState.VERIFIED else "lever_unverified"
+    _note(held, pull, kind, {"says": outcome.text, "in_doubt": pull.crashed})
+
+
+def _ended(pull: Pull, held: Incident | None) -> None:
+    """What follows from an end, in its transaction."""
+    if held is not None:
+        told.moved.send(sender=Pull, pull=pull, incident=held)
+    if pull.rehearsal is not None:
+        _rehearsed(pull, pull.rehearsal)
+
+
+def _rehearsed(pull: Pull, rehearsal: Rehearsal) -> None:
+    """How a rehearsal goes on: what was pulled is undone, seen or not; then it has passed, or not."""
+    undoes = _known(pull) and _adapter(pull).undoes
+    if pull.undoes is None and pull.phase is not PullState.FAILED and undoes:
+        make(
+            pull.lever,
+            target=Target(pull.target),
+            asked_by=pull.asked_by,
+            rule=ApprovalRule.ALONE,
+            approved=True,
+            undoes=pull,
+            rehearsal=rehearsal,
+        )
+        return
+    troubled = [one for one in (pull.undoes, pull) if one is not None and one.phase in TROUBLED]
+    if troubled:
+        first = troubled[0]
+        what = "The undo" if first.undoes_id else "The pull"
+        rehearsing.failed(rehearsal, f"{what} is {first.phase.words}. {first.seen or first.outcome}")
+    else:
+        rehearsing.passed(rehearsal)
+
+
+def _note(held: Incident | None, pull: Pull, kind: str, body: dict[str, Any]) -> None:
+    if held is not None:
+        record(held, kind, body_of(pull) | body, by=Actor.engine())
+
+
+def _trail(pull: Pull, outcome: Outcome, now: datetime) -> None:
+    """Keep what was done. Looks that show the same in a row are one step, counted."""
+    move = outcome.claim.move
+    last = pull.trail.last()
+    if last is not None and last.move == move and (last.ok, last.text) == (outcome.ok, outcome.text):
+        last.count, last.last_at, last.seconds = last.count + 1, now, outcome.seconds
+        last.save(update_fields=["count", "last_at", "seconds"])
+        return
+    PullStep.objects.create(
+        pull=pull,
+        move=move,
+        ok=outcome.ok,
+        text=outcome.text,
+        facts=outcome.facts,
+        last_at=now,
+        seconds=outcome.seconds,
+    )
+
+
+def _known(pull: Pull) -> bool:
+    return pull.lever.adapter in adapters.kinds()
+
+
+def _adapter(pull: Pull) -> LeverAdapter:
+    return adapters.find(pull.lever.adapter)
+
+
+def run_pull(pull: Pull, *, now: datetime | None = None, moves: int = 50) -> Pull:
+    """Make the moves of a pull that are due, one after the other: for tests, commands and the demo."""
+    for _ in range(moves):
+        at = now or clock.now()
+        one = _claim_one(pull.pk, pull.incident_id, at)
+        if one is None:
+            break
+        settle(work(one), at)
+    pull.refresh_from_db()
+    return pull

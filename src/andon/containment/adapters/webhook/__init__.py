@@ -1,0 +1,1 @@
+"""A signed webhook that pulls the lever on the other side."""

@@ -1,0 +1,11 @@
+"""What higher floors hear of pulls: the incident is contained, somebody must agree, somebody must come."""
+
+from typing import Final
+
+from django.dispatch import Signal
+
+moved: Final = Signal()
+"""Sent with `pull` and `incident` (held) in the transaction in which a pull was asked for, asks again, or ended.
+
+Rehearsals are not told: they belong to no incident.
+"""

@@ -1,0 +1,195 @@
+"""Pulling a lever: who may, who must agree, what comes next, and what is true after a crash. Decided purely.
+
+A pull goes through fixed states. Each is on disk before what comes after it begins, so that a process that dies at any
+point leaves a state that says the truth:
+
+    asked -> approved -> preserved -> prepared -> acting -> acted -> verified
+                                                        -> unverified, failed
+
+*Preserved*: the evidence is kept, or listed as missing. *Prepared*: what holds now and what shall hold are written
+down. *Acting* is written before the act, and so also means "perhaps done". *Acted*: the other side has taken it.
+*Verified*: the data plane shows the expected state. *Unverified*: it did not until the deadline, or nothing can tell;
+nobody may read that as contained. *Failed*: certainly nothing was changed.
+
+One approval acts once. A pull that is found in *acting* by another engine is never acted again, even where that would
+do no harm: it is looked at, and where the data plane does not show the expected state in time, a person decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from andon.practice.severity import Severity
+from andon.practice.words import Word
+
+EVIDENCE_WITHIN = timedelta(seconds=10)
+"""Containment is never held up longer than this for evidence; what is not there by then is listed as missing."""
+REHEARSED_WITHIN = timedelta(days=90)
+"""A lever that was rehearsed longer ago is not ready: what it acts on has changed since."""
+ASK_AGAIN = timedelta(minutes=10)
+"""How long a pull waits for somebody to agree before the next one in the chain is asked."""
+
+
+class PullState(Word):
+    """How far a pull has come."""
+
+    ASKED = "asked", "waits for somebody to agree"
+    APPROVED = "approved", "keeping evidence"
+    PRESERVED = "preserved", "reading what holds now"
+    PREPARED = "prepared", "about to act"
+    ACTING = "acting"
+    ACTED = "acted", "acted, looking for the effect"
+    VERIFIED = "verified"
+    UNVERIFIED = "unverified", "UNVERIFIED"
+    FAILED = "failed", "not done"
+    WITHDRAWN = "withdrawn"
+
+
+MOVING = (PullState.APPROVED, PullState.PRESERVED, PullState.PREPARED, PullState.ACTING, PullState.ACTED)
+"""The states in which the engine has something to do."""
+OPEN = (PullState.ASKED, *MOVING)
+"""The states that are not an end: while one of these stands, the same lever is not pulled again."""
+TROUBLED = (PullState.UNVERIFIED, PullState.FAILED)
+"""The ends that somebody must hear of."""
+
+
+class ApprovalRule(Word):
+    """Who must agree before a lever is pulled. At S1 nobody is waited for."""
+
+    ALONE = "alone", "whoever is on the incident, alone"
+    SECOND = "second", "one more person"
+    LEAD = "lead", "a lead or administrator"
+
+
+class Move(Word):
+    """What is to be done about a pull now."""
+
+    NOTHING = "nothing", "it is over"
+    ASK = "ask", "ask the next person to agree"
+    PRESERVE = "preserve", "keep the evidence"
+    PREPARE = "prepare", "read what holds now"
+    ACT = "act", "act, once"
+    LOOK = "look", "look whether the data plane shows the expected state"
+    LOOK_AFTER_CRASH = "look_after_crash", "look whether the act of a process that died took effect; never act again"
+
+
+_MOVES = {
+    PullState.ASKED: Move.ASK,
+    PullState.APPROVED: Move.PRESERVE,
+    PullState.PRESERVED: Move.PREPARE,
+    PullState.PREPARED: Move.ACT,
+    PullState.ACTING: Move.LOOK_AFTER_CRASH,
+    PullState.ACTED: Move.LOOK,
+}
+
+
+def next_move(state: PullState) -> Move:
+    """What an engine that takes a pull up in this state has to do; it holds the lease, so nobody else is at it."""
+    return _MOVES.get(state, Move.NOTHING)
+
+
+class Sight(Word):
+    """What one look at the data plane showed."""
+
+    HOLDS = "holds", "the expected state holds"
+    NOT_YET = "not_yet", "the expected state does not hold"
+    UNKNOWN = "unknown", "it could not be told"
+
+    @classmethod
+    def of(cls, holds: bool | None) -> Sight:  # noqa: FBT001  the one fact it is made of
+        """From what a probe says."""
+        return cls.UNKNOWN if holds is None else cls.HOLDS if holds else cls.NOT_YET
+
+
+def after_look(sight: Sight, now: datetime, deadline: datetime) -> PullState:
+    """The state of a pull after a look at the data plane: verified, or looked at again until the deadline."""
+    if sight is Sight.HOLDS:
+        return PullState.VERIFIED
+    return PullState.ACTED if now < deadline else PullState.UNVERIFIED
+
+
+def rule_at(severity: Severity | None, rule: ApprovalRule) -> ApprovalRule:
+    """Who must agree at a severity: at S1 whoever is on the incident acts alone, else what the lever says."""
+    return ApprovalRule.ALONE if severity is Severity.S1 else rule
+
+
+class Consent(Word):
+    """Whether a pull may go on."""
+
+    GIVEN = "given", "Agreed."
+    NEEDS_SECOND = "needs_second", "One more person must agree before this lever is pulled."
+    NEEDS_LEAD = "needs_lead", "A lead or administrator must agree before this lever is pulled."
+
+
+def consent(rule: ApprovalRule, *, asked_by_lead: bool, others: int, leads: int) -> Consent:
+    """Whether those who agreed are enough.
+
+    Args:
+        rule: The rule that holds at the present severity.
+        asked_by_lead: Whether whoever asks is a lead or administrator.
+        others: How many people agreed besides whoever asked.
+        leads: How many of them are leads or administrators.
+    """
+    if rule is ApprovalRule.SECOND and others < 1:
+        return Consent.NEEDS_SECOND
+    if rule is ApprovalRule.LEAD and not asked_by_lead and leads < 1:
+        return Consent.NEEDS_LEAD
+    return Consent.GIVEN
+
+
+class Unfit(Word):
+    """Why a lever is not fit to be counted on."""
+
+    ENDED = "ended", "It was taken out of use."
+    SETTINGS = "settings", "Its settings are not complete."
+    NEVER_REHEARSED = "never_rehearsed", "It has never been rehearsed."
+    CHANGED_SINCE = "changed_since", "Its settings changed after its last rehearsal."
+    REHEARSED_LONG_AGO = "rehearsed_long_ago", "Its last rehearsal is more than 90 days ago."
+
+
+@dataclass(frozen=True, slots=True)
+class LeverFacts:
+    """What the fitness of a lever depends on.
+
+    Attributes:
+        problems: What is wrong with its settings, in words.
+        revision: How often its settings have changed.
+        rehearsed_at: When its last rehearsal passed, if ever.
+        rehearsed_revision: Which revision of its settings that was.
+        ended: Whether it was taken out of use.
+    """
+
+    problems: tuple[str, ...] = ()
+    revision: int = 1
+    rehearsed_at: datetime | None = None
+    rehearsed_revision: int = 0
+    ended: bool = False
+
+
+def unfit(lever: LeverFacts, now: datetime) -> Unfit | None:
+    """The first thing that stands against counting on a lever, or None.
+
+    It may be pulled all the same, unless its settings are not complete or it was taken out of use (`may_be_pulled`): at
+    night a doubtful lever beats none.
+    """
+    if lever.ended:
+        return Unfit.ENDED
+    if lever.problems:
+        return Unfit.SETTINGS
+    if lever.rehearsed_at is None:
+        return Unfit.NEVER_REHEARSED
+    if lever.rehearsed_revision != lever.revision:
+        return Unfit.CHANGED_SINCE
+    return Unfit.REHEARSED_LONG_AGO if now - lever.rehearsed_at > REHEARSED_WITHIN else None
+
+
+def may_be_pulled(reason: Unfit | None) -> bool:
+    """Whether a lever of this fitness can be pulled at all."""
+    return reason not in {Unfit.ENDED, Unfit.SETTINGS}
+
+
+def ready(reasons: Collection[Unfit | None]) -> bool:
+    """Whether a system is ready as far as levers go: one of its levers is fit. `reasons` has one entry a lever."""
+    return any(reason is None for reason in reasons)

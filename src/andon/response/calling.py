@@ -1,0 +1,77 @@
+"""Somebody more must come to an incident, though a person has it: the next step of its chain is paged, once.
+
+Until it is acknowledged an incident pages by itself, and is only hurried on. Afterwards nothing pages any more; what
+must not wait for somebody to look at a screen (a lever that did not take effect, a word that is missing) calls here.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from django.db.models import Q
+
+from andon.incidents.models import Incident
+from andon.incidents.timeline import record
+from andon.oncall import queries as oncall
+from andon.oncall.queries import Reached
+from andon.paging import actions as paging
+from andon.paging.actions import Call
+from andon.people.models import Person
+from andon.people.policy import Actor
+from andon.practice import escalation
+from andon.practice.escalation import Progress
+from andon.practice.lifecycle import State, awaits_person
+from andon.practice.words import OrgRole
+from andon.response.escalating import thaw
+
+WORKS: Final = Q(verified_at__isnull=False, broken_at=None, removed_at=None)
+"""A contact point over which a page can be expected to arrive."""
+
+
+def call_next(held: Incident, why: str, now: datetime, also: Iterable[Person] = ()) -> None:
+    """Page the next step of the chain, and `also` these people; `why` stands in their message.
+
+    The caller holds the incident. Steps that reach nobody are passed; where neither chain nor fallback reaches anybody,
+    every administrator is called.
+    """
+    people = [Reached(person, why) for person in also if person.is_active]
+    place = Progress(held.chain_step, held.chain_round, held.on_fallback)
+    if awaits_person(State(held.state), acknowledged=held.acknowledged_at is not None):
+        held.next_page_at = now  # its chain goes on at once, by itself
+    else:
+        place, reached = _next_that_reaches(held, place, now)
+        people += [Reached(one.person, f"{why} ({one.via})") for one in reached]
+        held.chain_step, held.chain_round, held.on_fallback = place.step_index + 1, place.round, place.on_fallback
+    held.save(update_fields=["next_page_at", "chain_step", "chain_round", "on_fallback"])
+    if not people:
+        return
+    first = not held.pages.exists()
+    call = Call(held, oncall.once(people), place.step_index + 1, place.round + 1, place.on_fallback, first=first)
+    (pages,) = paging.queue([call], now)
+    if not pages:
+        record(held, "nobody_reachable", {}, by=Actor.engine())
+        return
+    body = {
+        "people": sorted({str(page.person_id) for page in pages}),
+        "channels": sorted({page.channel for page in pages}),
+        "place": why,
+        "reason": "called",
+    }
+    record(held, "paged", body, by=Actor.engine())
+
+
+def _next_that_reaches(held: Incident, place: Progress, now: datetime) -> tuple[Progress, list[Reached]]:
+    """The next place in the chain at which somebody can be paged, and whom it reaches; else the administrators."""
+    chain, fallback = thaw(held.chain)
+    for _ in range(len(chain.steps) + len(fallback.steps if fallback else ()) + 1):
+        decision = escalation.next_step(chain, fallback, place, now)
+        if decision.nobody:
+            break
+        targets = [dict(target) for target in decision.targets]  # type: ignore[call-overload]
+        each = oncall.people_reached_each(targets, now)
+        reached = oncall.once(one for target in targets for one in each[target["id"]])
+        if any(one.person.contact_points.filter(WORKS).exists() for one in reached):
+            return decision.paged_at, reached
+        place = decision.progress
+    admins = Person.objects.filter(role=OrgRole.ADMIN, is_active=True)
+    return Progress(0, place.round, on_fallback=True), [Reached(one, "administrator") for one in admins]

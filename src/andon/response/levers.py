@@ -1,0 +1,46 @@
+"""What a pull means for its incident: whoever pulls has it, a verified one contains it, a doubtful one calls people."""
+
+from andon.containment.models import Pull
+from andon.incidents.models import Incident
+from andon.incidents.timeline import record
+from andon.kit import clock
+from andon.people.policy import Actor
+from andon.practice.containment import OPEN, TROUBLED, PullState
+from andon.practice.lifecycle import UNRESOLVED, State, Step
+from andon.response.acknowledging import take_up
+from andon.response.calling import call_next
+from andon.response.containing import contained_by
+from andon.response.steps import decided
+
+
+def follow(pull: Pull, incident: Incident) -> None:
+    """Called in the transaction in which a pull was asked for, asks again, or ended; the incident is held."""
+    if pull.phase in OPEN:
+        _attend(pull, incident)
+    if pull.phase is PullState.ASKED:
+        what = "undo" if pull.undoes_id else "pull"
+        call_next(incident, f"agree to {what} “{pull.lever.name}” ({pull.ref})", clock.now())
+    elif pull.phase is PullState.VERIFIED and pull.undoes_id is None:
+        _contain(pull, incident)
+    elif pull.phase in TROUBLED:
+        word = "UNVERIFIED" if pull.phase is PullState.UNVERIFIED else "NOT DONE"
+        what = "undo of " if pull.undoes_id else ""
+        also = [pull.asked_by] if pull.asked_by else []
+        call_next(incident, f"lever {word}: {what}“{pull.lever.name}” ({pull.ref})", clock.now(), also)
+
+
+def _attend(pull: Pull, incident: Incident) -> None:
+    """Whoever pulls is plainly attending: it acknowledges as well."""
+    if pull.asked_by is None or incident.acknowledged_at is not None:
+        return
+    transition = decided(incident, Step.ACKNOWLEDGE, Actor.of(pull.asked_by))
+    if transition.ok:
+        take_up(incident, pull.asked_by, transition.to)
+        record(incident, "acknowledged", {"via": "lever"}, by=Actor.of(pull.asked_by))
+
+
+def _contain(pull: Pull, incident: Incident) -> None:
+    """The data plane showed it: the harm is stopped since then. What is over, or contained already, stays as it is."""
+    if State(incident.state) in UNRESOLVED and incident.contained_at is None:
+        by = Actor.of(pull.asked_by) if pull.asked_by else Actor.engine()
+        contained_by(incident, pull.lever.what_kind, f"{pull.lever.name} ({pull.ref}). {pull.seen}", by)

@@ -54,6 +54,7 @@ def django_db_setup(django_db_setup, django_db_blocker):
         if connection.vendor == "sqlite":
             with connection.cursor() as cursor:
                 cursor.execute("DROP TRIGGER IF EXISTS incidents_timelineentry_no_delete")
+                cursor.execute("DROP TRIGGER IF EXISTS switch_revision_no_delete")
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ from andon.registry import api as registry
 from andon.response import api as response
 from andon.reviews import api as reviews
 from andon.rules import api as rules
+from andon.switch import api as switch
 from andon.watch import api as watch
 from andon.watch import budget_api as budget
 from andon.watch import points_api as points
@@ -42,6 +43,7 @@ for prefix, router in (
     ("/oncall", oncall.feeds),
     ("/systems", registry.systems),
     ("/systems", points.systems),
+    ("/systems", switch.systems),
     ("/watches", points.watches),
     ("/watches/budget", budget.router),
     ("/components", registry.components),

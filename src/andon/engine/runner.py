@@ -15,14 +15,16 @@ class Running:
     def __init__(self, *, tick: float = POLL) -> None:
         from django.urls import reverse
 
-        from andon.engine import listening, loop  # Django must be set up before models are imported
+        from andon.engine import loop  # Django must be set up before models are imported
         from andon.intake.adapters import adapters
+        from andon.kit import wake
+        from andon.kit.listening import Listener
 
         # Loaded now, or the first page would wait for them: every address, and every kind of sender.
         reverse("incident", args=[1])
         adapters()
         self.engine = loop.build(tick=tick)
-        self._listener = listening.Listener()
+        self._listener = Listener(wake.CHANNEL, wake.engine.set)
         self._listener.start()
         self._thread = threading.Thread(target=self.engine.run, name="engine", daemon=True)
         self._thread.start()

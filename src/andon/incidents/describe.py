@@ -143,7 +143,14 @@ _VIA = {
     "resolution": "by resolving",
 }
 
+
+def _switched(body: Body) -> str:
+    until = f" Until: {body['until']}" if body.get("until") else ""
+    return f"{body['system']} is {body['words']} (revision {body['revision']}): {body['reason']}{until}"
+
+
 _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
+    "switched": ("contain", lambda b, _: _switched(b)),
     "opened": ("bell", lambda b, _: f"Opened as {b['reason']}"),
     "signals_joined": ("signal", lambda b, _: _count(b, "A signal joined", "signals joined")),
     "signals_ended": ("check", lambda b, _: _count(b, "A signal ended", "signals ended")),

@@ -2,7 +2,7 @@
 
 Only a hint: what is due stands in the tables, and an engine looks there anyway. A lost hint costs a moment, never a
 page. The engine of this process is woken by an event; those of other processes by PostgreSQL's NOTIFY, which goes out
-with the commit, or on SQLite by bells (`andon.kit.sqlite.bells`); `andon.engine.listening` hears both.
+with the commit, or on SQLite by bells (`andon.kit.sqlite.bells`); `andon.kit.listening` hears both.
 """
 
 import threading

@@ -33,6 +33,7 @@ class Area(StrEnum):
     PEOPLE = "people"
     REVIEWS = "reviews"
     POINTS = "points"
+    SWITCHES = "switches"
 
 
 SCOPES: Final[tuple[str, ...]] = tuple(f"{area}:{way}" for area in Area for way in ("read", "write"))

@@ -210,3 +210,28 @@ class FairnessMetric(Word):
     TPR = "tpr", "true positive rate"
     FPR = "fpr", "false positive rate"
     PPV = "ppv", "positive predictive value"
+
+
+class SwitchMode(Word):
+    """What a guarded system may do. The serving process knows the same words (`andon.sdk.guard.Mode`)."""
+
+    ON = "on", "in service"
+    OFF = "off", "switched off"
+    SAFE = "safe", "on its safe fallback"
+    REVIEW = "review", "under review by people"
+    LIMIT = "limit", "limited"
+
+    @property
+    def contains(self) -> bool:
+        """Whether it holds the system back. A containment never ends by itself."""
+        return self is not SwitchMode.ON
+
+
+class ReplicaStanding(Word):
+    """What a replica of a guarded system has said about the newest revision of its switch."""
+
+    APPLIES = "applies", "applies it"
+    BEHIND = "behind", "does not apply it yet"
+    REFUSES = "refuses", "refuses it: it has heard a later one"
+    SILENT = "silent", "says nothing any more"
+    ENDED = "ended", "has ended"

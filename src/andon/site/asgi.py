@@ -1,7 +1,7 @@
 """The whole of Andon as one ASGI application: our own small router in front, Django behind it.
 
-Intake and live streams are answered here, asynchronously; everything else goes to Django as WSGI in a thread pool,
-which serves Django's views several times faster than native ASGI does (docs/adr/0004).
+Intake, live streams and the kill switch are answered here, asynchronously; everything else goes to Django as WSGI in a
+thread pool, which serves Django's views several times faster than native ASGI does (docs/adr/0004).
 """
 
 import multiprocessing
@@ -20,6 +20,7 @@ from django.conf import settings  # noqa: E402
 from andon.intake.asgi import IntakeApp  # noqa: E402
 from andon.intake.mail import Listener  # noqa: E402
 from andon.site.wsgi import application as django_wsgi  # noqa: E402
+from andon.switch.asgi import GuardApp  # noqa: E402
 from andon.web.live import LiveApp  # noqa: E402
 
 Scope = MutableMapping[str, Any]
@@ -35,6 +36,7 @@ class Router:
     def __init__(self) -> None:
         self.intake = IntakeApp()
         self.live = LiveApp()
+        self.guard = GuardApp()
         self.mail: Listener | None = None
         # a2wsgi's types and Django's name the same things differently; the protocols are PEP 3333 and ASGI 3.
         self.django: Any = WSGIMiddleware(cast("Any", django_wsgi), workers=WORKERS)
@@ -49,6 +51,8 @@ class Router:
             await self.intake(scope, receive, send)
         elif scope["path"].startswith("/live/"):
             await self.live(scope, receive, send)
+        elif scope["path"].startswith("/guard/"):
+            await self.guard(scope, receive, send)
         else:
             await self.django(scope, receive, send)
 
@@ -74,7 +78,9 @@ class Router:
             if message["type"] == "lifespan.startup":
                 await self.intake.start()
                 await self.live.start()
+                await self.guard.start()
                 if problem := await self._take_mail():
+                    await self.guard.stop()
                     await self.live.stop()
                     await self.intake.stop()
                     await send({"type": "lifespan.startup.failed", "message": problem})
@@ -83,6 +89,7 @@ class Router:
             elif message["type"] == "lifespan.shutdown":
                 if self.mail is not None:
                     await self.mail.stop()
+                await self.guard.stop()
                 await self.live.stop()
                 await self.intake.stop()
                 await send({"type": "lifespan.shutdown.complete"})

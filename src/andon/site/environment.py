@@ -75,6 +75,17 @@ SETTINGS = (
         "Folders below which decision logs may be read as files, separated by colons. Nothing outside is ever read.",
         "`logs` in the data folder",
     ),
+    Setting(
+        "ANDON_GUARD_TOKEN",
+        "In a process that `andon.guard` guards: its guard tokens, one for each system, separated by commas. Such a "
+        "process reads ANDON_BASE_URL too, to know where Andon is.",
+        "none; the process is not guarded, and says so in its log",
+    ),
+    Setting(
+        "ANDON_GUARD_DIR",
+        "In a guarded process: the folder in which it keeps what it last heard of its switch.",
+        "`$XDG_STATE_HOME/andon-guard`, else `~/.local/state/andon-guard`",
+    ),
     Setting("ANDON_OIDC_ISSUER", "OpenID Connect: address of the provider.", "single sign-on is off"),
     Setting("ANDON_OIDC_CLIENT_ID", "OpenID Connect: client id.", "none"),
     Setting("ANDON_OIDC_CLIENT_SECRET", "OpenID Connect: client secret.", "none"),

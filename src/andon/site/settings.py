@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "andon.reviews",
     "andon.rules",
     "andon.watch",
+    "andon.switch",
     "andon.containment",
     "andon.response",
     "andon.slack",

@@ -7,18 +7,16 @@ every few seconds, and the stream ends with it. Browsers come back by themselves
 
 import asyncio
 import re
-import signal
-import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 import structlog
 from django.db import Error as DatabaseProblem
 
+from andon.kit.ending import Ending
 from andon.web.watching import Desk, Look, Viewer
 
 Scope = MutableMapping[str, Any]
@@ -32,8 +30,6 @@ MOST_OF_ONE: Final = 24
 _RETRY_MILLISECONDS = 3000
 _ADDRESS = re.compile(r"/live/(?:incidents/(\d{1,18}))?")
 _log = structlog.get_logger(__name__)
-
-Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
 @dataclass(eq=False)
@@ -95,7 +91,7 @@ class LiveApp:
         self._desk: Desk | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._look: Look | None = None
-        self._handlers: dict[signal.Signals, Handler] = {}
+        self._ending = Ending(self.end_streams)
 
     async def start(self) -> None:
         """Begin to look."""
@@ -104,12 +100,12 @@ class LiveApp:
             asyncio.create_task(self._looking(self._desk), name="live-looking"),
             asyncio.create_task(self._checking(self._desk), name="live-checking"),
         ]
-        self._hear_the_end()
+        self._ending.hear()
 
     async def stop(self) -> None:
         """End every stream and stop looking."""
         self.end_streams()
-        self._hear_no_more()
+        self._ending.forget()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -227,35 +223,6 @@ class LiveApp:
                 except Exception:  # noqa: BLE001  as above; who cannot be checked does not stay
                     _log.exception("live.checking")
                     stream.end()
-
-    def _hear_the_end(self) -> None:
-        """End the streams at the signal to stop.
-
-        Servers wait for open responses before they say that they stop, and a stream would keep them waiting for
-        ever. Whoever handled the signal before is called as well.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            return
-        loop = asyncio.get_running_loop()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            before = signal.getsignal(number)
-            if not callable(before):
-                continue
-
-            def heard(
-                given: int, frame: FrameType | None, before: Callable[[int, FrameType | None], Any] = before
-            ) -> None:
-                loop.call_soon_threadsafe(self.end_streams)
-                before(given, frame)
-
-            self._handlers[number] = before
-            signal.signal(number, heard)
-
-    def _hear_no_more(self) -> None:
-        for number, before in self._handlers.items():
-            signal.signal(number, before)
-        self._handlers = {}
 
 
 _STREAM_HEADERS: Final = [

@@ -1,0 +1,109 @@
+"""The kill switch as rules: which number comes next, what a replica has said, and how many replicas are contained."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from andon.practice.words import Criticality, ReplicaStanding, RiskClass, SwitchMode
+
+SILENT_AFTER: Final = timedelta(seconds=30)
+"""A replica speaks at least every twelve seconds; after this long it is not counted as applying anything."""
+GONE_AFTER: Final = timedelta(hours=24)
+"""A replica that was silent for so long is counted no more. Until then it may still be there, cut off."""
+MOST_AHEAD: Final = 1_000_000
+"""How far ahead a replica may claim to be: whoever holds its token must not use up the numbers."""
+STALE_MODES: Final = (SwitchMode.ON, SwitchMode.SAFE, SwitchMode.REVIEW, SwitchMode.OFF)
+"""What a process may do when it has not heard of Andon for too long."""
+
+
+def next_revision(current: int, seen: int) -> int:
+    """The number of the next revision: later than any before, and than any that a replica has heard.
+
+    A replica has heard a later one when the database was restored from a backup. Processes never go back, so only a
+    revision beyond what they have heard reaches them.
+
+    Args:
+        current: The newest that is known here.
+        seen: The newest that a replica says it has heard.
+    """
+    return max(current, min(seen, current + MOST_AHEAD)) + 1
+
+
+def falls_back_to(criticality: Criticality, risk: RiskClass) -> SwitchMode:
+    """What a system does that has not heard of Andon for too long, unless somebody sets it otherwise.
+
+    Consequential systems hold themselves back; of advisory ones the last known mode goes on.
+    """
+    consequential = criticality.at_least(Criticality.HIGH) or risk in {RiskClass.HIGH, RiskClass.PROHIBITED}
+    return SwitchMode.SAFE if consequential else SwitchMode.ON
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The newest revision of a switch: its number, what tells it from another of that number, and the mode."""
+
+    revision: int
+    mark: str
+    mode: SwitchMode
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaFacts:
+    """What a replica last said: which revision it applies and by which mode it acts, when, and whether it ended."""
+
+    revision: int
+    mark: str
+    mode: str
+    heard_at: datetime
+    ended: bool = False
+
+
+def standing(replica: ReplicaFacts, wanted: Wanted, now: datetime) -> ReplicaStanding:
+    """How a replica stands to the newest revision. One that says nothing is silent, whatever it said before."""
+    if replica.ended:
+        return ReplicaStanding.ENDED
+    if now - replica.heard_at > SILENT_AFTER:
+        return ReplicaStanding.ENDED if now - replica.heard_at > GONE_AFTER else ReplicaStanding.SILENT
+    if replica.revision > wanted.revision or (replica.revision == wanted.revision and replica.mark != wanted.mark):
+        return ReplicaStanding.REFUSES
+    applies = replica.revision == wanted.revision and replica.mode == wanted.mode
+    return ReplicaStanding.APPLIES if applies else ReplicaStanding.BEHIND
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many replicas there are, and how many of them stand how."""
+
+    total: int = 0
+    applies: int = 0
+    behind: int = 0
+    refuses: int = 0
+    silent: int = 0
+
+    @property
+    def everywhere(self) -> bool | None:
+        """Whether all apply it; None where that cannot be told, for one is silent or nobody is there."""
+        if self.behind or self.refuses:
+            return False
+        return True if self.applies == self.total > 0 else None
+
+    def says(self, mode: SwitchMode) -> str:
+        """One sentence without its stop: “3 of 4 replicas contained, 1 silent”."""
+        if not self.total:
+            return "no replica has said anything"
+        what = "contained" if mode.contains else "in service"
+        parts = [f"{self.applies} of {self.total} {'replica' if self.total == 1 else 'replicas'} {what}"]
+        parts += [f"{self.behind} not yet"] if self.behind else []
+        parts += [f"{self.refuses} refusing it"] if self.refuses else []
+        parts += [f"{self.silent} silent"] if self.silent else []
+        return ", ".join(parts)
+
+
+def tally(standings: Iterable[ReplicaStanding]) -> Tally:
+    """Count those that have not ended."""
+    counts = dict.fromkeys(ReplicaStanding, 0)
+    for one in standings:
+        counts[one] += 1
+    del counts[ReplicaStanding.ENDED]
+    return Tally(sum(counts.values()), **{one.value: count for one, count in counts.items()})

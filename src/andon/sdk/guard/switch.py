@@ -1,0 +1,288 @@
+"""`Guard`: one system's switch in this process. `mode()` reads what two threads of its own keep up to date."""
+
+import atexit
+import logging
+import os
+import platform
+import random
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+from weakref import WeakSet
+
+import httpx
+
+from andon.sdk import timing
+from andon.sdk.guard.hearing import FIRST_REST, Hearing, client
+from andon.sdk.guard.holding import Held, Taken, View
+from andon.sdk.guard.keeping import Copy
+from andon.sdk.guard.saying import Voice
+from andon.sdk.guard.sealing import Forged, Snapshot, Token, unseal
+from andon.sdk.guard.words import STALE_MODES, Mode, Reading
+
+log = logging.getLogger("andon.sdk.guard")
+
+TELL_EVERY: Final = 10.0
+"""Seconds after which a process says again what it applies, so that Andon knows that it is still there."""
+TELL_WITHIN: Final = 5.0
+LAST_WORDS: Final = 1.0
+"""Seconds that the end of the process may be held up for."""
+_OK, _ABOVE = 200, 300
+
+_NEVER: Final = float("-inf")
+Changed = Callable[[Reading], None]
+
+
+class Guard:
+    """One system's kill switch in this process; see `andon.guard`, which makes and remembers them.
+
+    Args:
+        token: The system's guard token.
+        url: Where Andon is, without a path.
+        on_stale: What holds until Andon has been heard of for the first time.
+        version: Which version of your software this is; Andon shows it beside the replica.
+        folder: Where the copy on disk lies; None for no copy.
+        background: Whether threads keep it up to date; without them only `take` does.
+    """
+
+    def __init__(
+        self,
+        token: Token | None,
+        url: str,
+        *,
+        system: str = "",
+        on_stale: Mode = Mode.SAFE,
+        version: str = "",
+        folder: Path | None = None,
+        background: bool = True,
+    ) -> None:
+        if on_stale not in STALE_MODES:
+            raise ValueError(f"on_stale is one of {', '.join(STALE_MODES)}.")
+        self.system = token.system if token else system
+        self._voice = Voice(self.system)
+        self._token, self._url, self._version = token, url.rstrip("/"), version
+        self._clock = timing.since_boot
+        self._background = background and token is not None and bool(url)
+        self._copy = Copy(folder, self._url, token) if folder and token else None
+        self._held = Held.nothing(on_stale)
+        self._listeners: list[Changed] = []
+        self._applied_at = self._clock()
+        self._refused: Snapshot | None = None
+        self._begin()
+        self._read_copy()
+        if self._background:
+            self._start()
+        _all.add(self)
+
+    def _begin(self) -> None:
+        """Afresh, with what is held: at the start, and in a process that was forked."""
+        self.instance = f"{socket.gethostname()[:60]}:{os.getpid()}:{uuid4().hex[:12]}"
+        self._lock = threading.Lock()
+        self._closing, self._news, self._heard = threading.Event(), threading.Event(), threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._asked = self._told = False
+        self._view = self._shown()
+
+    # What a guarded system asks
+
+    def mode(self) -> Mode:
+        """What the system may do now. A plain read: no lock, no I/O, and it raises nothing."""
+        view = self._view
+        return view.mode if self._clock() < view.until else self._late()
+
+    def reading(self) -> Reading:
+        """Mode, state, revision and limit of one instant."""
+        if not self._asked:
+            self._ask_first()
+        return self._held.reading(self._clock())
+
+    def wait(self, seconds: float = 5.0) -> bool:
+        """Wait until Andon has been heard, at a start; whether it was. Blocks: not in an event loop."""
+        return self._heard.wait(seconds)
+
+    def on_change(self, call: Changed) -> None:
+        """Call this, from a thread of the guard's, whenever another revision is applied. It should return soon."""
+        self._listeners.append(call)
+
+    def _late(self) -> Mode:
+        """The rest of `mode()`: the first time that it is asked, and when `on` has gone stale."""
+        if not self._asked:
+            self._ask_first()
+        view = self._held.view()
+        return view.mode if self._clock() < view.until else view.late
+
+    def _ask_first(self) -> None:
+        """From now on this process is a replica: it tells Andon what it applies (a parent that only forks does not)."""
+        self._asked = True
+        self._view = self._shown()
+        if self._background and not self._threads and not self._closing.is_set():
+            self._start()
+        self._news.set()
+
+    def _shown(self) -> View:
+        """What `mode()` looks at; until it is asked for the first time it shall look further."""
+        return self._held.view() if self._asked else View(Mode.ON, _NEVER, Mode.ON)
+
+    # What Andon says
+
+    def take(self, line: str, nonce: str, asked_at: float) -> bool:
+        """Take a sealed line that answers the request with this nonce, sent at `asked_at`; whether it was believed."""
+        if self._token is None:
+            return False
+        try:
+            snapshot = unseal(self._token.key, line, system=self.system, nonce=nonce)
+        except Forged as error:
+            self._voice.say(f"A snapshot is refused: {error}", level=logging.ERROR)
+            return False
+        true_at = min(asked_at + snapshot.elapsed, self._clock())
+        with self._lock:
+            self._held, taken = self._held.take(snapshot, true_at)
+            self._view = self._shown()
+            if taken is Taken.NEW:
+                self._applied_at, self._refused = self._clock(), None
+        if not taken.refused:
+            self._heard.set()
+        if taken is Taken.NEW:
+            self._tell_all(snapshot)
+            self._news.set()
+            self._keep(line, snapshot.revision)
+        elif taken.refused and self._refused != snapshot:
+            self._refuse(snapshot)
+        return True
+
+    def _refuse(self, snapshot: Snapshot) -> None:
+        """Andon is behind of what it has said itself, as after a restored backup: it should hear of that."""
+        held = self._held.snapshot
+        if held is None or (self._refused is not None and self._refused.revision == snapshot.revision):
+            return
+        self._refused = snapshot
+        self._voice.say(
+            f"Revision {snapshot.revision} is refused, for revision {held.revision} was heard before. "
+            "Was Andon's database restored? Set the mode there again.",
+            level=logging.ERROR,
+        )
+        self._news.set()
+
+    def _tell_all(self, snapshot: Snapshot) -> None:
+        log.warning("%s is now %s (revision %s)", self.system, snapshot.mode, snapshot.revision)
+        reading = self._held.reading(self._clock())
+        for call in list(self._listeners):
+            try:
+                call(reading)
+            except Exception:
+                log.exception("%s: what is called on a change of mode failed", self.system)
+
+    def _keep(self, line: str, revision: int) -> None:
+        if self._copy is None:
+            return
+        try:
+            self._copy.write(line, revision)
+        except OSError as error:
+            self._voice.say(
+                f"The copy {self._copy.path} cannot be written ({error.strerror or error}). "
+                "A containment will not outlive a restart while Andon is away.",
+                level=logging.ERROR,
+            )
+
+    def _read_copy(self) -> None:
+        if self._copy is None:
+            return
+        try:
+            snapshot = self._copy.read()
+        except (Forged, OSError) as error:
+            self._voice.say(f"The copy {self._copy.path} is not believed: {error}", level=logging.ERROR)
+            return
+        if snapshot is not None:
+            self._held, _ = self._held.take(snapshot, _NEVER)
+
+    # The threads
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._threads or self._token is None:
+                return
+            hearing = Hearing(self._url, self._token, self.take, self._closing)
+            self._threads = [
+                threading.Thread(target=hearing.run, name="andon-guard-hears", daemon=True),
+                threading.Thread(target=self._telling, name="andon-guard-tells", daemon=True),
+            ]
+        for thread in self._threads:
+            thread.start()
+
+    def _telling(self) -> None:
+        """Say what is applied: at once when that is new, and now and then so that Andon knows of this process."""
+        if self._token is None:
+            return
+        rest = FIRST_REST
+        with client(self._token, TELL_WITHIN) as line:
+            while not self._closing.is_set():
+                self._news.wait(TELL_EVERY * random.uniform(0.8, 1.2))  # noqa: S311  so that not all speak at once
+                self._news.clear()
+                if not self._asked or self._closing.is_set():
+                    continue
+                if self._tell(line):
+                    rest = FIRST_REST
+                else:
+                    self._closing.wait(rest)
+                    rest = min(rest * 2, TELL_EVERY)
+                    self._news.set()
+
+    def _tell(self, line: httpx.Client, *, ended: bool = False) -> bool:
+        try:
+            answer = line.post(f"{self._url}/guard/{self.system}/replicas", json=self._acknowledgement(ended=ended))
+        except (httpx.HTTPError, OSError) as error:
+            log.debug("%s: what is applied could not be told: %s", self.system, error)
+            return False
+        self._told = self._told or _OK <= answer.status_code < _ABOVE
+        return _OK <= answer.status_code < _ABOVE
+
+    def _acknowledgement(self, *, ended: bool) -> dict[str, Any]:
+        """What this process applies now, and for how long; ages in place of times, for clocks differ."""
+        with self._lock:
+            held, applied_at, refused = self._held, self._applied_at, self._refused
+        reading = held.reading(self._clock())
+        return {
+            "instance": self.instance,
+            "host": socket.gethostname()[:200],
+            "version": self._version[:80],
+            "runtime": f"python {platform.python_version()}",
+            "revision": reading.revision,
+            "mark": held.snapshot.mark if held.snapshot else "",
+            "mode": reading.mode.value,
+            "state": reading.state.value,
+            "applied_ago": round(max(0.0, self._clock() - applied_at), 3),
+            "refused": refused.revision if refused else None,
+            "ended": ended,
+        }
+
+    def close(self) -> None:
+        """Hear nothing more, and tell Andon that this process ends. What holds goes on holding."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        self._news.set()
+        if self._told and self._token is not None:
+            with client(self._token, LAST_WORDS) as line:
+                self._tell(line, ended=True)
+
+
+_all: "WeakSet[Guard]" = WeakSet()
+
+
+def _close_all() -> None:
+    for guard in list(_all):
+        guard.close()
+
+
+def _after_fork() -> None:
+    """In the child: threads and locks are the parent's; what is held is as good here as there."""
+    for guard in list(_all):
+        guard._begin()  # noqa: SLF001  its own module
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -53,8 +53,8 @@ def django_db_setup(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         if connection.vendor == "sqlite":
             with connection.cursor() as cursor:
-                cursor.execute("DROP TRIGGER IF EXISTS incidents_timelineentry_no_delete")
-                cursor.execute("DROP TRIGGER IF EXISTS switch_revision_no_delete")
+                for table in ("incidents_timelineentry", "switch_revision", "handbook_edition", "handbook_application"):
+                    cursor.execute(f"DROP TRIGGER IF EXISTS {table}_no_delete")
 
 
 @pytest.fixture(autouse=True)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-from importlib.resources import as_file
 from pathlib import Path
 
 import pytest
 
+from andon.handbook.book import texts_of
 from andon.handbook.source import shipped
 
 
 @pytest.fixture
 def handbook(tmp_path: Path) -> Path:
-    """The shipped YAML files, copied to a folder of the test's own."""
-    with as_file(shipped()) as source:
-        for path in Path(source).rglob("*.yaml"):
-            target = tmp_path / path.relative_to(source)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
+    """The shipped files, copied to a folder of the test's own."""
+    for path, text in texts_of(shipped()).items():
+        target = tmp_path / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
     return tmp_path
 
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from andon.handbook.loader import VERSION_DIGITS, load_protocol, protocol_for
+from andon.handbook.book import shipped_handbook
+from andon.handbook.loader import VERSION_DIGITS, load_protocol
 from andon.handbook.source import HandbookError
 from andon.kit.markdown import render
 from andon.practice.severity import Severity
 from andon.practice.words import IncidentType, Phase
+
+
+def protocol_for(type_):
+    return shipped_handbook().protocols[type_]
+
 
 EVERY_TYPE = pytest.mark.parametrize("type_", list(IncidentType), ids=str)
 # What fits on a phone without losing the place.
@@ -91,7 +97,7 @@ MISTAKES = {
     "unknown key of the file": ("type: safety", "type: safety\nowner: x", "", "owner"),
     "missing key": ("    title: Probe it from outside\n", "", "steps[probe-outside]", "title"),
     "wrong type of value": ("optional: true", 'optional: "yes"', "steps[cut-injection].optional", "bool"),
-    "unknown severity": ("from: S4", "from: S6", "steps[cut-injection].from", "S1, S2, S3, S4, S5"),
+    "unknown severity": ("    from: S4", "    from: S6", "steps[cut-injection].from", "S1, S2, S3, S4, S5"),
     "unknown incident type": ("type: safety", "type: safty", "type", "technical_failure"),
     "another file's type": ("type: safety", "type: ethical", "type", "named for safety"),
     "key twice": ("key: cut-injection", "key: stop-acting", "steps[stop-acting].key", "more than once"),
@@ -103,8 +109,8 @@ MISTAKES = {
         "steps[score-harm].phase",
         "order is: preserve",
     ),
-    "a mapping's key twice": ("title: Safety incident", "title: a\ntitle: b", "line 5", "stands twice"),
-    "no YAML": ("type: safety", "type: [safety", "line", "not valid YAML"),
+    "a mapping's key twice": ("title: Safety incident", "title: a\ntitle: b", "", "stands twice"),
+    "no YAML": ("type: safety", "type: [safety", "", "not valid YAML"),
 }
 
 
@@ -116,6 +122,7 @@ def test_a_mistake_in_a_protocol_is_refused_naming_file_and_place(spoil, old, ne
     assert "protocols/safety.yaml" in str(refused.value)
     assert refused.value.place.startswith(place)
     assert hint in str(refused.value)
+    assert f"line {refused.value.line}" in str(refused.value)
 
 
 def test_a_protocol_without_containment_for_everyone_is_refused(handbook):

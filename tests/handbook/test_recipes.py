@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from andon.handbook.loader import check
-from andon.handbook.recipes import BOOKS, book_for, column_roles, load_books, load_roles
+from andon.handbook.book import check, shipped_handbook
+from andon.handbook.recipes import BOOKS, load_books, load_roles
 from andon.handbook.source import HandbookError, shipped
 from andon.practice.words import SystemKind, WatchKind
 from andon.watch.kinds import KINDS, measures
@@ -19,9 +19,9 @@ RECIPES = [(name, recipe) for name, book in load_books(shipped()).items() for re
 def test_every_sort_of_system_has_a_book():
     assert {name: len(book.watches) for name, book in load_books(shipped()).items()}.keys() == set(BOOKS)
     for kind in SystemKind:
-        assert book_for(kind).watches
-    assert book_for(SystemKind.AGENT).title == "Agents"
-    assert book_for(SystemKind.OTHER) is book_for(SystemKind.CLASSIFIER)
+        assert shipped_handbook().recipes_for(kind).watches
+    assert shipped_handbook().recipes_for(SystemKind.AGENT).title == "Agents"
+    assert shipped_handbook().recipes_for(SystemKind.OTHER) is shipped_handbook().recipes_for(SystemKind.CLASSIFIER)
 
 
 @pytest.mark.parametrize(("name", "recipe"), RECIPES, ids=[f"{name}-{recipe.key}" for name, recipe in RECIPES])
@@ -72,5 +72,5 @@ def test_a_mistake_in_a_recipe_is_refused_naming_file_and_place(spoil, file, old
 
 def test_columns_are_asked_for_in_order():
     keys = [role.key for role in load_roles(shipped())]
-    assert keys == [role.key for role in column_roles()]
+    assert keys == [role.key for role in shipped_handbook().roles]
     assert keys.index("subject") < keys.index("ignored") < keys.index("score")

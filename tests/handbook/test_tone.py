@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from andon.handbook.loader import protocol_for, review_sections
+from andon.handbook.book import shipped_handbook
 from andon.handbook.recipes import load_books
 from andon.handbook.source import shipped
 from andon.practice.words import IncidentType
@@ -21,11 +21,11 @@ UNWANTED = re.compile(
 
 def texts():
     for type_ in IncidentType:
-        protocol = protocol_for(type_)
+        protocol = shipped_handbook().protocols[type_]
         yield f"{type_}", protocol.title
         for step in protocol.steps:
             yield f"{type_}/{step.key}", f"{step.title}\n{step.body}"
-    for section in review_sections():
+    for section in shipped_handbook().sections:
         yield f"review/{section.key}", f"{section.title}\n{section.prompt}"
     for name, book in load_books(shipped()).items():
         yield f"watches/{name}", book.title
@@ -46,6 +46,6 @@ def test_no_text_blames_or_belittles():
 def test_titles_tell_what_to_do():
     """One thing to do, said plainly: a capital, no full stop, no question, no topic before a colon."""
     for type_ in IncidentType:
-        for step in protocol_for(type_).steps:
+        for step in shipped_handbook().protocols[type_].steps:
             assert re.fullmatch(r"[A-Z][a-z]+,? [^?!]*[^.?!]", step.title), step.title
             assert not re.match(r"[^,]{0,30}: ", step.title), step.title

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from andon.handbook.recipes import book_for, column_roles
+from andon.handbook.book import shipped_handbook
 from andon.practice.words import SystemKind, WatchKind
 from andon.watch.kinds import KINDS
 from andon.watch.reading.expressions import columns as columns_in
@@ -27,14 +27,14 @@ CREDIT = {
 
 
 def proposed(found, kind=SystemKind.SCORER, **said):
-    book = book_for(kind)
+    book = shipped_handbook().recipes_for(kind)
     counted = {one: row.what for one, row in KINDS.items()}
-    return propose(book, columns_of(found, said, column_roles(), book), counted)
+    return propose(book, columns_of(found, said, shipped_handbook().roles, book), counted)
 
 
 def test_a_scorer_s_log_is_recognised_by_names_and_types():
-    book = book_for(SystemKind.SCORER)
-    columns = columns_of(CREDIT, {}, column_roles(), book)
+    book = shipped_handbook().recipes_for(SystemKind.SCORER)
+    columns = columns_of(CREDIT, {}, shipped_handbook().roles, book)
     assert columns.roles == {
         "time": ("decided_at",),
         "subject": ("customerId",),
@@ -80,7 +80,7 @@ def test_a_status_is_counted_as_failed_from_500_on():
 def test_a_log_of_times_alone_still_has_its_volume_watched():
     found, lacking = proposed({"at": "timestamp"})
     assert [one.kind for one in found] == [WatchKind.VOLUME]
-    assert len(lacking) == len(book_for(SystemKind.SCORER).watches) - 1
+    assert len(lacking) == len(shipped_handbook().recipes_for(SystemKind.SCORER).watches) - 1
 
 
 names = st.text(
@@ -99,5 +99,5 @@ def test_whatever_columns_are_called_proposals_speak_of_them_alone_and_can_be_re
             parse(one.what)
             assert set(columns_in(one.what)) <= set(found)
     assert all(one.roles for one in lacking)
-    keys = [recipe.key for recipe in book_for(kind).watches]
+    keys = [recipe.key for recipe in shipped_handbook().recipes_for(kind).watches]
     assert {one.recipe for one in proposals} | {one.recipe for one in lacking} == set(keys)

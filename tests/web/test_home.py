@@ -109,9 +109,9 @@ def test_the_headline_of_a_storm_speaks_of_what_was_looked_at(time):
 def test_clocks_run_soonest_first(cast, time, signed_in):
     incident = scenes.declared(cast)
     clocks = home(signed_in(cast.vera))["clocks"]
-    assert [found["what"] for found in clocks] == ["Acknowledge", "Contain"]
-    assert clocks[0]["ref"] == incident.ref
-    assert clocks[0]["due_at"] <= clocks[1]["due_at"]
+    assert {"Acknowledge", "Contain", "Tell executives"} <= {found["what"] for found in clocks}
+    assert {found["ref"] for found in clocks} == {incident.ref}
+    assert clocks == sorted(clocks, key=lambda found: found["due_at"])
 
 
 def test_who_is_on_call(cast, time, signed_in):
@@ -180,8 +180,8 @@ def test_the_lamps_count_clocks_that_are_over(cast, time, signed_in):
     scenes.declared(cast)
     time.forward(timedelta(days=2))
     lamps = signed_in(cast.vera).get("/lamps").context["lamps"]
-    assert lamps.clocks.over == lamps.clocks.count > 0
-    assert lamps.clocks.next_at is None
+    assert lamps.clocks.over >= 2
+    assert lamps.clocks.next_at is None or lamps.clocks.next_at > time.now()
 
 
 def test_the_lamps_alone_are_the_bar_and_nothing_else(cast, time, signed_in):

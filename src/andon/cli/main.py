@@ -1,6 +1,6 @@
 """The `andon` command: everything the machine's operator does, each command in the module of its kind."""
 
-from andon.cli import incident, keeping, looking, rule, serving, simulating, switching, user, watching
+from andon.cli import handbook, incident, keeping, looking, rule, serving, simulating, switching, user, watching
 from andon.cli.changed import changed
 from andon.cli.demo.command import demo
 from andon.cli.group import commands
@@ -18,6 +18,7 @@ app.add_typer(incident.app, name="incident")
 app.add_typer(rule.app, name="rule")
 app.add_typer(watching.app, name="watch")
 app.add_typer(switching.app, name="switch")
+app.add_typer(handbook.app, name="handbook")
 app.command()(changed)
 app.command()(looking.verify)
 app.add_typer(user.app, name="user")

@@ -1,43 +1,47 @@
-"""The protocols and the sections of a review, read from the handbook into the values of the practice.
+"""The protocols and the sections of a review, read from a handbook's folder into the values of the practice.
 
 Every file is checked as a whole when it is read, so that a mistake is found by whoever edits the handbook
-and not by whoever is woken by an incident: `check` reads everything.
+and not by whoever is woken by an incident: `andon.handbook.checking` reads everything.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
-from functools import cache, partial
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources.abc import Traversable
+from types import MappingProxyType
+from typing import Any, Final
 
 import msgspec
 
-from andon.handbook.recipes import load_books
-from andon.handbook.source import HandbookError, convert, read, shipped
-from andon.handbook.tables import load_severity_tables
-from andon.practice.protocol import Protocol, Step, uncontained_severities
-from andon.practice.severity import Severity
-from andon.practice.words import IncidentType, Phase, Word
+from andon.handbook.files import (
+    KEY,
+    KNOWN,
+    NO_SPAN,
+    REVIEW_FILE,
+    Fill,
+    ProtocolFile,
+    ReviewFile,
+    ReviewRow,
+    StepRow,
+)
+from andon.handbook.source import Document, convert, read
+from andon.practice.containment import ApprovalRule
+from andon.practice.protocol import (
+    NOTHING_TO_CONTAIN,
+    Asks,
+    Duty,
+    Protocol,
+    ReviewDue,
+    Step,
+    uncontained_severities,
+)
+from andon.practice.severity import FirstWord, Severity, Within
+from andon.practice.words import IncidentType, Phase
 
-REVIEW_FILE = "review.yaml"
-VERSION_DIGITS = 12
-
-_KEY = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
-
-
-class Fill(Word):
-    """What a review's draft is pre-filled with from the incident's timeline."""
-
-    SUMMARY = "summary"
-    SIGNALS = "signals"
-    TIMES = "times"
-    TIMELINE = "timeline"
-    DETECTION_GAP = "detection_gap", "gap from onset to detection"
-    CONTAINMENT = "containment"
-    HARM = "harm"
-    NONE = "none", "nothing"
+VERSION_DIGITS: Final = 12
+RUNBOOKS: Final = "runbooks"
 
 
 class ReviewSection(msgspec.Struct, frozen=True):
@@ -64,84 +68,18 @@ class ReviewSection(msgspec.Struct, frozen=True):
         return type in self.types and not self.least.worse_than(severity)
 
 
-class _StepRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    key: str
-    phase: Phase
-    title: str
-    body: str
-    optional: bool = False
-    least: str = msgspec.field(name="from", default=Severity.S5.name)
-
-
-class _ProtocolFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    type: IncidentType
-    title: str
-    steps: list[_StepRow]
-
-
-class _SectionRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    key: str
-    title: str
-    prompt: str
-    fill: Fill
-    least: str = msgspec.field(name="from", default=Severity.S5.name)
-    types: list[IncidentType] | None = None
-
-
-class _ReviewFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    sections: list[_SectionRow]
-
-
-_KNOWN: Mapping[str, Iterable[str]] = {
-    "phase": Phase,
-    "type": IncidentType,
-    "types": IncidentType,
-    "fill": Fill,
-}
-
-
-@cache
-def protocol_for(type: IncidentType) -> Protocol:  # noqa: A002  the design's word for it
-    """The response prescribed for a type of incident, read once. Raises HandbookError."""
-    return load_protocol(shipped(), type)
-
-
-@cache
-def review_sections() -> tuple[ReviewSection, ...]:
-    """Every section that a review may have, in order, read once. Raises HandbookError."""
-    return load_review_sections(shipped())
-
-
-def check(root: Traversable) -> list[HandbookError]:
-    """What is wrong in the handbook at ``root``: the first mistake of each file, none if it can be used."""
-    reads: list[Callable[[], object]] = [
-        *(partial(load_protocol, root, type_) for type_ in IncidentType),
-        partial(load_review_sections, root),
-        partial(load_severity_tables, root),
-        partial(load_books, root),
-    ]
-    mistakes = []
-    for load in reads:
-        try:
-            load()
-        except HandbookError as mistake:
-            mistakes.append(mistake)
-    return mistakes
-
-
 def load_protocol(root: Traversable, type: IncidentType) -> Protocol:  # noqa: A002  the design's word for it
     """The protocol of a type from the handbook at ``root``. Raises HandbookError naming the place.
 
     Its version is a digest of what it prescribes: comments and the layout of the file do not change it, a
     comma in a step does. An incident keeps it, so that the review can tell what was prescribed on the day.
     """
-    file = f"protocols/{type}.yaml"
-    content = convert(read(root, file), _ProtocolFile, file=file, known=_KNOWN)
+    document = read(root, f"protocols/{type}.yaml")
+    content = convert(document, ProtocolFile, known=KNOWN)
     if content.type is not type:
-        raise HandbookError(file, "type", f"it is {content.type}, and the file is named for {type}. Make them agree.")
-    _check_keys(file, "steps", [step.key for step in content.steps])
-    _check_texts(file, "steps", {step.key: (step.title, step.body) for step in content.steps})
-    _check_order(file, content.steps)
+        raise document.error("type", f"it is {content.type}, and the file is named for {type}. Make them agree.")
+    _check_steps(document, content.steps)
+    _check_lists(document, content, root)
     steps = tuple(
         Step(
             key=row.key,
@@ -149,82 +87,155 @@ def load_protocol(root: Traversable, type: IncidentType) -> Protocol:  # noqa: A
             title=row.title,
             body=row.body,
             optional=row.optional,
-            severities=_severities(file, f"steps[{row.key}].from", row.least),
+            severities=_severities(row.least),
+            retired=row.retired,
         )
         for row in content.steps
     )
+    asks = MappingProxyType({severity: _asks(document, content, severity) for severity in Severity})
     try:
-        protocol = Protocol(str(type), content.title, type, _version(content), steps)
+        protocol = Protocol(str(type), content.title, type, _version(content), steps, asks)
     except ValueError as error:
-        raise HandbookError(file, "steps", str(error)) from error
+        raise document.error("steps", str(error)) from error
     if uncontained := uncontained_severities(protocol):
         names = ", ".join(severity.name for severity in uncontained)
         what = f"nothing contains at {names}. Write a step of phase contain for it that is not optional."
-        raise HandbookError(file, "steps", what)
+        raise document.error("steps", what)
     return protocol
 
 
 def load_review_sections(root: Traversable) -> tuple[ReviewSection, ...]:
     """The sections of a review from the handbook at ``root``. Raises HandbookError naming the place."""
-    rows = convert(read(root, REVIEW_FILE), _ReviewFile, file=REVIEW_FILE, known=_KNOWN).sections
-    _check_keys(REVIEW_FILE, "sections", [row.key for row in rows])
-    _check_texts(REVIEW_FILE, "sections", {row.key: (row.title, row.prompt) for row in rows})
+    document = read(root, REVIEW_FILE)
+    rows = convert(document, ReviewFile, known=KNOWN).sections
+    _check_keys(document, "sections", [row.key for row in rows])
+    _check_texts(document, "sections", {row.key: (row.title, row.prompt) for row in rows})
     return tuple(
         ReviewSection(
             key=row.key,
             title=row.title,
             prompt=row.prompt,
             fill=row.fill,
-            least=_severity(REVIEW_FILE, f"sections[{row.key}].from", row.least),
+            least=Severity[row.least],
             types=frozenset(IncidentType if row.types is None else row.types),
         )
         for row in rows
     )
 
 
-def _version(content: _ProtocolFile) -> str:
+def span(document: Document, place: str, text: str) -> Within:
+    """A span as people write it: "15 min", "4 h", "5 days", "10 working days". Raises HandbookError."""
+    try:
+        return Within.parse(text)
+    except ValueError as error:
+        raise document.error(place, str(error)) from error
+
+
+def _asks(document: Document, content: ProtocolFile, severity: Severity) -> Asks:
+    """What the file asks for at a severity, beside its steps."""
+    times = getattr(content.targets, severity.name)
+    at = f"targets.{severity.name}"
+    contain: Within | str | None = None
+    if times.contain is not None:
+        contain = NOTHING_TO_CONTAIN if times.contain == NO_SPAN else span(document, f"{at}.contain", times.contain)
+    audiences = [
+        FirstWord(row.to, None if row.within is None else span(document, f"audiences[{row.to}].within", row.within))
+        for row in _from(content.audiences, severity)
+    ]
+    duties = [
+        Duty(row.key, row.what, row.to, row.clock, span(document, f"duties[{row.key}].within", row.within), row.when)
+        for row in _from(content.duties, severity)
+    ]
+    return Asks(
+        roles=tuple(row.role for row in _from(content.roles, severity)),
+        acknowledge=times.acknowledge and span(document, f"{at}.acknowledge", times.acknowledge),
+        contain=contain,
+        audiences=tuple(audiences),
+        runbooks=tuple(row.key for row in _from(content.runbooks, severity)),
+        levers=tuple(content.levers.wanted),
+        approval=ApprovalRule(getattr(content.levers.approval, severity.name)),
+        duties=tuple(duties),
+        review=_review(document, severity, getattr(content.review, severity.name)),
+    )
+
+
+def _review(document: Document, severity: Severity, row: ReviewRow | None) -> ReviewDue | None:
+    if row is None:
+        return None
+    return ReviewDue(span(document, f"review.{severity.name}.within", row.within), tuple(row.signs))
+
+
+def _from(rows: Iterable[Any], severity: Severity) -> list[Any]:
+    """The rows of a list that a severity asks for."""
+    return [row for row in rows if severity in _severities(row.least)]
+
+
+def _version(content: ProtocolFile) -> str:
     """The first digits of the SHA-256 of what the file says, in one fixed spelling."""
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:VERSION_DIGITS]
 
 
-def _severity(file: str, place: str, name: str) -> Severity:
-    """A severity by its name."""
-    if name not in Severity.__members__:
-        words = ", ".join(Severity.__members__)
-        raise HandbookError(file, place, f"{name!r} is no severity. Use one of: {words}.")
-    return Severity[name]
-
-
-def _severities(file: str, place: str, least: str) -> frozenset[Severity]:
+def _severities(least: str) -> frozenset[Severity]:
     """The named severity and every worse one."""
-    mildest = _severity(file, place, least)
+    mildest = Severity[least]
     return frozenset(severity for severity in Severity if not mildest.worse_than(severity))
 
 
-def _check_keys(file: str, place: str, keys: list[str]) -> None:
-    """Refuse a key that is badly spelt or stands twice, and a list of nothing."""
-    if not keys:
-        raise HandbookError(file, place, "there are none. Write at least one.")
+def _check_steps(document: Document, steps: list[StepRow]) -> None:
+    _check_keys(document, "steps", [step.key for step in steps])
+    _check_texts(document, "steps", {step.key: (step.title, step.body) for step in steps})
+    _check_order(document, steps)
+
+
+def _check_lists(document: Document, content: ProtocolFile, root: Traversable) -> None:
+    """Refuse what stands twice in a list, what says nothing, and a runbook that there is not."""
+    _check_keys(document, "duties", [row.key for row in content.duties], empty=True)
+    _check_keys(document, "runbooks", [row.key for row in content.runbooks], empty=True)
+    _check_once(document, "audiences", [row.to for row in content.audiences])
+    _check_once(document, "roles", [str(row.role) for row in content.roles])
+    _check_once(document, "levers.wanted", [str(kind) for kind in content.levers.wanted])
+    for duty in content.duties:
+        if not duty.what.strip() or not duty.to.strip():
+            raise document.error(f"duties[{duty.key}]", "it does not say what is owed, or to whom. Say both.")
+    for audience in content.audiences:
+        if not audience.to.strip():
+            raise document.error("audiences", "one of them has no name. Say whom to tell.")
+    folder = root.joinpath(RUNBOOKS)
+    for row in content.runbooks:
+        if not folder.joinpath(f"{row.key}.md").is_file():
+            what = f"there is no file {RUNBOOKS}/{row.key}.md. Write that runbook, or take it out here."
+            raise document.error(f"runbooks[{row.key}]", what)
+
+
+def _check_keys(document: Document, place: str, keys: list[str], *, empty: bool = False) -> None:
+    """Refuse a key that is badly spelt or stands twice, and a list of nothing unless it may be `empty`."""
+    if not keys and not empty:
+        raise document.error(place, "there are none. Write at least one.")
     for key in keys:
-        if not _KEY.fullmatch(key):
+        if not re.fullmatch(KEY, key):
             what = "a key is lower-case letters and digits, joined by single hyphens or underscores."
-            raise HandbookError(file, f"{place}[{key}].key", what)
-        if keys.count(key) > 1:
-            raise HandbookError(file, f"{place}[{key}].key", "it stands more than once. Give each its own key.")
+            raise document.error(f"{place}[{key}].key", what)
+    _check_once(document, place, keys, field=".key")
 
 
-def _check_texts(file: str, place: str, texts: Mapping[str, tuple[str, str]]) -> None:
+def _check_once(document: Document, place: str, names: Sequence[str], *, field: str = "") -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise document.error(f"{place}[{name}]{field}", "it stands more than once. Give each its own key.")
+
+
+def _check_texts(document: Document, place: str, texts: Mapping[str, tuple[str, str]]) -> None:
     """Refuse a step or section that says nothing."""
     for key, (title, text) in texts.items():
         if not title.strip() or not text.strip():
-            raise HandbookError(file, f"{place}[{key}]", "its title or its text is empty. Say what to do.")
+            raise document.error(f"{place}[{key}]", "its title or its text is empty. Say what to do.")
 
 
-def _check_order(file: str, steps: list[_StepRow]) -> None:
+def _check_order(document: Document, steps: list[StepRow]) -> None:
     """Refuse phases out of order: never diagnosis before containment, never telling before assessing."""
     highest = Phase.PRESERVE
     for step in steps:
         if not step.phase.at_least(highest):
             what = f"phase {step.phase} stands after {highest}. The order is: {', '.join(Phase)}."
-            raise HandbookError(file, f"steps[{step.key}].phase", what)
+            raise document.error(f"steps[{step.key}].phase", what)
         highest = step.phase

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import cache
 from importlib.resources.abc import Traversable
 from typing import Final
 
 import msgspec
 
-from andon.handbook.source import HandbookError, convert, read, shipped
+from andon.handbook.source import Document, convert, read
 from andon.practice.words import Direction, FairnessMetric, Measure, SystemKind, WatchKind
 
 FOLDER: Final = "watches"
@@ -131,36 +130,19 @@ _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-@cache
-def book_for(kind: SystemKind) -> RecipeBook:
-    """The recipes for a kind of system; those for classifiers where no book names it. Raises HandbookError."""
-    books = _books()
-    return next((book for book in books.values() if kind in book.systems), books[FALLBACK])
-
-
-@cache
-def _books() -> dict[str, RecipeBook]:
-    return load_books(shipped())
-
-
-@cache
-def column_roles() -> tuple[Role, ...]:
-    """How columns are recognised, in the order in which they are asked for. Raises HandbookError."""
-    return load_roles(shipped())
-
-
 def load_roles(root: Traversable) -> tuple[Role, ...]:
     """The roles of columns from the handbook at ``root``. Raises HandbookError naming the place."""
-    roles = convert(read(root, COLUMNS_FILE), _ColumnsFile, file=COLUMNS_FILE, known=_KNOWN).roles
+    document = read(root, COLUMNS_FILE)
+    roles = convert(document, _ColumnsFile, known=_KNOWN).roles
     for role in roles:
         if role.key == INPUT:
             what = "an input is what plays no other role. Take it out."
-            raise HandbookError(COLUMNS_FILE, f"roles[{role.key}]", what)
+            raise document.error(f"roles[{role.key}]", what)
         if not role.names or not all(name.strip() and name == name.lower() for name in role.names):
             what = "names are words in lower case, at least one."
-            raise HandbookError(COLUMNS_FILE, f"roles[{role.key}].names", what)
+            raise document.error(f"roles[{role.key}].names", what)
     if missing := ALWAYS - {role.key for role in roles}:
-        raise HandbookError(COLUMNS_FILE, "roles", f"{', '.join(sorted(missing))}: every log is asked for these.")
+        raise document.error("roles", f"{', '.join(sorted(missing))}: every log is asked for these.")
     return tuple(roles)
 
 
@@ -173,33 +155,34 @@ def load_books(root: Traversable) -> dict[str, RecipeBook]:
         for kind in book.systems:
             if kind in named:
                 what = f"{kind} stands in {named[kind]}.yaml too. Let one of them have it."
-                raise HandbookError(f"{FOLDER}/{name}.yaml", "systems", what)
+                raise read(root, f"{FOLDER}/{name}.yaml").error("systems", what)
             named[kind] = name
     return books
 
 
 def _load_book(root: Traversable, file: str, roles: set[str]) -> RecipeBook:
-    book = convert(read(root, file), RecipeBook, file=file, known=_KNOWN)
+    document = read(root, file)
+    book = convert(document, RecipeBook, known=_KNOWN)
     keys = [recipe.key for recipe in book.watches]
     for recipe in book.watches:
         place = f"watches[{recipe.key}]"
         if keys.count(recipe.key) > 1:
-            raise HandbookError(file, f"{place}.key", "it stands more than once. Give each its own key.")
+            raise document.error(f"{place}.key", "it stands more than once. Give each its own key.")
         if not recipe.name.strip() or not recipe.why.strip():
-            raise HandbookError(file, place, "its name or its reason is empty. Say what for.")
+            raise document.error(place, "its name or its reason is empty. Say what for.")
         if not recipe.ways:
-            raise HandbookError(file, f"{place}.ways", "there are none. Write at least one.")
+            raise document.error(f"{place}.ways", "there are none. Write at least one.")
         for way in recipe.ways:
-            _check_way(file, f"{place}.ways", recipe, way, roles)
+            _check_way(document, f"{place}.ways", recipe, way, roles)
     return book
 
 
-def _check_way(file: str, place: str, recipe: Recipe, way: Way, roles: set[str]) -> None:
+def _check_way(document: Document, place: str, recipe: Recipe, way: Way, roles: set[str]) -> None:
     for role in (*way.needs, *way.types):
         if role not in roles:
-            raise HandbookError(file, place, f"{role!r} is no role. Use one of: {', '.join(sorted(roles))}.")
+            raise document.error(place, f"{role!r} is no role. Use one of: {', '.join(sorted(roles))}.")
     for role in _PLACE.findall(way.what + recipe.name):
         if role not in way.needs:
-            raise HandbookError(file, place, f"{{{role}}} stands in its text, and it does not need {role}. Add it.")
+            raise document.error(place, f"{{{role}}} stands in its text, and it does not need {role}. Add it.")
     if way.most < 1:
-        raise HandbookError(file, place, f"most is {way.most}. Write 1 or more.")
+        raise document.error(place, f"most is {way.most}. Write 1 or more.")

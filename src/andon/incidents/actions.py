@@ -118,6 +118,8 @@ def finish_step(incident: Incident, *, key: str, by: Actor, waive_reason: str = 
         raise Missing(f"The protocol of {held.ref} has no step {key!r}.")
     if step.phase == Phase.DIAGNOSE and held.held is None:
         raise Conflict("Containment comes first. Contain, or waive containment with a reason; then diagnose.")
+    if step.state == ProtocolStep.State.NOT_ASKED:
+        raise Conflict(f"The step “{step.title}” is no longer asked for. Write what you did as a note.")
     state = ProtocolStep.State.WAIVED if waive_reason.strip() else ProtocolStep.State.DONE
     moved = ProtocolStep.objects.filter(pk=step.pk, state=ProtocolStep.State.TODO).update(
         state=state, by=by.person, at=clock.now(), reason=waive_reason.strip()
@@ -140,7 +142,7 @@ def reopen_step(incident: Incident, *, key: str, by: Actor) -> ProtocolStep:
         raise Missing(f"The protocol of {held.ref} has no step {key!r}.")
     moved = (
         ProtocolStep.objects.filter(pk=step.pk)
-        .exclude(state=ProtocolStep.State.TODO)
+        .filter(state__in=[ProtocolStep.State.DONE, ProtocolStep.State.WAIVED])
         .update(state=ProtocolStep.State.TODO, by=None, at=None, reason="")
     )
     if moved != 1:

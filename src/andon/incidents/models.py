@@ -6,11 +6,13 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from andon.handbook.models import Edition
 from andon.kit.models import Row, one_of
 from andon.people.models import Person
 from andon.practice.lifecycle import State
+from andon.practice.promises import PromiseKind
 from andon.practice.severity import Severity
-from andon.practice.words import ContainmentKind, HarmDimension, IncidentKind, IncidentType, Phase
+from andon.practice.words import ClockEvent, ContainmentKind, HarmDimension, IncidentKind, IncidentType, Phase
 from andon.registry.models import System
 
 
@@ -67,6 +69,8 @@ class Incident(Row):
     chain = models.JSONField()
     protocol_slug = models.CharField(max_length=60)
     protocol_version = models.CharField(max_length=20)
+    # The whole handbook of that day: a change of type or severity goes by it too. Null = opened before there were any.
+    edition = models.ForeignKey(Edition, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
 
     # Escalation: where we are in the chain, and when the next page is due. Null = nothing is to be paged.
     chain_step = models.PositiveSmallIntegerField(default=0)
@@ -100,6 +104,7 @@ class Incident(Row):
                 condition=Q(acknowledged_at__isnull=True, next_page_at__isnull=True),
                 name="incident_silent",  # what the auditor asks for every minute
             ),
+            models.Index(fields=["state"], condition=Q(edition__isnull=True), name="incident_unfrozen"),  # as above
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(
@@ -230,6 +235,56 @@ class TimelineEntry(Row):
         constraints: ClassVar = [models.UniqueConstraint(fields=["incident", "seq"], name="timeline_seq_once")]
 
 
+class Promise(Row):
+    """Something that the protocol of an incident promises by a time, as it was frozen onto it; what became of it.
+
+    It is the organisation's own promise: whether a law asks for it is for a person to decide.
+    """
+
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="promises")
+    position = models.PositiveSmallIntegerField()
+    key = models.CharField(max_length=160)  # "contain", "first_word:executives", "duty:gdpr-33"
+    kind = models.CharField(max_length=12, choices=PromiseKind.choices())
+    what = models.CharField(max_length=200)  # "Tell executives"
+    clock = models.CharField(max_length=24, choices=ClockEvent.choices())
+    within = models.CharField(max_length=20, blank=True)  # as the handbook writes it; empty = without a time
+    applies = models.BooleanField(default=True)  # whether the type and severity of now ask for it
+    since = models.DateTimeField(null=True, blank=True)  # when its clock began anew; null = with its event
+    due_at = models.DateTimeField(null=True, blank=True)  # null = without a time, or its clock has not begun
+    # When the engine looks whether it was missed: `due_at` as long as that is to be seen, else nothing.
+    look_at = models.DateTimeField(null=True, blank=True)
+    kept_at = models.DateTimeField(null=True, blank=True)
+    kept_by = models.ForeignKey(Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    missed_at = models.DateTimeField(null=True, blank=True)  # when the next in the chain was paged for it, once
+
+    class Meta:
+        ordering: ClassVar = ["position"]
+        indexes: ClassVar = [
+            models.Index(fields=["look_at"], condition=Q(look_at__isnull=False), name="promise_due"),
+            models.Index(
+                fields=["incident"],
+                condition=Q(
+                    applies=True,
+                    kept_at__isnull=True,
+                    missed_at__isnull=True,
+                    look_at__isnull=True,
+                    due_at__isnull=False,
+                ),
+                name="promise_unwatched",  # what the auditor asks for every minute
+            ),
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["incident", "key"], name="promised_once"),
+            one_of("kind", PromiseKind, "promise_kind_known"),
+            one_of("clock", ClockEvent, "promise_clock_known"),
+            models.CheckConstraint(
+                condition=Q(look_at__isnull=True)
+                | Q(applies=True, kept_at__isnull=True, missed_at__isnull=True, due_at__isnull=False),
+                name="promise_looked_at_while_it_can_be_missed",
+            ),
+        ]
+
+
 class ProtocolStep(Row):
     """A step of the protocol that was frozen onto the incident, and what became of it."""
 
@@ -237,6 +292,7 @@ class ProtocolStep(Row):
         TODO = "todo", "To do"
         DONE = "done", "Done"
         WAIVED = "waived", "Waived"
+        NOT_ASKED = "not_asked", "No longer asked for"
 
     incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="steps")
     position = models.PositiveSmallIntegerField()
@@ -245,7 +301,7 @@ class ProtocolStep(Row):
     title = models.CharField(max_length=200)
     body = models.TextField(blank=True)
     optional = models.BooleanField(default=False)
-    state = models.CharField(max_length=8, choices=State.choices, default=State.TODO)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.TODO)
     by = models.ForeignKey(Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     at = models.DateTimeField(null=True, blank=True)
     reason = models.TextField(blank=True)

@@ -1,15 +1,19 @@
 """What incidents put on the pages of slices below, and forget when a person is erased."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
+from django.db.models import Count
 from django.dispatch import receiver
 from django.urls import reverse
 
-from andon.incidents.models import Incident
+from andon.handbook.actions import steps_that_ran
+from andon.incidents.models import Incident, ProtocolStep
 from andon.incidents.queries import IncidentFilter, listed, ordered
 from andon.people.models import Person
 from andon.people.policy import Actor
 from andon.people.ties import person_erased
+from andon.practice.words import IncidentType
 from andon.registry.models import System
 from andon.registry.parts import on_system_page
 
@@ -24,6 +28,17 @@ def incidents_of(by: Actor, system: System) -> tuple[str, dict[str, Any]]:
         "incidents": rows[:_SHOWN],
         "all_url": f"{reverse('incidents')}?system={system.slug}" if len(rows) > _SHOWN else "",
     }
+
+
+def ran(type_: IncidentType, keys: frozenset[str]) -> Mapping[str, int]:
+    """In how many incidents each of these steps of a type's protocol was done or waived."""
+    rows = ProtocolStep.objects.filter(
+        incident__protocol_slug=type_, key__in=keys, state__in=[ProtocolStep.State.DONE, ProtocolStep.State.WAIVED]
+    )
+    return dict(rows.order_by("key").values_list("key").annotate(Count("pk")))
+
+
+steps_that_ran.append(ran)
 
 
 @receiver(person_erased, dispatch_uid="andon.incidents.frozen-chains")

@@ -5,13 +5,18 @@ The table by severity is `andon.practice.severity.DEFAULT_TARGETS`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Final, Self
 
 _SATURDAY = 5
 _SAID_IN_HOURS = 72  # the law and everybody else say 72 hours, but 5 days
 _MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
+SPAN: Final = r"[1-9]\d{0,3} (min|h|days?|working days?)"
+"""A span as people write it: "15 min", "4 h", "5 days", "10 working days"."""
+_UNITS: Final = {"min": _MINUTE, "h": timedelta(hours=1), "day": _DAY}
 
 
 def is_weekday(day: date) -> bool:
@@ -37,6 +42,16 @@ class Within:
             self.working_days is not None and self.working_days < 1
         ):
             raise ValueError("A span must be longer than nothing.")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """What `text` gives, read. Raises ValueError for anything that is not written as `SPAN` says."""
+        if not re.fullmatch(SPAN, text.strip()):
+            raise ValueError(f"{text!r} is no span of time. Write it like 15 min, 4 h, 5 days or 10 working days.")
+        number, unit = text.strip().split(" ", 1)
+        if unit.startswith("working"):
+            return cls(working_days=int(number))
+        return cls(time=int(number) * _UNITS[unit.removesuffix("s")])
 
     @property
     def text(self) -> str:

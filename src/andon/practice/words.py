@@ -143,6 +143,29 @@ class ContainmentKind(Word):
     CONSTRAIN = "constrain"
 
 
+class IncidentRole(Word):
+    """What somebody does in an incident."""
+
+    LEAD = "lead", "incident lead"
+    RESPONDER = "responder"
+    COMMUNICATIONS = "communications"
+    HARM = "harm", "harm and fairness"
+    SCRIBE = "scribe"
+
+
+class ClockEvent(Word):
+    """From what the time of a promise counts."""
+
+    FIRST_SIGNAL = "first_signal", "the first signal"
+    AWARENESS = "awareness"
+    CLASSIFIED_MAJOR = "classified_major", "its classification as major"
+    DETERMINATION = "determination", "the determination"
+    CAUSAL_LINK_SUSPECTED = "causal_link_suspected", "a causal link is suspected"
+    CAUSAL_LINK_ESTABLISHED = "causal_link_established", "a causal link is established"
+    DISCOVERY = "discovery", "the discovery"
+    RESOLVED = "resolved", "its resolution"
+
+
 class ChangeKind(Word):
     """What changed about a system. A change is no alarm: it is where diagnosis begins."""
 

@@ -9,8 +9,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from andon.handbook.loader import protocol_for
-from andon.handbook.tables import severity_tables
+from andon.handbook.queries import handbook_at
 from andon.incidents.models import HarmScore, Incident, ProtocolStep, SeverityLowering
 from andon.incidents.policy import must_respond, visible
 from andon.incidents.timeline import hold, record
@@ -19,11 +18,13 @@ from andon.kit.errors import Conflict, Forbidden, Invalid
 from andon.paging import actions as paging
 from andon.people.models import Person
 from andon.people.policy import Actor
+from andon.practice import protocol as protocols
 from andon.practice import severity as rules
 from andon.practice.plausible import WORST_SCORE
-from andon.practice.protocol import for_severity
+from andon.practice.protocol import Ran
 from andon.practice.severity import Assessment, Classification, Severity
 from andon.practice.words import Criticality, HarmDimension, IncidentType, OrgRole, Phase
+from andon.response import promising
 from andon.response.opening import UNKNOWN_CRITICALITY
 
 
@@ -42,7 +43,7 @@ def classification_of(incident: Incident) -> Classification:
         criticality=Criticality(incident.system.criticality) if incident.system else UNKNOWN_CRITICALITY,
         type=incident.incident_type,
         contained=incident.contained_at is not None,
-        table=severity_tables().plausible_worst,
+        table=handbook_at(incident.edition_id).severity.plausible_worst,
     )
 
 
@@ -130,7 +131,10 @@ def _record_onset(held: Incident, why: str, by: Actor) -> None:
 
 @transaction.atomic
 def change_type(incident: Incident, *, type_: IncidentType, secondary: list[IncidentType], by: Actor) -> Incident:
-    """Reclassify: the primary type and any secondary ones. The new type's protocol takes over what is still to do."""
+    """Reclassify: the primary type and any secondary ones.
+
+    The new type's protocol, as it stood when the incident opened, says what is still to do; what was done stays done.
+    """
     must_respond(by, incident, "classify incidents")
     held = hold(incident.pk)
     before = held.incident_type
@@ -139,11 +143,10 @@ def change_type(incident: Incident, *, type_: IncidentType, secondary: list[Inci
     held.save(update_fields=["type", "secondary_types"])
     record(held, "type_changed", {"before": before, "after": type_, "secondary": held.secondary_types}, by=by)
     if before is not type_:
-        protocol = protocol_for(type_)
+        protocol = handbook_at(held.edition_id).protocols[type_]
         held.protocol_slug, held.protocol_version = protocol.slug, protocol.version
         held.save(update_fields=["protocol_slug", "protocol_version"])
-        held.steps.filter(state=ProtocolStep.State.TODO).delete()
-        _add_steps(held)
+        _grow(held)
     _reassess(held, by)
     return held
 
@@ -261,31 +264,27 @@ def _set(held: Incident, to: Severity, reason: str, *, kind: str, by: Actor) -> 
     record(held, kind, {"before": before.name, "after": to.name, "reason": reason}, by=by)
     if to.worse_than(before):
         paging.release(Q(incident=held), clock.now())  # what waited because it was mild may wait no longer
-    _add_steps(held)
+    _grow(held)
 
 
-def _add_steps(held: Incident) -> None:
-    """Steps that the protocol prescribes at this severity and the incident has not: after those of their phase."""
-    have = {step.key: step for step in held.steps.all()}
-    wanted = for_severity(protocol_for(IncidentType(held.type)), held.level)
-    ProtocolStep.objects.bulk_create(
-        ProtocolStep(
-            incident=held,
-            position=0,
-            key=step.key,
-            phase=step.phase,
-            title=step.title,
-            body=step.body,
-            optional=step.optional,
-        )
-        for step in wanted
-        if step.key not in have
+def _grow(held: Incident) -> None:
+    """Ask of the incident what its type and severity ask for now: what ran stays, what is asked no more says so."""
+    wanted = {step.key: step for step in promising.prescription_of(held).steps}
+    rows = {row.key: row for row in held.steps.all()}
+    states = protocols.grow({key: Ran(row.state) for key, row in rows.items()}, wanted)
+    order = {key: index for index, key in enumerate(wanted)}
+    steps = [rows.get(key) or ProtocolStep(incident=held, key=key) for key in states]
+    for row in steps:
+        row.state = ProtocolStep.State(states[row.key])
+        if row.key in wanted and row.state == ProtocolStep.State.TODO:
+            step = wanted[row.key]  # what has not run yet is put as the protocol of now puts it
+            row.phase, row.title, row.body, row.optional = step.phase, step.title, step.body, step.optional
+    unranked = len(order)
+    steps.sort(key=lambda row: (Phase(row.phase).rank, order.get(row.key, unranked), row.position or 0, row.key))
+    for position, row in enumerate(steps, start=1):
+        row.position = position
+    ProtocolStep.objects.bulk_create(row for row in steps if row.key not in rows)
+    ProtocolStep.objects.bulk_update(
+        [row for row in steps if row.key in rows], ["position", "state", "phase", "title", "body", "optional"]
     )
-    order = {step.key: index for index, step in enumerate(wanted)}
-    ranked = sorted(
-        held.steps.all(),
-        key=lambda step: (Phase(step.phase).rank, order.get(step.key, -1), step.position),
-    )
-    for position, step in enumerate(ranked, start=1):
-        step.position = position
-    ProtocolStep.objects.bulk_update(ranked, ["position"])
+    promising.grow(held)

@@ -1,15 +1,15 @@
-"""The clocks that an incident runs against: by when its severity asks for acknowledgement and containment."""
+"""The clocks that an incident runs against: by when its protocol asks for acknowledgement, containment, first words."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
-from andon.handbook.tables import severity_tables
-from andon.incidents.models import Incident
-from andon.people.models import Organisation
+from django.db.models import QuerySet
+
+from andon.incidents.models import Incident, Promise
 from andon.practice.lifecycle import UNRESOLVED, State
-from andon.practice.severity import Severity
+from andon.practice.promises import PAGES, PromiseKind
+from andon.response.promising import promises_of
 
 DUE_SOON = timedelta(days=1)
 
@@ -22,32 +22,29 @@ class Clock:
     what: str
     due_at: datetime
     met_at: datetime | None
+    kind: PromiseKind
 
 
-def office_zone() -> ZoneInfo:
-    """The zone in which the organisation's working days are counted."""
-    zone = Organisation.objects.values_list("time_zone", flat=True).first()
-    return ZoneInfo(zone or "UTC")
+def clocks_of(incident: Incident) -> list[Clock]:
+    """Every clock of an incident that its type and severity of now ask for, run out or met or running."""
+    return [
+        Clock(incident, row.what, row.due_at, row.kept_at, PromiseKind(row.kind))
+        for row in promises_of(incident)
+        if row.applies and row.due_at is not None and row.kind in PAGES
+    ]
 
 
-def clocks_of(incident: Incident, zone: ZoneInfo | None = None) -> list[Clock]:
-    """Every clock of an incident, run out or met or running, from the time it was detected."""
-    targets = severity_tables().targets[Severity(incident.severity)]
-    start = incident.detected_at.astimezone(zone or office_zone())
-    found = [Clock(incident, "Acknowledge", targets.acknowledge.due(start), incident.acknowledged_at)]
-    if targets.contain is not None:
-        found.append(Clock(incident, "Contain", targets.contain.due(start), incident.held))
-    return found
+def waiting() -> QuerySet[Promise]:
+    """The promises of all incidents whose clocks run or have run out."""
+    return Promise.objects.filter(applies=True, kept_at=None, due_at__isnull=False, kind__in=PAGES)
 
 
 def running(incidents: Iterable[Incident]) -> list[Clock]:
     """The clocks that still run for unresolved incidents, soonest first."""
-    zone = office_zone()
-    found = [
-        clock
-        for incident in incidents
-        if State(incident.state) in UNRESOLVED
-        for clock in clocks_of(incident, zone)
-        if clock.met_at is None
+    open_ = {incident.pk: incident for incident in incidents if State(incident.state) in UNRESOLVED}
+    rows = waiting().filter(incident__in=open_)
+    return [
+        Clock(open_[row.incident_id], row.what, row.due_at, None, PromiseKind(row.kind))
+        for row in rows.order_by("due_at", "position")
+        if row.due_at is not None
     ]
-    return sorted(found, key=lambda clock: clock.due_at)

@@ -13,10 +13,11 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from andon.handbook.loader import protocol_for
-from andon.handbook.tables import severity_tables
+from andon.handbook.actions import edition_in_force
+from andon.handbook.book import Handbook
+from andon.handbook.queries import handbook_at, in_force
 from andon.incidents.actions import next_numbers
-from andon.incidents.models import Incident, ProtocolStep, RoleAssignment
+from andon.incidents.models import Incident, Promise, ProtocolStep, RoleAssignment
 from andon.incidents.timeline import News, record_all
 from andon.kit import clock, db, ids
 from andon.kit.errors import Invalid
@@ -24,10 +25,11 @@ from andon.oncall import queries as oncall
 from andon.people.policy import Actor
 from andon.practice.grouping import group_key
 from andon.practice.lifecycle import UNRESOLVED
-from andon.practice.protocol import Protocol, for_severity
+from andon.practice.protocol import Prescription, Protocol
 from andon.practice.severity import Assessment, Classification, Severity, classify
 from andon.practice.words import Criticality, IncidentKind, IncidentType, OrgRole
 from andon.registry.models import System
+from andon.response import promising
 
 UNKNOWN_CRITICALITY = Criticality.HIGH
 """What an incident without a known system counts as: unknown is not zero."""
@@ -36,15 +38,23 @@ TITLE_LIMIT = 200
 
 
 def classify_new(
-    type_: IncidentType, system: System | None, *, technical: int | None, contained: bool = False
+    type_: IncidentType,
+    system: System | None,
+    *,
+    technical: int | None,
+    contained: bool = False,
+    handbook: Handbook | None = None,
 ) -> Classification:
-    """The severity at opening: no harm is scored yet, so harm counts at its plausible worst."""
+    """The severity at opening: no harm is scored yet, so harm counts at its plausible worst.
+
+    By this handbook, or the one in force.
+    """
     return classify(
         Assessment(technical=technical),
         criticality=Criticality(system.criticality) if system else UNKNOWN_CRITICALITY,
         type=type_,
         contained=contained,
-        table=severity_tables().plausible_worst,
+        table=(handbook or in_force()).severity.plausible_worst,
     )
 
 
@@ -104,19 +114,26 @@ def open_incidents(openings: Sequence[Opening]) -> list[Incident]:
     """
     numbers = next_numbers("incident", len(openings))
     chains = frozen_chains(opening.system for opening in openings)
+    edition = edition_in_force()
+    handbook, zone = handbook_at(edition.pk), promising.office_zone()
     incidents: list[Incident] = []
     steps: list[tuple[Any, ...]] = []
+    promises: list[tuple[Any, ...]] = []
     news: list[News] = []
     for number, opening in zip(numbers, openings, strict=True):
-        found = classify_new(opening.type_, opening.system, technical=opening.technical)
-        protocol = protocol_for(opening.type_)
+        found = classify_new(opening.type_, opening.system, technical=opening.technical, handbook=handbook)
+        protocol = handbook.protocols[opening.type_]
+        prescribed = handbook.prescription(opening.type_, found.severity)
         frozen = chains[opening.system.pk if opening.system else None]
         incident = _incident(opening, number, found, protocol, frozen)
+        incident.edition_id = edition.pk
         incidents.append(incident)
-        steps += _steps(incident, protocol, found.severity)
+        steps += _steps(incident, prescribed)
+        promises += promising.rows_of(incident, prescribed, zone)
         news.append(_opened(incident, opening, found.severity))
     db.insert_rows(incidents)
     db.insert_each(ProtocolStep, _STEP, steps)
+    db.insert_each(Promise, promising.COLUMNS, promises)
     record_all(news)
     return incidents
 
@@ -154,12 +171,12 @@ def _incident(
 _STEP = ("id", "created_at", "incident", "position", "key", "phase", "title", "body", "optional", "state", "reason")
 
 
-def _steps(incident: Incident, protocol: Protocol, severity: Severity) -> list[tuple[Any, ...]]:
+def _steps(incident: Incident, prescribed: Prescription) -> list[tuple[Any, ...]]:
     """The protocol's steps for this severity, as rows: a storm writes thousands of them."""
     todo, at = ProtocolStep.State.TODO, incident.created_at
     return [
         (ids.new(), at, incident.pk, position, step.key, step.phase, step.title, step.body, step.optional, todo, "")
-        for position, step in enumerate(for_severity(protocol, severity), start=1)
+        for position, step in enumerate(prescribed.steps, start=1)
     ]
 
 

@@ -16,15 +16,13 @@ from andon.kit.together import one_by_one
 from andon.paging import actions as paging
 from andon.people.policy import Actor
 from andon.practice.lifecycle import UNRESOLVED, State, Step
-from andon.practice.severity import Severity
 from andon.practice.words import OrgRole
 from andon.response.acknowledging import take_up
+from andon.response.promising import office_zone, prescription_of
 from andon.response.steps import permitted
 from andon.reviews import drafting
 from andon.reviews.models import Review
 
-REVIEWED_FROM = Severity.S3
-"""S1 to S3 open a review draft by themselves; anyone may open one for a milder incident."""
 REST = timedelta(minutes=1)
 """How long an incident is left alone that could not be resolved by a rule."""
 
@@ -33,7 +31,7 @@ REST = timedelta(minutes=1)
 def resolve(incident: Incident, *, summary: str, by: Actor) -> Incident:
     """It is over, and somebody has seen that it is: `summary` says how that was verified.
 
-    Needs containment, done or waived. S1 to S3 get a review draft, filled from the timeline.
+    Needs containment, done or waived. Where its protocol asks for a review, a draft is filled from the timeline.
     """
     must_respond(by, incident, "resolve incidents")
     summary = summary.strip()
@@ -125,8 +123,9 @@ def _end(held: Incident, body: dict[str, str | int], by: Actor) -> None:
     held.save(update_fields=["state", "resolved_at", "next_page_at", "resolve_at"])
     paging.cancel(held, reason="resolved", now=now)
     record(held, "resolved", body, by=by)
-    if not REVIEWED_FROM.worse_than(held.level):
-        drafting.draft(held, by=Actor.engine())
+    asked = prescription_of(held).asks.review
+    if asked is not None:
+        drafting.draft(held, by=Actor.engine(), due_at=asked.within.due(now.astimezone(office_zone())))
 
 
 @transaction.atomic
@@ -173,7 +172,7 @@ def close(incident: Incident, *, by: Actor, reason: str = "") -> Incident:
     permitted(held, Step.CLOSE, by)
     review = Review.objects.filter(incident=held).first()
     reviewed = review is not None and review.state == Review.State.PUBLISHED
-    due = not REVIEWED_FROM.worse_than(held.level)
+    due = prescription_of(held).asks.review is not None
     if (due or review is not None) and not reviewed and not reason.strip():
         raise Conflict("Its review is not published yet. Publish it, or say why it closes without one.")
     held.state = State.CLOSED

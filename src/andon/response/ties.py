@@ -1,16 +1,31 @@
-"""What responding hears from the slices below: what became of a lever."""
+"""What responding hears from the slices below: what became of a lever, and what happened to an incident."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from django.dispatch import receiver
 
 from andon.containment.models import Pull
 from andon.containment.told import moved
-from andon.incidents.models import Incident
+from andon.incidents.models import Incident, TimelineEntry
+from andon.incidents.timeline import recorded
+from andon.response import promising
 from andon.response.levers import follow
+
+_TURNS: Final = frozenset({"acknowledged", "contained", "containment_waived", "resolved", "reopened", "closed"})
+"""Entries after which a promise may be kept, or counts anew."""
 
 
 @receiver(moved, dispatch_uid="andon.response.levers")
 def hear(pull: Pull, incident: Incident, **_signal: Any) -> None:
     """The incident follows, in the same transaction."""
     follow(pull, incident)
+
+
+@receiver(recorded, dispatch_uid="andon.response.promises")
+def keep_promises(entries: Sequence[TimelineEntry], **_signal: Any) -> None:
+    """Acknowledged, contained, resolved: the promises of the incident follow, in the same transaction."""
+    turned = [entry for entry in entries if entry.kind in _TURNS]
+    reopened = {entry.incident_id for entry in turned if entry.kind == "reopened"}
+    for incident in {entry.incident_id: entry.incident for entry in turned}.values():
+        promising.follow(incident, reopened=incident.pk in reopened)

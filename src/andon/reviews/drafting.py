@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from andon.handbook.loader import Fill, review_sections
+from andon.handbook.files import Fill
+from andon.handbook.queries import in_force
 from andon.incidents.describe import describe
 from andon.incidents.models import Incident, RoleAssignment, TimelineEntry
 from andon.incidents.timeline import record
@@ -21,15 +22,18 @@ TIMELINE_LINES = 200
 
 
 @transaction.atomic
-def draft(incident: Incident, *, by: Actor) -> Review:
-    """The incident's review: the one there is, else a draft with the sections its type and severity ask for."""
+def draft(incident: Incident, *, by: Actor, due_at: datetime | None = None) -> Review:
+    """The incident's review: the one there is, else a draft with the sections its type and severity ask for.
+
+    Due when its protocol says (`due_at`), else in `DUE`.
+    """
     existing = Review.objects.filter(incident=incident).first()
     if existing is not None:
         return existing
     lead = incident.roles.filter(role=RoleAssignment.Role.LEAD, ended_at__isnull=True).first()
     owner = lead.person if lead else (incident.system.owner if incident.system else None)
-    review = Review.objects.create(incident=incident, owner=owner, due_at=clock.now() + DUE)
-    sections = [s for s in review_sections() if s.applies(incident.incident_type, incident.level)]
+    review = Review.objects.create(incident=incident, owner=owner, due_at=due_at or clock.now() + DUE)
+    sections = [s for s in in_force().sections if s.applies(incident.incident_type, incident.level)]
     SectionVersion.objects.bulk_create(
         SectionVersion(
             review=review,

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Q, QuerySet
 
-from andon.handbook.loader import ReviewSection, review_sections
+from andon.handbook.loader import ReviewSection
+from andon.handbook.queries import in_force
 from andon.incidents.policy import visible
 from andon.kit import clock
 from andon.kit.numbers import whole
@@ -123,4 +124,4 @@ def versions(review: Review, key: str) -> list[SectionVersion]:
 def sections_left_out(review: Review) -> list[ReviewSection]:
     """The handbook's sections that this review does not have: any of them may be added."""
     present = set(review.section_versions.values_list("key", flat=True))
-    return [section for section in review_sections() if section.key not in present]
+    return [section for section in in_force().sections if section.key not in present]

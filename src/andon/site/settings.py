@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
     "andon.people",
+    "andon.handbook",
     "andon.oncall",
     "andon.registry",
     "andon.incidents",

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from andon.handbook.recipes import GROUP, book_for, column_roles
+from andon.handbook.queries import in_force
+from andon.handbook.recipes import GROUP
 from andon.kit.errors import Refused
 from andon.people.policy import Actor
 from andon.practice.words import Measure, SystemKind
@@ -76,10 +77,11 @@ class Suggestion:
 def suggest(log: Log, *, by: Actor, measured: bool = True) -> Suggestion:
     """What could be watched on a log. With `measured` the log is read for what is usual: a few aggregates for each."""
     must_view(by)
-    book = book_for(SystemKind(log.system.kind))
+    handbook = in_force()
+    book = handbook.recipes_for(SystemKind(log.system.kind))
     found, lacking = propose(
         book,
-        columns_of(log.columns, _named(log), column_roles(), book),
+        columns_of(log.columns, _named(log), handbook.roles, book),
         {kind: one.what for kind, one in KINDS.items()},
     )
     watches = list(Watch.objects.filter(log=log, ended_at=None))

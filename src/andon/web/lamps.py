@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef
 
 from andon.engine import beats
 from andon.incidents.models import Incident
@@ -17,7 +17,7 @@ from andon.practice.lifecycle import UNRESOLVED
 from andon.practice.severity import Severity
 from andon.practice.words import IncidentKind, OrgRole
 from andon.registry import queries as registry
-from andon.response.clocks import DUE_SOON, Clock, running
+from andon.response.clocks import DUE_SOON, Clock, running, waiting
 from andon.reviews import queries as reviews
 from andon.rules import queries as rules
 
@@ -102,10 +102,9 @@ def _count(by: Actor) -> Lamps:
 
 def _waiting(by: Actor) -> Iterable[Incident]:
     """The incidents of which a clock may run, no more of each than a clock asks for."""
-    waits = Q(acknowledged_at=None) | Q(contained_at=None, containment_waived_at=None)
+    waits = Exists(waiting().filter(incident=OuterRef("pk")))
     rows = visible(by).filter(waits, state__in=UNRESOLVED, kind=IncidentKind.REAL).select_related(None)
-    asked = ("severity", "state", "detected_at", "acknowledged_at", "contained_at", "containment_waived_at")
-    return rows.only("number", *asked).order_by("detected_at")[:CLOCKS_LOOKED_AT]
+    return rows.only("number", "state", "detected_at").order_by("detected_at")[:CLOCKS_LOOKED_AT]
 
 
 def _count_uncovered() -> int:

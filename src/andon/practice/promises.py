@@ -1,0 +1,135 @@
+"""What the protocol of an incident promises to be done by a time, and what becomes of it when the incident changes.
+
+An incident promises what its protocol asks for at its severity: to be acknowledged, to be contained, a first word to
+each audience, its duties, its review. When the type or the severity changes, what is due follows it, and nothing that
+ran is lost:
+
+* what is asked for now applies, whatever stood before: the way there makes no difference;
+* what is asked for no more stays, as no longer asked for, with what became of it;
+* what was kept or missed stays so.
+
+This module knows no calendar of holidays and no law: a promise is the organisation's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
+from typing import Final
+
+from andon.practice.targets import Within
+from andon.practice.words import ClockEvent, Word
+
+
+class PromiseKind(Word):
+    """What is promised."""
+
+    ACKNOWLEDGE = "acknowledge"
+    CONTAIN = "contain"
+    FIRST_WORD = "first_word", "first word"
+    DUTY = "duty"
+    REVIEW = "review"
+
+
+class Standing(Word):
+    """How a promise stands."""
+
+    OPEN = "open"
+    KEPT = "kept"
+    KEPT_LATE = "kept_late", "kept, but late"
+    MISSED = "missed"
+    NOT_ASKED = "not_asked", "no longer asked for"
+
+
+PAGES: Final = frozenset({PromiseKind.ACKNOWLEDGE, PromiseKind.CONTAIN, PromiseKind.FIRST_WORD, PromiseKind.DUTY})
+"""What is worth waking the next in the chain for when it is missed. A review is not: it waits for the morning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One thing that a protocol asks for.
+
+    Attributes:
+        key: Its name for ever: "contain", "first_word:executives".
+        kind: What sort of thing.
+        what: What is to be done, as a line that stands alone: "Tell executives".
+        clock: From what its time counts.
+        within: In what time; None where it is asked for without one.
+    """
+
+    key: str
+    kind: PromiseKind
+    what: str
+    clock: ClockEvent
+    within: Within | None
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What was asked of an incident, and what became of it.
+
+    Attributes:
+        asked: As the protocol last put it.
+        applies: Whether it is asked for at present.
+        since: When its clock began anew, if it did: the incident was reopened.
+        kept_at: When it was kept; None as long as it is not.
+        missed_at: When it was found missed, and somebody was paged for that; None if it was not.
+    """
+
+    asked: Asked
+    applies: bool = True
+    since: datetime | None = None
+    kept_at: datetime | None = None
+    missed_at: datetime | None = None
+
+    def due(self, clocks: Mapping[ClockEvent, datetime], zone: tzinfo) -> datetime | None:
+        """By when it is due; None where it has no time, or what starts its clock has not happened.
+
+        Args:
+            clocks: When each event happened that has.
+            zone: In which working days are counted.
+        """
+        start = self.since or clocks.get(self.asked.clock)
+        if start is None or self.asked.within is None:
+            return None
+        return self.asked.within.due(start.astimezone(zone))
+
+    def look_at(self, due: datetime | None, *, over: bool) -> datetime | None:
+        """When somebody must look whether it was missed; None if never.
+
+        Args:
+            due: By when it is due.
+            over: Whether the incident is resolved: then nobody is paged for it any more.
+        """
+        waits = self.applies and self.kept_at is None and self.missed_at is None
+        return due if waits and not over and self.asked.kind in PAGES else None
+
+    def standing(self, due: datetime | None, now: datetime) -> Standing:
+        """How it stands now."""
+        if self.kept_at is not None:
+            return Standing.KEPT_LATE if due is not None and self.kept_at > due else Standing.KEPT
+        if not self.applies:
+            return Standing.NOT_ASKED
+        return Standing.MISSED if due is not None and due < now else Standing.OPEN
+
+
+def grow(have: Sequence[Promise], asked: Iterable[Asked]) -> tuple[Promise, ...]:
+    """The promises of an incident of which this is asked now: those it had, in their order, then those that are new."""
+    wanted = {one.key: one for one in asked}
+    kept = tuple(
+        replace(promise, asked=wanted.get(promise.asked.key, promise.asked), applies=promise.asked.key in wanted)
+        for promise in have
+    )
+    known = {promise.asked.key for promise in have}
+    return (*kept, *(Promise(one) for key, one in wanted.items() if key not in known))
+
+
+def again(promise: Promise, since: datetime) -> Promise:
+    """The promise after its incident was reopened: what held no longer holds, so its clock begins anew.
+
+    Words once given to an audience stay given, and so does a review.
+    """
+    if promise.asked.kind in {PromiseKind.ACKNOWLEDGE, PromiseKind.CONTAIN}:
+        return replace(promise, since=since, kept_at=None, missed_at=None)
+    return promise

@@ -1,0 +1,166 @@
+"""What an incident's protocol promises, kept up to date: frozen when it opens, grown when it changes, kept when it is.
+
+The rules are `andon.practice.promises`; here they meet rows. Whoever calls holds the incident, so that a promise is
+kept or found missed, and never both at once.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from andon.handbook.queries import handbook_at
+from andon.incidents.models import Incident, Promise
+from andon.incidents.policy import must_respond
+from andon.incidents.timeline import hold, record
+from andon.kit import clock, ids
+from andon.kit.errors import Conflict, Missing
+from andon.people.models import Organisation
+from andon.people.policy import Actor
+from andon.practice import promises as rules
+from andon.practice.lifecycle import UNRESOLVED, State
+from andon.practice.promises import Asked, PromiseKind
+from andon.practice.protocol import Prescription
+from andon.practice.targets import Within
+from andon.practice.words import ClockEvent
+
+COLUMNS: Final = (
+    *("id", "created_at", "incident", "position", "key", "kind", "what"),
+    *("clock", "within", "applies", "due_at", "look_at"),
+)
+_LIVES: Final = ("applies", "since", "due_at", "look_at", "kept_at", "kept_by", "missed_at")
+_SAID: Final = ("kind", "what", "clock", "within", "position")
+SAID_BY_HAND: Final = frozenset({PromiseKind.FIRST_WORD, PromiseKind.DUTY})
+"""What a person says was done; the rest Andon sees by itself."""
+
+
+def office_zone() -> ZoneInfo:
+    """The zone in which the organisation's working days are counted."""
+    zone = Organisation.objects.values_list("time_zone", flat=True).first()
+    return ZoneInfo(zone or "UTC")
+
+
+def prescription_of(incident: Incident) -> Prescription:
+    """What is prescribed for an incident as it stands, by the handbook that it opened with."""
+    return handbook_at(incident.edition_id).prescription(incident.incident_type, incident.level)
+
+
+def rows_of(incident: Incident, prescribed: Prescription, zone: ZoneInfo) -> list[tuple[Any, ...]]:
+    """The promises of an incident that opens, as rows of `COLUMNS`: a storm writes thousands of them."""
+    clocks, rows = _clocks(incident), []
+    for position, asked in enumerate(prescribed.asked, start=1):
+        promise = rules.Promise(asked)
+        due = promise.due(clocks, zone)
+        within = asked.within.text if asked.within else ""
+        said = (asked.key, asked.kind, asked.what, asked.clock, within)
+        look = promise.look_at(due, over=False)
+        rows.append((ids.new(), incident.created_at, incident.pk, position, *said, True, due, look))
+    return rows
+
+
+def grow(held: Incident) -> None:
+    """Ask of the incident what its type and severity ask for now; what ran stays, what is asked no more says so."""
+    follow(held, prescription_of(held).asked)
+
+
+def follow(held: Incident, asked: Iterable[Asked] | None = None, *, reopened: bool = False) -> None:
+    """Bring the promises in line with the incident: what it kept, from when each counts, when to look again.
+
+    Args:
+        held: The incident, held and written.
+        asked: What is asked of it now; left out, what was asked of it before.
+        reopened: Whether it has just been reopened.
+    """
+    rows = {row.key: row for row in held.promises.all()}
+    have = [promise_of(row) for row in rows.values()]
+    if asked is not None:
+        have = list(rules.grow(have, asked))
+    now, clocks, zone = clock.now(), _clocks(held), office_zone()
+    over = State(held.state) not in UNRESOLVED
+    kept = _kept(held)
+    new: list[Promise] = []
+    changed: list[Promise] = []
+    for position, one in enumerate(have, start=1):
+        promise = rules.again(one, now) if reopened else one
+        at = kept.get(promise.asked.kind, promise.kept_at)
+        row = rows.get(promise.asked.key) or Promise(incident=held, key=promise.asked.key)
+        (changed if promise.asked.key in rows else new).append(row)
+        row.kind, row.what, row.clock = promise.asked.kind, promise.asked.what, promise.asked.clock
+        row.within = promise.asked.within.text if promise.asked.within else ""
+        row.position, row.applies, row.since = position, promise.applies, promise.since
+        row.kept_at, row.missed_at = at, promise.missed_at
+        row.due_at = promise.due(clocks, zone)
+        row.look_at = promise_of(row).look_at(row.due_at, over=over)
+    Promise.objects.bulk_create(new)
+    Promise.objects.bulk_update(changed, [*_SAID, *(name for name in _LIVES if name != "kept_by")])
+
+
+@transaction.atomic
+def keep(incident: Incident, *, key: str, note: str, by: Actor, at: datetime | None = None) -> Promise:
+    """Say that an audience was told, or a duty done: how (`note`), and when (`at`, else now).
+
+    Andon sends no notice here: it keeps the word of whoever did. Raises `Missing`, `Conflict`.
+    """
+    must_respond(by, incident, "say what was promised and done")
+    held = hold(incident.pk)
+    row = held.promises.filter(key=key).first()
+    if row is None or PromiseKind(row.kind) not in SAID_BY_HAND:
+        raise Missing(f"The protocol of {held.ref} promises nothing under {key!r} that a person keeps by hand.")
+    now = clock.now()
+    since = at or now
+    if since > now:
+        raise Conflict("It cannot have been done in the future.")
+    moved = Promise.objects.filter(pk=row.pk, kept_at=None).update(kept_at=since, kept_by=by.person, look_at=None)
+    if moved != 1:
+        raise Conflict(f"“{row.what}” was said to be done already.")
+    record(held, "promise_kept", {"promise": row.key, "what": row.what, "note": note.strip()}, by=by, at=since)
+    row.refresh_from_db()
+    return row
+
+
+def promise_of(row: Promise) -> rules.Promise:
+    """A row as a value of the practice."""
+    asked = Asked(
+        row.key,
+        PromiseKind(row.kind),
+        row.what,
+        ClockEvent(row.clock),
+        Within.parse(row.within) if row.within else None,
+    )
+    return rules.Promise(asked, row.applies, row.since, row.kept_at, row.missed_at)
+
+
+def _clocks(incident: Incident) -> Mapping[ClockEvent, datetime]:
+    """When each event happened that starts a clock. Awareness counts from the first signal: never later than it was."""
+    known = {
+        ClockEvent.FIRST_SIGNAL: incident.detected_at,
+        ClockEvent.AWARENESS: incident.detected_at,
+        ClockEvent.RESOLVED: incident.resolved_at,
+    }
+    return {event: at for event, at in known.items() if at is not None}
+
+
+def _kept(incident: Incident) -> Mapping[PromiseKind, datetime | None]:
+    """When what Andon sees by itself was done; None as long as it was not."""
+    return {PromiseKind.ACKNOWLEDGE: incident.acknowledged_at, PromiseKind.CONTAIN: incident.held}
+
+
+def promises_of(incident: Incident) -> list[Promise]:
+    """Its promises in order; for an older incident that has none written, what it would have, unsaved."""
+    rows = list(incident.promises.select_related("kept_by"))
+    if rows:
+        return rows
+    names = [name if name != "incident" else "incident_id" for name in COLUMNS]
+    made = rows_of(incident, prescription_of(incident), office_zone())
+    kept = _kept(incident)
+    found = [Promise(**dict(zip(names, row, strict=True))) for row in made]
+    for one in found:
+        one.kept_at = kept.get(PromiseKind(one.kind))
+    return found
+
+
+def standing_of(rows: Sequence[Promise], now: datetime) -> list[rules.Standing]:
+    """How each promise stands."""
+    return [promise_of(row).standing(row.due_at, now) for row in rows]

@@ -46,15 +46,18 @@ settings.load_profile("house")
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker):
-    """Transactional tests empty the tables afterwards, which the append-only trigger refuses on SQLite.
+    """Transactional tests empty the tables afterwards, which the append-only triggers refuse on SQLite.
 
-    So the no-delete trigger is dropped here; test_append_only.py holds it on a database of its own.
+    So the no-delete triggers are dropped here; test_append_only.py holds them on a database of its own.
     """
     with django_db_blocker.unblock():
         if connection.vendor == "sqlite":
             with connection.cursor() as cursor:
-                for table in ("incidents_timelineentry", "switch_revision", "handbook_edition", "handbook_application"):
-                    cursor.execute(f"DROP TRIGGER IF EXISTS {table}_no_delete")
+                cursor.execute(
+                    "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE '%\\_no\\_delete' ESCAPE '\\'"
+                )
+                for (name,) in cursor.fetchall():
+                    cursor.execute(f"DROP TRIGGER {name}")
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from andon.containment import actions
-from andon.containment.models import Evidence, Pull
+from andon.containment.evidence.models import Item
+from andon.containment.models import Pull
 from andon.incidents.describe import describe
 from andon.incidents.models import Incident, TimelineEntry
 from andon.kit.errors import Conflict, Forbidden, Invalid
@@ -33,7 +34,8 @@ def test_a_pull_keeps_evidence_acts_once_and_is_verified_by_what_is_served(cast,
     assert service.told[0]["key"] == pull.key
     assert pull.prior == {"model": "v7"}
     assert pull.says == 'model goes from "v7" to "v6".'
-    assert set(Evidence.objects.filter(pull=pull).values_list("name", flat=True)) >= {"incident", "system", "signals"}
+    kept = Item.objects.filter(preservation__key=f"pull:{pull.pk}").exclude(digest="")
+    assert set(kept.values_list("name", flat=True)) >= {"configuration.json", "changes.json", "lever-1-state.json"}
     incident.refresh_from_db()
     assert incident.state == State.CONTAINED
     assert incident.contained_at == pull.ended_at

@@ -3,6 +3,7 @@
 from andon import __version__
 from andon.api import problems
 from andon.api.house import HouseAPI
+from andon.containment.evidence import api as evidence
 from andon.intake import api as intake
 from andon.oncall import api as oncall
 from andon.paging import api as paging
@@ -58,6 +59,7 @@ for prefix, router in (
     ("/paces", paging.paces),
     ("/incidents", paging.incidents),
     ("/incidents", response.router),
+    ("/incidents", evidence.router),
     ("/reviews", reviews.reviews),
     ("/actions", reviews.actions),
 ):

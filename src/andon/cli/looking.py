@@ -156,17 +156,18 @@ def verify(
     incident: Annotated[str, typer.Argument(help="Only this one, as INC-42.")] = "",
     json: say.AsJson = False,
 ) -> None:
-    """Recompute the hash chain of every timeline; exit code 1 if an entry was changed, removed or added."""
+    """Recompute the hash chain of every timeline and what it seals: exit code 1 if entries or evidence changed."""
     house.enter()
     from rich.text import Text
 
     from andon.cli.incident import number_of
+    from andon.containment.evidence import verifying as evidence
     from andon.incidents import timeline
     from andon.incidents.policy import access_incident
 
     if incident:
         found = access_incident(house.operator(), number_of(incident))
-        broken, verified, entries = timeline.verify(found), 1, found.timeline_count
+        broken, verified, entries = timeline.verify(found) + evidence.verify(found), 1, found.timeline_count
     else:
         broken, verified, entries = verify_everything()
 
@@ -190,6 +191,7 @@ def verify_everything() -> "tuple[list[Broken], int, int]":
     """All timelines with a progress bar: what is broken, how many timelines, how many entries."""
     from rich.progress import track
 
+    from andon.containment.evidence.verifying import verify as verify_evidence
     from andon.incidents.models import Incident
     from andon.incidents.timeline import verify_all
 
@@ -201,7 +203,7 @@ def verify_everything() -> "tuple[list[Broken], int, int]":
         disable=say.to_machine(),
     )  # fmt: skip
     for found, problems in bar:
-        broken += problems
+        broken += problems + verify_evidence(found)
         verified += 1
         entries += found.timeline_count
     return broken, verified, entries

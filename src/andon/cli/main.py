@@ -1,6 +1,18 @@
 """The `andon` command: everything the machine's operator does, each command in the module of its kind."""
 
-from andon.cli import handbook, incident, keeping, looking, rule, serving, simulating, switching, user, watching
+from andon.cli import (
+    evidence,
+    handbook,
+    incident,
+    keeping,
+    looking,
+    rule,
+    serving,
+    simulating,
+    switching,
+    user,
+    watching,
+)
 from andon.cli.changed import changed
 from andon.cli.demo.command import demo
 from andon.cli.group import commands
@@ -15,6 +27,7 @@ app.command()(demo)
 app.command()(looking.check)
 app.command()(looking.oncall)
 app.add_typer(incident.app, name="incident")
+app.add_typer(evidence.app, name="evidence")
 app.add_typer(rule.app, name="rule")
 app.add_typer(watching.app, name="watch")
 app.add_typer(switching.app, name="switch")

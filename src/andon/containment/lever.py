@@ -123,6 +123,8 @@ class LeverAdapter:
     """Whether `probe` can see the data plane. Where not, a lever needs a probe of its own (see `probes`)."""
     safe: ClassVar[bool] = False
     """Whether pulling and undoing it on the real target changes nothing for anybody (then a rehearsal may do so)."""
+    inside: ClassVar[bool] = False
+    """Whether its other side is Andon itself, so that asking it is a read of Andon's own tables."""
     limit: ClassVar[float] = 20.0
     """Seconds that `act` and `undo` may take at most. One that died is looked after no sooner."""
 

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from andon.incidents.models import Incident
-from andon.kit.crypto import EncryptedJSONField, EncryptedTextField
+from andon.kit.crypto import EncryptedJSONField
 from andon.kit.models import Row, one_of
 from andon.people.models import Person
 from andon.practice.containment import OPEN, ApprovalRule, LeverFacts, Move, PullState
@@ -222,19 +222,3 @@ class PullStep(Row):
     class Meta:
         ordering: ClassVar = ["created_at", "pk"]
         constraints: ClassVar = [one_of("move", Move, "pull_step_known")]
-
-
-class Evidence(Row):
-    """What was kept before a lever was pulled: named by the digest of its content, encrypted."""
-
-    pull = models.ForeignKey(Pull, on_delete=models.PROTECT, related_name="evidence")
-    incident = models.ForeignKey(Incident, null=True, on_delete=models.PROTECT, related_name="evidence")
-    name = models.CharField(max_length=60)  # "change-events"
-    digest = models.CharField(max_length=64)  # SHA-256 of the content, hex
-    size = models.PositiveBigIntegerField()  # bytes
-    content = EncryptedTextField()
-    taken_at = models.DateTimeField()
-
-    class Meta:
-        ordering: ClassVar = ["name"]
-        constraints: ClassVar = [models.UniqueConstraint(fields=["pull", "name"], name="evidence_once_a_pull")]

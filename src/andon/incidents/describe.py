@@ -117,6 +117,28 @@ def _pages(body: Body) -> str:
     return "A waiting page was" if count == 1 else f"{count} waiting pages were"
 
 
+def _kept(body: Body) -> str:
+    """What was preserved, and loudly what was not."""
+    things = _count_of(body["items"], "thing")
+    lost = len(body["missing"])
+    missing = f"; {lost} could not be collected: {', '.join(body['missing'])}" if lost else ""
+    what_for = f" before {body['what_for']}" if body.get("what_for") else ""
+    return f"Evidence {body['evidence']} preserved{what_for}: {things}, {_size(body['bytes'])}{missing}"
+
+
+def _taken(body: Body) -> str:
+    numbers = ", ".join(str(number) for number in body["evidence"])
+    return f"{body['item']} of evidence {numbers}" if body.get("item") else f"archive of evidence {numbers}"
+
+
+def _count_of(count: int, word: str) -> str:
+    return f"{count} {word}{'s' if count != 1 else ''}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1_000_000:.1f} MB" if count >= 1_000_000 else f"{max(1, round(count / 1000))} kB"  # noqa: PLR2004  a megabyte
+
+
 def _still(body: Body) -> str:
     count = body.get("still_firing", 0)
     return f", while {count} of its signals still fire{'s' if count == 1 else ''}" if count else ""
@@ -193,13 +215,16 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
     "lever_declined": ("warning", lambda b, _: f"Refused to {_act(b)}{_reason(b)}"),
     "lever_withdrawn": ("note", lambda b, _: f"Withdrew the wish to {_act(b)}{_reason(b)}"),
     "lever_pulled": ("contain", lambda b, _: f"Set out to {_act(b)}{_why(b)}"),
-    "evidence_kept": ("check", lambda b, _: f"Evidence before {b['pull']}: {b['says']}"),
     "lever_acting": ("contain", lambda b, _: f"{b['pull']} acts: {b['says']}"),
     "lever_acted": ("contain", lambda b, _: f"{b['pull']} was taken: {b['says']} Looking for the effect"),
     "lever_in_doubt": ("warning", lambda b, _: f"{b['pull']} may have acted: {b['says']}"),
     "lever_verified": ("verified", lambda b, _: f"VERIFIED, {_acted(b)}: {b['says']}"),
     "lever_unverified": ("warning", lambda b, _: f"UNVERIFIED, {_acted(b)}: {b['says']}"),
     "lever_failed": ("warning", lambda b, _: f"Not done, {_acted(b)}: {b['says']}"),
+    "evidence_kept": ("evidence", lambda b, _: _kept(b)),
+    "evidence_missed": ("warning", lambda b, _: f"Evidence before {b['pull']}: {b['says']}"),
+    "evidence_exported": ("evidence", lambda b, _: f"Evidence taken along: {_taken(b)}"),
+    "evidence_erased": ("warning", lambda b, _: f"Evidence erased: {b['name']}, its digest stays{_reason(b)}"),
     "resolved": ("resolve", lambda b, _: f"Resolved{_still(b)}"),
     "reopened": ("warning", lambda b, _: f"Reopened{_reason(b)}"),
     "closed": ("check", lambda b, _: f"Closed{_reason(b)}"),

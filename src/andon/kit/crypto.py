@@ -1,6 +1,7 @@
 """Encryption at rest of what can reach or name a person (Fernet, with key rotation by MultiFernet)."""
 
 import json
+import zlib
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +36,29 @@ def decrypt(token: str) -> str:
         ) from error
 
 
+def encrypt_bytes(body: bytes) -> bytes:
+    """As `encrypt`, for bytes."""
+    return _fernet(tuple(settings.FIELD_KEYS)).encrypt(body)
+
+
+def decrypt_bytes(token: bytes) -> bytes:
+    """As `decrypt`, for bytes."""
+    try:
+        return _fernet(tuple(settings.FIELD_KEYS)).decrypt(token)
+    except InvalidToken as error:
+        raise Undecryptable(
+            "Kept evidence was changed, or encrypted with a key that is no longer configured. "
+            "Put the earlier key back behind the new one in ANDON_FIELD_KEYS."
+        ) from error
+
+
 if TYPE_CHECKING:  # Django's fields take type arguments in their stubs alone
     _Text = models.TextField[str, str]
     _Object = models.TextField[dict[str, str], dict[str, str]]
+    _Bytes = models.BinaryField[bytes | None, bytes | None]
 else:
     _Text = _Object = models.TextField
+    _Bytes = models.BinaryField
 
 
 class EncryptedTextField(_Text):
@@ -67,3 +86,21 @@ class EncryptedJSONField(_Object):
         """Decrypt on the way out; None is a row that an outer join did not find."""
         read: dict[str, str] | None = None if value is None else json.loads(decrypt(value))
         return read
+
+
+class EncryptedBytesField(_Bytes):
+    """Bytes that are plain in Python, compressed and encrypted in the database. None stays None."""
+
+    def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:  # noqa: FBT001, FBT002  Django's signature
+        """Compress and encrypt on the way in."""
+        sealed = None if value is None else encrypt_bytes(zlib.compress(bytes(value)))
+        return super().get_db_prep_value(sealed, connection, prepared)
+
+    def from_db_value(self, value: Any, _expression: object, _connection: BaseDatabaseWrapper) -> bytes | None:
+        """Decrypt on the way out. Raises `Undecryptable`, or ValueError for what was never written here."""
+        if value is None:
+            return None
+        try:
+            return zlib.decompress(decrypt_bytes(bytes(value)))
+        except zlib.error as error:
+            raise ValueError(str(error)) from error

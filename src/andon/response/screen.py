@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 from django.urls import reverse
 from django.utils import timezone
 
+from andon.containment.evidence.queries import listed as preserved
 from andon.incidents.describe import Line, describe
 from andon.incidents.models import Incident, ProtocolStep, RoleAssignment
 from andon.incidents.policy import may_respond
@@ -110,6 +111,7 @@ class Screen:
             "evidence": evidence(watches.alarms_in([self.incident.pk])[self.incident.pk]),
             "links": incident.links.filter(removed_at__isnull=True),
             "link_url": self.url("link") if may else "",
+            "preserved": preserved(incident),
             "duties": [{"what": c.what, "due_at": c.due_at} for c in clocks_of(incident) if c.met_at is None]
             if State(incident.state) in UNRESOLVED
             else [],

@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "andon.watch",
     "andon.switch",
     "andon.containment",
+    "andon.containment.evidence",
     "andon.response",
     "andon.slack",
     "andon.api",

@@ -36,6 +36,8 @@ class LogFacts:
     Attributes:
         table: A path or pattern of Parquet or CSV files below a log folder, or the name of a table.
         source: A database file below a log folder, or the connection string of a warehouse; kept encrypted.
+        evidence_rows: Whether its last rows in the affected window are kept when evidence is preserved.
+        evidence_without: Columns that are left out of those rows.
     """
 
     system: System
@@ -50,6 +52,8 @@ class LogFacts:
     label_time_column: str = ""
     key_column: str = ""
     segment_columns: Sequence[str] = ()
+    evidence_rows: bool = True
+    evidence_without: Sequence[str] = ()
 
     def columns(self) -> dict[str, Any]:
         """The columns of a log; `Invalid` names the field that cannot be taken."""
@@ -67,6 +71,8 @@ class LogFacts:
             "source": source,
             "table": table,
             "segment_columns": list(dict.fromkeys(one.strip() for one in self.segment_columns if one.strip())),
+            "evidence_rows": self.evidence_rows,
+            "evidence_without": list(dict.fromkeys(one.strip() for one in self.evidence_without if one.strip())),
         } | {column: getattr(self, column).strip() for column in _COLUMNS}
 
 
@@ -76,7 +82,8 @@ def fitted(given: Mapping[str, Any], found: Mapping[str, str]) -> dict[str, Any]
     for field in _COLUMNS:
         if said[field]:
             said[field] = column_of(found, said[field], field=field)
-    said["segment_columns"] = [column_of(found, one, field="segment_columns") for one in said["segment_columns"]]
+    for field in ("segment_columns", "evidence_without"):
+        said[field] = [column_of(found, one, field=field) for one in said[field]]
     return said
 
 

@@ -20,6 +20,9 @@ _WINDOWS: Final = (
 _SEVERITIES: Final = [("", "As its kind says"), *((str(level), f"S{level}") for level in range(1, 6))]
 
 
+_LISTS: Final = ("segment_columns", "evidence_without")
+
+
 def _names(given: str) -> list[str]:
     return [name.strip() for name in given.replace("\n", ",").split(",") if name.strip()]
 
@@ -63,12 +66,26 @@ class LogForm(forms.Form):
         help_text="Names with commas, such as sex, age_band: measures are broken down by them and compared.",
         widget=forms.TextInput(attrs=_PLAIN),
     )
+    evidence_rows = forms.BooleanField(
+        required=False,
+        initial=True,
+        label="Keep its last rows as evidence",
+        help_text="Only counts and sums leave a log, with this one exception: before a lever is pulled, and when "
+        "somebody preserves evidence, the last decisions in the affected window (at most 1,000) are kept, encrypted.",
+    )
+    evidence_without = forms.CharField(
+        required=False,
+        max_length=2000,
+        label="Columns left out of those rows",
+        help_text="Names with commas, such as name, address: they are not read for evidence.",
+        widget=forms.TextInput(attrs=_PLAIN),
+    )
 
     @classmethod
     def of(cls, log: Log) -> "LogForm":
         """The form as the log stands; its connection string is not shown."""
-        plain = {name: getattr(log, name) for name in cls.base_fields if name not in {"source", "segment_columns"}}
-        form = cls(initial=plain | {"segment_columns": ", ".join(log.segment_columns)})
+        plain = {name: getattr(log, name) for name in cls.base_fields if name not in {"source", *_LISTS}}
+        form = cls(initial=plain | {name: ", ".join(getattr(log, name)) for name in _LISTS})
         return form.changing()
 
     def changing(self) -> "LogForm":
@@ -79,8 +96,10 @@ class LogForm(forms.Form):
     def facts(self, system: System) -> LogFacts:
         """What the actions take."""
         given = self.cleaned_data
-        plain = {name: given[name] for name in self.base_fields if name != "segment_columns"}
-        return LogFacts(system=system, segment_columns=_names(given["segment_columns"]), **plain)
+        said: dict[str, Any] = {
+            name: _names(given[name]) if name in _LISTS else given[name] for name in self.base_fields
+        }
+        return LogFacts(system=system, **said)
 
 
 class WatchForm(forms.Form):

@@ -19,7 +19,10 @@ EVERYTHING = ""
 
 
 class Log(Row):
-    """A decision log: a table of what a system decided, read where it lies. Nothing of it is copied but aggregates."""
+    """A decision log: a table of what a system decided, read where it lies.
+
+    Nothing of it is copied but aggregates, and, unless that is switched off, a bounded number of rows as evidence.
+    """
 
     system = models.ForeignKey(System, on_delete=models.PROTECT, related_name="logs")
     name = models.CharField(max_length=120)
@@ -34,6 +37,8 @@ class Log(Row):
     label_time_column = models.CharField(max_length=200, blank=True)  # when that was known
     key_column = models.CharField(max_length=200, blank=True)  # what makes a decision the same one when it comes twice
     segment_columns = models.JSONField(default=list, blank=True)
+    evidence_rows = models.BooleanField(default=True)  # whether its last rows are kept when evidence is preserved
+    evidence_without = models.JSONField(default=list, blank=True)  # columns that are left out of those rows
     columns = models.JSONField(default=dict, blank=True)  # name and type of each, as last found
     checked_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)  # why it could not be read, in words

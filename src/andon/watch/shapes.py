@@ -21,7 +21,7 @@ from andon.watch.suggestions import Suggestion
 
 _COLUMNS = (
     "time_column", "output_column", "score_column", "label_column", "label_time_column", "subject_column", "key_column",
-    "segment_columns",
+    "segment_columns", "evidence_rows", "evidence_without",
 )  # fmt: skip
 
 
@@ -42,6 +42,8 @@ class LogOut(Schema):
     subject_column: str
     key_column: str
     segment_columns: list[str]
+    evidence_rows: bool = Field(description="Whether its last rows are kept when evidence is preserved.")
+    evidence_without: list[str] = Field(description="Columns that are left out of those rows.")
     columns: dict[str, str] = Field(description="Names and types, as last found.")
     checked_at: datetime | None
     error: str
@@ -78,6 +80,10 @@ class LogIn(Given):
     subject_column: str = ""
     key_column: str = ""
     segment_columns: list[str] = Field(default_factory=list)
+    evidence_rows: bool = Field(
+        default=True, description="Keep its last rows in the affected window when evidence is preserved, encrypted."
+    )
+    evidence_without: list[str] = Field(default_factory=list, description="Columns that are left out of those rows.")
 
     def facts(self) -> LogFacts:
         """What the actions take."""
@@ -98,6 +104,8 @@ class LogChange(Given):
     subject_column: str | None = None
     key_column: str | None = None
     segment_columns: list[str] | None = None
+    evidence_rows: bool | None = None
+    evidence_without: list[str] | None = None
 
     def facts(self, row: Log) -> LogFacts:
         """What the actions take."""

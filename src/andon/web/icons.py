@@ -38,6 +38,7 @@ SIGNS: Final[dict[str, str]] = {
     "severity": '<path d="M2 13.8h3V10H2zM6.5 13.8h3V6.2h-3zM11 13.8h3V2.4h-3z"/>',
     "system": '<path d="M4 4h8v8H4z"/>'
     '<path d="M6.2 4V1.6M9.8 4V1.6M6.2 14.4V12M9.8 14.4V12M4 6.2H1.6M4 9.8H1.6M14.4 6.2H12M14.4 9.8H12"/>',
+    "evidence": '<path d="M1.8 2.4h12.4v3.4H1.8zM3 5.8v7.8h10V5.8"/><path d="M6.2 8.6h3.6"/>',
     "review": '<path d="M3 1.8h7l3 3v9.4H3z"/><path d="M5.5 7.5h5M5.5 10.5h5"/>',
     "dot": '<circle class="solid" cx="8" cy="8" r="2.6"/>',
     # States of a step

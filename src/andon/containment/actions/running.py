@@ -12,9 +12,10 @@ import structlog
 from django.db import transaction
 from django.db.models import Q
 
-from andon.containment import adapters, evidence, probes, told
+from andon.containment import adapters, probes, told
 from andon.containment.actions import rehearsing
 from andon.containment.actions.pulls import body_of, make
+from andon.containment.evidence import before as evidence
 from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen
 from andon.containment.models import Pull, PullStep, Rehearsal, Target
 from andon.incidents.models import Incident
@@ -152,10 +153,11 @@ def work(one: Claim) -> Outcome:
 def _work(one: Claim) -> Outcome:
     pull, adapter = one.pull, _adapter(one.pull)
     if one.move is Move.PRESERVE:
-        if pull.incident is None or one.at - (pull.approved_at or one.at) > EVIDENCE_WITHIN:
-            return Outcome(one, pull.incident is None, "No evidence was kept: the time for it was over.")
-        kept = evidence.preserve(pull)
-        return Outcome(one, not kept.missing, kept.text, {"kept": dict(kept.kept), "missing": dict(kept.missing)})
+        if pull.incident is None:
+            return Outcome(one, ok=True, text="A rehearsal belongs to no incident; nothing is kept.")
+        kept = evidence.before(pull, pull.incident)
+        facts = {"manifest": kept.manifest, "kept": kept.kept, "missing": kept.missing}
+        return Outcome(one, not kept.missing, kept.text, facts)
     if one.move is Move.PREPARE:
         return _prepare(one, adapter)
     if one.move is Move.ACT:
@@ -207,8 +209,8 @@ def settle(outcome: Outcome, now: datetime) -> bool:
     pull.lease_by, pull.lease_until = "", None
     if one.move is Move.PRESERVE:
         _go_on(pull, PullState.PRESERVED, now, preserved_at=now)
-        if held is not None:
-            _note(held, pull, "evidence_kept", {"says": outcome.text} | outcome.facts)
+        if not outcome.facts:  # else its entry stands: it is written with the list that it seals
+            _note(held, pull, "evidence_missed", {"says": outcome.text})
     elif one.move is Move.PREPARE:
         _prepared(pull, held, outcome, now)
     elif one.move is Move.ACT:

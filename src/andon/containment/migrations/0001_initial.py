@@ -92,23 +92,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Evidence',
-            fields=[
-                ('id', models.UUIDField(default=andon.kit.ids.new, editable=False, primary_key=True, serialize=False)),
-                ('created_at', models.DateTimeField(default=andon.kit.clock.now, editable=False)),
-                ('name', models.CharField(max_length=60)),
-                ('digest', models.CharField(max_length=64)),
-                ('size', models.PositiveBigIntegerField()),
-                ('content', andon.kit.crypto.EncryptedTextField()),
-                ('taken_at', models.DateTimeField()),
-                ('incident', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='evidence', to='incidents.incident')),
-                ('pull', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='evidence', to='containment.pull')),
-            ],
-            options={
-                'ordering': ['name'],
-            },
-        ),
-        migrations.CreateModel(
             name='Approval',
             fields=[
                 ('id', models.UUIDField(default=andon.kit.ids.new, editable=False, primary_key=True, serialize=False)),
@@ -178,10 +161,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='lever',
             constraint=models.CheckConstraint(condition=models.Q(('every_seconds__gte', 1)), name='lever_looks_no_more_than_once_a_second'),
-        ),
-        migrations.AddConstraint(
-            model_name='evidence',
-            constraint=models.UniqueConstraint(fields=('pull', 'name'), name='evidence_once_a_pull'),
         ),
         migrations.AddConstraint(
             model_name='approval',

@@ -13,6 +13,9 @@
             case _:
                 raise Unavailable
 
+Or as a decorator, `@switch.protect(safe=rules.score)`; as a context manager, `with switch:`; in front of a whole
+application, `GuardASGI` and `GuardWSGI`.
+
 Where Andon is and with which token stands in the environment (`ANDON_BASE_URL`, `ANDON_GUARD_TOKEN`) or is given.
 It needs httpx and nothing else. `mode()` is a plain read that waits for nothing and raises nothing.
 """
@@ -25,10 +28,11 @@ from pathlib import Path
 
 from andon.sdk.guard.keeping import default_folder
 from andon.sdk.guard.sealing import Token
+from andon.sdk.guard.serving import GuardASGI, GuardWSGI
 from andon.sdk.guard.switch import Guard
 from andon.sdk.guard.words import Contained, Limit, Mode, Reading, State
 
-__all__ = ["Contained", "Guard", "Limit", "Mode", "Reading", "State", "guard"]
+__all__ = ["Contained", "Guard", "GuardASGI", "GuardWSGI", "Limit", "Mode", "Reading", "State", "guard"]
 
 log = logging.getLogger("andon.sdk.guard")
 

@@ -16,12 +16,13 @@ from weakref import WeakSet
 import httpx
 
 from andon.sdk import timing
+from andon.sdk.guard.deciding import F, Meter, guarded
 from andon.sdk.guard.hearing import FIRST_REST, Hearing, client
 from andon.sdk.guard.holding import Held, Taken, View
 from andon.sdk.guard.keeping import Copy
 from andon.sdk.guard.saying import Voice
 from andon.sdk.guard.sealing import Forged, Snapshot, Token, unseal
-from andon.sdk.guard.words import STALE_MODES, Mode, Reading
+from andon.sdk.guard.words import STALE_MODES, Contained, Mode, Reading
 
 log = logging.getLogger("andon.sdk.guard")
 
@@ -80,7 +81,7 @@ class Guard:
     def _begin(self) -> None:
         """Afresh, with what is held: at the start, and in a process that was forked."""
         self.instance = f"{socket.gethostname()[:60]}:{os.getpid()}:{uuid4().hex[:12]}"
-        self._lock = threading.Lock()
+        self._lock, self._meter = threading.Lock(), Meter(self.system)
         self._closing, self._news, self._heard = threading.Event(), threading.Event(), threading.Event()
         self._threads: list[threading.Thread] = []
         self._asked = self._told = False
@@ -98,6 +99,73 @@ class Guard:
         if not self._asked:
             self._ask_first()
         return self._held.reading(self._clock())
+
+    def admits(self, key: str | None = None, reading: Reading | None = None) -> bool:
+        """Whether the system decides this request: always while it is on, some of them while it is limited.
+
+        Args:
+            key: Whom it is about; of a limited share the same ones are always in. Without it, chance decides.
+            reading: One that was taken already; else one is taken now.
+        """
+        reading = reading or self.reading()
+        if reading.limit is not None:
+            return self._meter.admits(reading.limit, key)
+        return not reading.mode.contains
+
+    def protect(
+        self,
+        *,
+        off: Callable[..., Any] | None = None,
+        safe: Callable[..., Any] | None = None,
+        review: Callable[..., Any] | None = None,
+        limit: Callable[..., Any] | None = None,
+        key: Callable[..., str] | None = None,
+    ) -> Callable[[F], F]:
+        """A decorator: the function is called while the system decides, and in each mode what is given for it instead.
+
+        What is given takes the same arguments. `limit` is for requests beyond the limit; without it `safe` answers
+        those. Where nothing is given, `Contained` is raised. Functions may be plain or `async`. What is decided is
+        whether a call begins; one that runs, or a generator that has begun, is not cut off.
+
+        Args:
+            off: Answers while it is switched off.
+            safe: The fallback.
+            review: Hands it to people.
+            limit: Answers what is beyond the limit.
+            key: Gives whom a call is about, from its arguments.
+        """
+        given = {Mode.OFF: off, Mode.SAFE: safe, Mode.REVIEW: review, Mode.LIMIT: limit or safe}
+        instead = {mode: function for mode, function in given.items() if function is not None}
+
+        def decorate(function: F) -> F:
+            return guarded(function, self._held_back, self.system, instead, key)
+
+        return decorate
+
+    def __call__(self, function: F) -> F:
+        """As `protect()`: a plain decorator that raises `Contained` unless the system decides."""
+        return self.protect()(function)
+
+    def __enter__(self) -> Reading:
+        """Go on only while the system decides; raises `Contained` otherwise."""
+        reading = self.reading()
+        if not self.admits(None, reading):
+            raise Contained(self.system, reading)
+        return reading
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing: what has begun is not cut off."""
+
+    async def __aenter__(self) -> Reading:
+        """As `with`: it waits for nothing."""
+        return self.__enter__()
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing, as above."""
+
+    def _held_back(self, key: str | None) -> Reading | None:
+        reading = self.reading()
+        return None if self.admits(key, reading) else reading
 
     def wait(self, seconds: float = 5.0) -> bool:
         """Wait until Andon has been heard, at a start; whether it was. Blocks: not in an event loop."""

@@ -1,0 +1,161 @@
+"""The kill switch as a lever: set once, seen at every process, undone only where nobody decided otherwise."""
+
+from datetime import timedelta
+
+import pytest
+
+from andon.containment import actions
+from andon.containment.actions import LeverFacts
+from andon.containment.adapters import find
+from andon.containment.lever import LeverFault, Plan, complaints
+from andon.kit.errors import Invalid
+from andon.people.policy import Actor
+from andon.practice.containment import PullState
+from andon.practice.words import ContainmentKind, IncidentType, SwitchMode
+from andon.switch.actions import Setting, set_mode
+from andon.switch.models import Revision, Switch
+from tests.support import scenes
+from tests.support.replicas import says, token_of
+
+ADAPTER = find("switch")
+
+
+@pytest.fixture
+def system(cast, time):
+    token_of(cast.credit_scorer)
+    return cast.credit_scorer
+
+
+@pytest.fixture
+def incident(cast, system):
+    return scenes.declared(cast, by=Actor.of(cast.rui), type_=IncidentType.PERFORMANCE_DEGRADATION)
+
+
+def lever(cast, **settings):
+    facts = LeverFacts(
+        name="Use the rules", kind=ContainmentKind.CONSTRAIN, settings={"system": "credit-scorer", "mode": "safe"} | settings
+    )  # fmt: skip
+    return actions.create_lever(cast.credit_scorer, "switch", facts, by=Actor.of(cast.omar))
+
+
+def pulled(one, incident, cast):
+    return actions.run_pull(actions.pull(one, incident, by=Actor.of(cast.lena), why="It declines whom it should not."))
+
+
+def test_a_pull_is_verified_once_every_process_says_that_it_applies_it(cast, system, incident, time):
+    for name in ("one", "two", "three"):
+        says(system, name)
+    pull = pulled(lever(cast), incident, cast)
+    assert pull.says == "credit-scorer goes from in service to on its safe fallback."
+    assert pull.phase is PullState.ACTED
+    assert pull.seen.startswith("0 of 3 replicas contained, 3 not yet: one.example.org (v7) does not apply it yet;")
+    says(system, "one")
+    says(system, "two")
+    time.forward(timedelta(seconds=3))
+    pull = actions.run_pull(pull)
+    assert pull.phase is PullState.ACTED
+    assert pull.seen.startswith("2 of 3 replicas contained, 1 not yet: three.example.org")
+    says(system, "three")
+    time.forward(timedelta(seconds=3))
+    pull = actions.run_pull(pull)
+    assert (pull.phase, pull.seen) == (PullState.VERIFIED, "3 of 3 replicas contained.")
+    assert Revision.objects.filter(key=pull.key).count() == 1
+
+
+def test_a_silent_process_is_never_taken_for_contained(cast, system, incident, time):
+    says(system, "one")
+    says(system, "two")
+    pull = pulled(lever(cast), incident, cast)
+    time.forward(timedelta(seconds=31))
+    says(system, "one")
+    pull = actions.run_pull(pull)
+    assert pull.phase is PullState.ACTED
+    assert pull.seen == "1 of 2 replicas contained, 1 silent: two.example.org (v7) says nothing any more."
+    for _ in range(20):
+        time.forward(timedelta(seconds=10))
+        says(system, "one")
+        pull = actions.run_pull(pull)
+    assert pull.phase is PullState.UNVERIFIED
+
+
+def test_no_process_at_all_verifies_nothing(cast, system, incident):
+    pull = pulled(lever(cast, mode="off"), incident, cast)
+    assert (pull.phase, pull.seen) == (PullState.ACTED, "No replica has said anything.")
+
+
+def test_an_undo_brings_back_what_held(cast, system, incident, time):
+    says(system)
+    pull = pulled(lever(cast, mode="limit", share="0.1"), incident, cast)
+    assert Switch.objects.get().share == 0.1
+    says(system)
+    time.forward(timedelta(seconds=3))
+    assert actions.run_pull(pull).phase is PullState.VERIFIED
+    undo = actions.run_pull(actions.undo(pull, by=Actor.of(cast.lena)))
+    assert Switch.objects.get().mode == "on"
+    says(system)
+    time.forward(timedelta(seconds=3))
+    assert actions.run_pull(undo).phase is PullState.VERIFIED
+
+
+def test_an_undo_does_not_put_back_into_service_what_somebody_has_switched_off_since(cast, system, incident, time):
+    says(system)
+    pull = pulled(lever(cast), incident, cast)
+    says(system)
+    time.forward(timedelta(seconds=3))
+    pull = actions.run_pull(pull)
+    set_mode(system, Setting(SwitchMode.OFF, "Worse than we thought."), by=Actor.of(cast.tomas))
+    undo = actions.run_pull(actions.undo(pull, by=Actor.of(cast.lena)))
+    assert undo.phase is PullState.FAILED
+    assert "was set by hand (revision 3: Worse than we thought.)" in undo.outcome
+    assert Switch.objects.get().mode == "off"
+
+
+def test_what_was_switched_between_the_look_and_the_act_is_not_overridden(cast, system):
+    settings = {"system": "credit-scorer", "mode": "safe"}
+    plan = ADAPTER.plan(settings, ADAPTER.state(settings))
+    set_mode(system, Setting(SwitchMode.OFF, "I was quicker."), by=Actor.of(cast.tomas))
+    with pytest.raises(LeverFault, match="switched off now") as fault:
+        ADAPTER.act(settings, plan, "key-1")
+    assert fault.value.sure
+    assert ADAPTER.probe(settings, plan).holds is False
+
+
+def test_the_same_key_sets_it_once(cast, system):
+    settings = {"system": "credit-scorer", "mode": "safe"}
+    plan = ADAPTER.plan(settings, ADAPTER.state(settings))
+    assert ADAPTER.act(settings, plan, "key-1") == ADAPTER.act(settings, plan, "key-1")
+    assert Switch.objects.get().number == 2
+
+
+def test_a_plan_that_changes_nothing_says_so(cast, system):
+    settings = {"system": "credit-scorer", "mode": "safe"}
+    says_safe = {"mode": "safe", "limit": None, "revision": 4}
+    assert (
+        ADAPTER.plan(settings, says_safe).says == "Nothing would change: credit-scorer is on its safe fallback already."
+    )
+
+
+def test_a_system_without_a_switch_is_said(cast):
+    settings = {"system": "credit-scorer", "mode": "off"}
+    with pytest.raises(LeverFault, match="has no kill switch"):
+        ADAPTER.state(settings)
+    assert ADAPTER.probe(settings, Plan({}, "")).holds is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "says_"),
+    [
+        ({"mode": "limit"}, "needs one figure"),
+        ({"mode": "limit", "share": "0.1", "per_second": "3"}, "needs one figure"),
+        ({"mode": "off", "share": "0.1"}, "has a figure"),
+    ],
+)
+def test_settings_that_cannot_be_meant(settings, says_):
+    assert says_ in complaints(ADAPTER, {"system": "credit-scorer"} | settings)[0]
+    assert complaints(ADAPTER, {"system": "credit-scorer", "mode": "limit", "per_second": "3"}) == []
+
+
+@pytest.mark.parametrize(("field", "value"), [("share", "1.1"), ("share", "x"), ("per_second", "-1"), ("share", "nan")])
+def test_figures_that_are_none(cast, field, value):
+    with pytest.raises(Invalid):
+        lever(cast, mode="limit", **{field: value})

@@ -99,6 +99,19 @@ def test_what_cannot_be_an_expression_is_refused_in_words(source, says):
     assert refused.value.field == "source"
 
 
+@pytest.mark.parametrize("source", ["signal.title", "1", "[true]", "signal.labels", 'signal.title + "!"'])
+def test_a_condition_that_could_never_hold_is_refused(source):
+    with pytest.raises(Invalid, match="not true or false"):
+        expressions.condition(source)
+
+
+@pytest.mark.parametrize(
+    "source", ["true", "signal.severity == 1", 'signal.labels.env == "prod"', "int(signal.title) > 3"]
+)
+def test_a_condition_may_speak_of_what_not_every_signal_has(source):
+    assert expressions.condition(source).source == source
+
+
 def test_signs_of_comments_and_loops_inside_texts_are_words():
     found = expressions.read(
         """signal.url.startsWith("https://") && ["all(", r'\\', "map(", 'filter(+'].exists(a, a != "") // or all( of it"""

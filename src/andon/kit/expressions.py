@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-import cel
-
 from andon.kit.errors import Invalid
 
 LONGEST: Final = 2000
@@ -34,6 +32,11 @@ FIELDS: Final[Mapping[str, str]] = {
     "fingerprint": "what makes it the same thing again",
 }
 """What an expression may ask of `signal`, and what that is."""
+
+_ANY_SIGNAL: Final[Mapping[str, Any]] = {
+    name: {} if name == "labels" else 0 if name in {"severity", "count"} else "" for name in FIELDS
+}
+"""A signal of which nothing is known, to see what kind of result an expression has."""
 
 FUNCTIONS: Final[Mapping[str, str]] = {
     "size": "`size(signal.title)`: characters, or entries of `signal.labels`",
@@ -124,6 +127,20 @@ def read(source: str, *, field: str = "expression") -> Expression:
         raise Invalid(str(error), field=field) from None
 
 
+def condition(source: str, *, field: str = "expression") -> Expression:
+    """Read an expression that must say yes or no.
+
+    Raises:
+        Invalid: As `read`, and where its result is a text, a number or a list: it would never hold.
+    """
+    expression = read(source, field=field)
+    value = expression.ask(_ANY_SIGNAL).value
+    if value is not None and not isinstance(value, bool):
+        words = "It gives a value, not true or false, so it would never hold. Compare it: signal.severity == 1."
+        raise Invalid(words, field=field)
+    return expression
+
+
 class _Unreadable(Exception):  # noqa: N818  becomes an Invalid that names the field
     pass
 
@@ -132,6 +149,8 @@ class _Unreadable(Exception):  # noqa: N818  becomes an Invalid that names the f
 def _read(source: str) -> Expression:
     if len(source) > LONGEST:
         raise _Unreadable(f"It is {len(source)} characters long; an expression has at most {LONGEST}.")
+    import cel  # noqa: PLC0415  a fifth of a second, for its own command line: paid by whoever has a rule
+
     try:
         program = cel.compile(source)
     except ValueError as error:

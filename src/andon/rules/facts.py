@@ -60,7 +60,7 @@ def checked(facts: RuleFacts) -> RuleFacts:
     settings = shaped(facts.kind, facts.settings)
     expression = facts.expression.strip()
     if expression:
-        expressions.read(expression)
+        expressions.condition(expression)
     elif facts.system is None or facts.kind in {RuleKind.MAPPING, RuleKind.HEARTBEAT}:
         raise Invalid("Say which signals it is about; true stands for all of them.", field="expression")
     if facts.kind not in TIMED and (facts.starts_at or facts.ends_at):
@@ -94,7 +94,7 @@ def _of_its_kind(facts: RuleFacts, settings: Any, comment: str) -> None:
         case MaintenanceSettings():
             _maintenance(facts, settings)
         case InhibitionSettings():
-            expressions.read(settings.source, field="source")
+            expressions.condition(settings.source, field="source")
             settings.equal = list(dict.fromkeys(label.strip() for label in settings.equal if label.strip()))
         case HeartbeatSettings() if facts.system is None:
             raise Invalid("Say which system nobody watches any more when it stays away.", field="system")

@@ -149,7 +149,7 @@ class _Unreadable(Exception):  # noqa: N818  becomes an Invalid that names the f
 def _read(source: str) -> Expression:
     if len(source) > LONGEST:
         raise _Unreadable(f"It is {len(source)} characters long; an expression has at most {LONGEST}.")
-    import cel  # noqa: PLC0415  a fifth of a second, for its own command line: paid by whoever has a rule
+    import cel  # here: it brings a command line of its own, a fifth of a second that only who has rules shall pay
 
     try:
         program = cel.compile(source)

@@ -17,12 +17,12 @@ do no harm: it is looked at, and where the data plane does not show the expected
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from andon.practice.severity import Severity
-from andon.practice.words import Word
+from andon.practice.words import ContainmentKind, Word
 
 EVIDENCE_WITHIN = timedelta(seconds=10)
 """Containment is never held up longer than this for evidence; what is not there by then is listed as missing."""
@@ -188,6 +188,20 @@ def unfit(lever: LeverFacts, now: datetime) -> Unfit | None:
 def may_be_pulled(reason: Unfit | None) -> bool:
     """Whether a lever of this fitness can be pulled at all."""
     return reason not in {Unfit.ENDED, Unfit.SETTINGS}
+
+
+def in_order(levers: Sequence[tuple[ContainmentKind, Unfit | None]], wanted: Sequence[ContainmentKind]) -> list[int]:
+    """The places of the levers that can be pulled, the one to offer first in front.
+
+    A fit lever beats one that nobody counts on, whatever its kind. Then come the kinds that the protocol wants, in its
+    order; then rolling back before constraining before disabling: so much of the service is left.
+    """
+    kinds = list(dict.fromkeys([*wanted, *_LEAVES_MOST]))
+    usable = [place for place, (_, reason) in enumerate(levers) if may_be_pulled(reason)]
+    return sorted(usable, key=lambda place: (levers[place][1] is not None, kinds.index(levers[place][0]), place))
+
+
+_LEAVES_MOST = (ContainmentKind.ROLL_BACK, ContainmentKind.CONSTRAIN, ContainmentKind.DISABLE)
 
 
 def ready(reasons: Collection[Unfit | None]) -> bool:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, TypedDict
+from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
@@ -24,9 +24,10 @@ from andon.practice.lifecycle import UNRESOLVED, State
 from andon.practice.words import OrgRole, Phase
 from andon.registry.models import ChangeEvent
 from andon.registry.queries import changes_before
-from andon.response.clocks import Clock, clocks_of
+from andon.response import lever_screen as levers
+from andon.response.clocks import clocks_of
 from andon.response.escalating import thaw
-from andon.reviews.models import Review
+from andon.response.next_act import Act, NextAct
 from andon.watch import queries as watches
 from andon.watch.screen import evidence
 
@@ -50,25 +51,6 @@ TONES = {
 }
 
 
-class Act(TypedDict, total=False):
-    """A button: see components/button.html and the `next` of response/incident.html."""
-
-    label: str
-    url: str
-    method: str
-    look: str
-    icon: str
-    verb: str
-    heading: str
-    explanation: str
-    effect: str
-    reason: bool
-    fields: list[dict[str, str]]
-    due_at: Any
-    due_what: str
-    others: list["Act"]
-
-
 @dataclass(frozen=True)
 class Screen:
     """The parts of the page that need a decision; what is only shown is read by the template from the incident."""
@@ -87,12 +69,15 @@ class Screen:
         signals = Signal.objects.filter(incident=incident).order_by("-last_at")
         may = may_respond(self.by, incident)
         roles = self.roles()
+        pulls = levers.pulls_of(incident)
         return {
             "incident": incident,
             "type_label": incident.incident_type.label,
             "because": incident.severity_reason.removeprefix(f"{incident.level.name} because: "),
-            "verified": False,
-            "next": self.next_act(steps) if may else None,
+            "verified": levers.verified(pulls),
+            "containment": levers.Panel(pulls[0], self.by, incident).context() if pulls else None,
+            "next": NextAct(incident, self.by).act(steps, pulls) if may else None,
+            "prepare_url": self.prepare_url(),
             "live_url": f"/live/incidents/{incident.number}?seen={incident.timeline_count}",
             "track": self.track(),
             "track_title": self.finding(),
@@ -118,110 +103,11 @@ class Screen:
             "lowering": incident.lowerings.filter(state="asked").select_related("approver", "asked_by").first(),
         }
 
-    def next_act(self, steps: list[ProtocolStep]) -> Act | None:
-        """The one thing to do now: acknowledge, contain, the next step, resolve, review, close."""
+    def prepare_url(self) -> str:
+        """Where a lever is prepared, on an incident that has to do without one."""
         incident = self.incident
-        state = State(incident.state)
-        if state is State.CLOSED:
-            return None
-        if state is State.RESOLVED:
-            return self._after()
-        clocks = {c.what: c for c in clocks_of(incident) if c.met_at is None}
-        if incident.acknowledged_at is None:
-            return self._acknowledge(clocks.get("Acknowledge"))
-        if incident.held is None:
-            return self._contain(clocks.get("Contain"))
-        todo = next((s for s in steps if s.state == ProtocolStep.State.TODO and not s.optional), None)
-        resolve: Act = {
-            "label": "Resolve",
-            "url": self.url("resolve"),
-            "method": "get",
-            "icon": "resolve",
-            "look": "large",
-        }
-        if todo is not None:
-            return {
-                "verb": "check",
-                "heading": todo.title,
-                "label": "Mark as done",
-                "explanation": f"The next step of the protocol ({Phase(todo.phase).words}). How to do it stands below.",
-                "url": self.url("step", todo.key),
-                "method": "post",
-                "others": [resolve],
-            }
-        return {
-            "verb": "resolve",
-            "heading": "Resolve it, once you have seen that it is over",
-            "label": "Resolve",
-            "explanation": "Every step is done. Say how the end was verified; the review is drafted from it.",
-            "url": self.url("resolve"),
-            "method": "get",
-            "others": [],
-        }
-
-    def _acknowledge(self, due: Clock | None) -> Act:
-        return {
-            "verb": "acknowledge",
-            "heading": "Acknowledge: somebody has to have it",
-            "label": "Acknowledge",
-            "explanation": "The pages stop, and you lead until you hand over. Then contain.",
-            "url": self.url("acknowledge"),
-            "method": "post",
-            "due_at": due.due_at if due else None,
-            "due_what": "Acknowledge by",
-            "others": [
-                {"label": "Contain", "url": self.url("contain"), "method": "get", "icon": "contain", "look": "large"}
-            ],
-        }
-
-    def _contain(self, due: Clock | None) -> Act:
-        return {
-            "verb": "contain",
-            "heading": "Contain it: roll back, disable or constrain",
-            "label": "Contain",
-            "explanation": "Stop the harm first; the cause can wait. Preserve what a rollback would destroy.",
-            "url": self.url("contain"),
-            "method": "get",
-            "due_at": due.due_at if due else None,
-            "due_what": "Contain by",
-            "others": [
-                {
-                    "label": "Nothing to contain",
-                    "url": self.url("waive"),
-                    "method": "get",
-                    "icon": "waived",
-                    "look": "plain",
-                }
-            ],
-        }
-
-    def _after(self) -> Act | None:
-        """Once it is resolved: the review, then closing."""
-        incident = self.incident
-        review = Review.objects.filter(incident=incident).first()
-        if review is not None and review.state != Review.State.PUBLISHED:
-            return {
-                "verb": "review",
-                "heading": "Review it: what made this possible, and what changes",
-                "label": "Open the review",
-                "explanation": "The draft is filled from the timeline. Actions get an owner and a day.",
-                "url": reverse("review", args=[incident.number]),
-                "method": "get",
-                "due_at": review.due_at,
-                "due_what": "Publish by",
-                "others": [],
-            }
-        if not self.by.may(OrgRole.LEAD):
-            return None
-        return {
-            "verb": "check",
-            "heading": "Close it",
-            "label": "Close the incident",
-            "explanation": "Nothing is left to do here. Closing keeps everything; it can be reopened.",
-            "url": self.url("close"),
-            "method": "get",
-            "others": [],
-        }
+        without = incident.held is None and State(incident.state) in UNRESOLVED and not levers.offers(incident)
+        return f"{reverse('system', args=[incident.system.slug])}#levers" if without and incident.system else ""
 
     def changes(self) -> list[ChangeEvent]:
         """What changed about the system shortly before it began, for whoever may see the register; newest first."""

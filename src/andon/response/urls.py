@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from andon.response import ack_urls, pages, phone_urls
+from andon.response import ack_urls, lever_pages, pages, phone_urls
 
 _ONE = "incidents/<int:number>"
 
@@ -14,6 +14,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_ONE}/timeline", pages.timeline, name="incident_timeline"),
     path(f"{_ONE}/acknowledge", pages.acknowledge, name="incident_acknowledge"),
     path(f"{_ONE}/contain", pages.contain, name="incident_contain"),
+    path(f"{_ONE}/levers/<int:lever>", lever_pages.lever, name="incident_lever"),
+    path(f"{_ONE}/levers/<int:lever>/pull", lever_pages.pull, name="incident_pull"),
+    path(f"{_ONE}/pulls/<int:pull>/agree", lever_pages.agree, name="incident_pull_agree"),
+    path(f"{_ONE}/pulls/<int:pull>/decline", lever_pages.decline, name="incident_pull_decline"),
+    path(f"{_ONE}/pulls/<int:pull>/withdraw", lever_pages.withdraw, name="incident_pull_withdraw"),
+    path(f"{_ONE}/pulls/<int:pull>/undo", lever_pages.undo, name="incident_pull_undo"),
     path(f"{_ONE}/waive", pages.waive, name="incident_waive"),
     path(f"{_ONE}/resolve", pages.resolve, name="incident_resolve"),
     path(f"{_ONE}/reopen", pages.reopen, name="incident_reopen"),

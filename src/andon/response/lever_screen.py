@@ -1,0 +1,229 @@
+"""Containment on the incident page: the lever to pull, what it will do, and whether it worked.
+
+What is shown of a pull is what is on disk of it, in its own words; only a verified one is green, and nothing that was
+not seen where decisions are made reads as contained.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.urls import reverse
+
+from andon.containment import adapters
+from andon.containment.actions.levers import problems
+from andon.containment.models import Lever, Pull
+from andon.containment.policy import may_pull
+from andon.incidents.models import Incident
+from andon.kit import clock
+from andon.people.policy import Actor
+from andon.practice.containment import (
+    OPEN,
+    ApprovalRule,
+    PullState,
+    Unfit,
+    in_order,
+    rule_at,
+    unfit,
+)
+from andon.practice.words import IncidentKind, ReplicaStanding
+from andon.registry.models import System
+from andon.response.promising import prescription_of
+from andon.switch import queries as switches
+
+SWITCH: Final = "switch"
+_REPLICAS_SHOWN: Final = 12
+_WORDS: Final = {
+    PullState.VERIFIED: "Verified",
+    PullState.UNVERIFIED: "UNVERIFIED",
+    PullState.FAILED: "NOT DONE",
+    PullState.WITHDRAWN: "Withdrawn",
+    PullState.ASKED: "Waits for a word",
+    PullState.APPROVED: "Keeping evidence",
+    PullState.PRESERVED: "Reading what holds now",
+    PullState.PREPARED: "About to act",
+    PullState.ACTING: "Acting",
+    PullState.ACTED: "Looking for the effect",
+}
+_STAGES: Final = (
+    ("Evidence kept", "preserved_at"),
+    ("State before written down", "prepared_at"),
+    ("Acted", "acted_at"),
+    ("Seen where decisions are made", "ended_at"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A lever that can be pulled, and what stands against counting on it."""
+
+    lever: Lever
+    doubt: Unfit | None
+
+    @property
+    def icon(self) -> str:
+        """The sign of its kind."""
+        return str(self.lever.kind)
+
+
+def offers(incident: Incident) -> list[Offer]:
+    """The levers that can be pulled for an incident, the one to pull first in front."""
+    if incident.system is None:
+        return []
+    now = clock.now()
+    rows = list(Lever.objects.filter(system=incident.system, ended_at=None).order_by("number"))
+    doubts = [unfit(row.facts(problems(row)), now) for row in rows]
+    wanted = prescription_of(incident).asks.levers
+    places = in_order([(row.what_kind, doubt) for row, doubt in zip(rows, doubts, strict=True)], wanted)
+    return [Offer(rows[place], doubts[place]) for place in places]
+
+
+def pulls_of(incident: Incident) -> list[Pull]:
+    """The pulls of an incident that count for its page, newest first; what was withdrawn is in the timeline."""
+    rows = incident.pulls.select_related("lever", "asked_by", "undoes").exclude(state=PullState.WITHDRAWN)
+    return list(rows.order_by("-number"))
+
+
+def effect(offer: Offer, incident: Incident) -> str:
+    """What pressing does, in sentences that stand beside the button."""
+    said = [offer.lever.effect or adapters.find(offer.lever.adapter).line]
+    said.append("Evidence is kept first, at most 10 s; then it acts once, and is seen to hold or said not to.")
+    said.append("It can be undone." if adapters.find(offer.lever.adapter).undoes else "It cannot be undone by Andon.")
+    rule = rule_at(incident.level, ApprovalRule(offer.lever.approval))
+    if rule is not ApprovalRule.ALONE:
+        said.append(f"Needs {rule.words} to agree.")
+    return " ".join(said)
+
+
+def drill_note(offer: Offer, incident: Incident) -> str:
+    """Of a drill: what it acts on."""
+    if incident.kind != IncidentKind.DRILL:
+        return ""
+    return "Drill: the target for drills is acted on." if offer.lever.drill_settings else "It has no target for drills."
+
+
+def explanation(offer: Offer, incident: Incident) -> str:
+    """Why this lever, and what stands against it, in one or two sentences."""
+    parts = [offer.lever.effect or adapters.find(offer.lever.adapter).line]
+    if offer.doubt is not None:
+        parts.append(offer.doubt.words)
+    parts.append(drill_note(offer, incident))
+    return " ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The newest pull of an incident as its page shows it."""
+
+    pull: Pull
+    by: Actor
+    incident: Incident
+
+    def url(self, act: str) -> str:
+        """The address of an act on this pull."""
+        return reverse(f"incident_pull_{act}", args=[self.incident.number, self.pull.number])
+
+    def context(self) -> dict[str, Any]:
+        """What response/pull.html asks for."""
+        pull = self.pull
+        may = may_pull(self.by, self.incident)
+        waits = pull.phase is PullState.ASKED
+        seen = replicas(pull) if pull.acting_at else None
+        mine = self.by.person is not None and pull.asked_by_id == self.by.person.pk
+        return {
+            "pull": pull,
+            "tone": self.tone(),
+            "word": self.word(),
+            "title": f"Undo: {pull.lever.name}" if pull.undoes_id else pull.lever.name,
+            "said": self.said(),
+            "icon": pull.lever.kind,
+            "stages": self.stages(),
+            "replicas": seen,
+            "open": pull.phase in OPEN,
+            "watch": pull.phase in OPEN or (seen is not None and not seen["everywhere"]),
+            "agree_url": self.url("agree") if waits and may and not mine else "",
+            "decline_url": self.url("decline") if waits and may and not mine else "",
+            "withdraw_url": self.url("withdraw") if may and pull.phase in _WITHDRAWABLE else "",
+            "undo_url": self.url("undo") if may and self.undoable() else "",
+        }
+
+    def tone(self) -> str:
+        """Green only for what was seen; loud for what was not."""
+        phase = self.pull.phase
+        if phase is PullState.VERIFIED:
+            return "undone" if self.pull.undoes_id else "verified"
+        return "loud" if phase in {PullState.UNVERIFIED, PullState.FAILED} else "moving"
+
+    def word(self) -> str:
+        """Its state as a word, from across the hall."""
+        if self.pull.undoes_id and self.pull.phase is PullState.VERIFIED:
+            return "Undone, verified"
+        return _WORDS[self.pull.phase]
+
+    def said(self) -> str:
+        """What is known, the newest first."""
+        pull = self.pull
+        if pull.phase is PullState.ASKED:
+            rule = ApprovalRule(pull.rule)
+            return f"{rule.words.capitalize()} must agree before it is pulled. Somebody has been called."
+        if pull.phase is PullState.UNVERIFIED:
+            return f"It acted, and was not seen to take effect in time. Count it as not contained. {pull.seen}".strip()
+        if pull.phase is PullState.VERIFIED:
+            return pull.seen
+        if pull.phase is PullState.FAILED:
+            return pull.outcome
+        return pull.seen or pull.says or "Evidence is kept first; containment waits at most 10 s for it."
+
+    def stages(self) -> list[dict[str, Any]]:
+        """How far it has come."""
+        ended = self.pull.phase not in OPEN
+        return [
+            {"label": label, "at": getattr(self.pull, name)}
+            for label, name in _STAGES
+            if not (ended and name == "ended_at" and self.pull.phase is not PullState.VERIFIED)
+        ]
+
+    def undoable(self) -> bool:
+        """Whether undoing it is offered."""
+        pull = self.pull
+        return (
+            pull.undoes_id is None
+            and pull.phase in {PullState.VERIFIED, PullState.UNVERIFIED}
+            and adapters.find(pull.lever.adapter).undoes
+        )
+
+
+_WITHDRAWABLE: Final = (PullState.ASKED, PullState.APPROVED, PullState.PRESERVED, PullState.PREPARED)
+
+
+def replicas(pull: Pull) -> dict[str, Any] | None:
+    """What the processes of a guarded system say now, where the lever is Andon's own kill switch."""
+    if pull.lever.adapter != SWITCH:
+        return None
+    system = System.objects.filter(slug=pull.settings.get("system", "")).first()
+    switch = switches.switch_of(system) if system is not None else None
+    if switch is None:
+        return None
+    seen = switches.seen(switch, clock.now())
+    shown = sorted(seen.replicas, key=lambda one: one.stands is ReplicaStanding.APPLIES)[:_REPLICAS_SHOWN]
+    return {
+        "says": f"{seen.says[:1].upper()}{seen.says[1:]}",
+        "everywhere": seen.tally.everywhere is True,
+        "rows": [
+            {
+                "name": f"{one.row.host} {one.row.instance}",
+                "version": one.row.version,
+                "stands": one.stands.words,
+                "good": one.stands is ReplicaStanding.APPLIES,
+                "heard_at": one.row.heard_at,
+            }
+            for one in shown
+        ],
+        "more": len(seen.replicas) - len(shown),
+    }
+
+
+def verified(pulls: Sequence[Pull]) -> bool:
+    """Whether containment stands as verified: a pull was seen to hold, and nobody has begun to undo it."""
+    undone = {pull.undoes_id for pull in pulls if pull.undoes_id and pull.phase is not PullState.FAILED}
+    return any(p.phase is PullState.VERIFIED and p.undoes_id is None and p.pk not in undone for p in pulls)

@@ -1,5 +1,6 @@
 """Containment first, on the screen: the lever to pull, what it will do, and whether it worked."""
 
+import json
 import re
 from datetime import timedelta
 
@@ -8,6 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from andon.containment import actions
+from andon.containment.evidence import store
+from andon.containment.evidence.models import Item
 from andon.containment.models import Lever, Pull
 from andon.incidents import actions as incidents
 from andon.people.policy import Actor
@@ -199,6 +202,8 @@ def test_replicas_are_counted_by_what_they_acknowledge(cast, time, guarded, inci
     lena = signed_in(cast.lena)
     lena.post(at("incident_pull", incident, guarded.lever.number))
     pull = go(Pull.objects.get())
+    kept = Item.objects.get(preservation__key=f"pull:{pull.pk}", name="lever-1-state.json")
+    assert json.loads(store.get(kept.digest).body)["mode"] == "on"
     guarded.apply("one", "two", "three")
     time.forward(timedelta(seconds=2))
     part = next_of(shown(lena, incident))
@@ -215,10 +220,10 @@ def test_replicas_are_counted_by_what_they_acknowledge(cast, time, guarded, inci
 @pytest.fixture
 def guarded(cast, time):
     """A guarded system with four replicas, and a lever that sets it to its safe mode."""
-    from andon.switch.actions import mint
+    from andon.switch.actions import make_token
     from andon.switch.queries import switch_of
 
-    token = mint(cast.credit_scorer, "replicas", by=Actor.of(cast.omar))
+    token = make_token(cast.credit_scorer, name="replicas", by=Actor.of(cast.omar))
     lever = actions.create_lever(
         cast.credit_scorer, "switch",
         actions.LeverFacts(

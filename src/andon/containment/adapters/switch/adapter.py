@@ -30,6 +30,7 @@ class Adapter(LeverAdapter):
     title = "Kill switch"
     line = "Sets what a guarded system may do, and sees each of its processes say that it applies it."
     does = frozenset({ContainmentKind.DISABLE, ContainmentKind.CONSTRAIN})
+    inside = True
     fields = (
         Field("system", "System", "Short name of the guarded system; mostly that of the lever."),
         Field("mode", "Mode", "What the system may do once the lever is pulled.", choices=_CONTAINMENTS),

@@ -21,6 +21,7 @@ from andon.intake.asgi import IntakeApp  # noqa: E402
 from andon.intake.mail import Listener  # noqa: E402
 from andon.site.wsgi import application as django_wsgi  # noqa: E402
 from andon.switch.asgi import GuardApp  # noqa: E402
+from andon.switch.ofrep import OfrepApp  # noqa: E402
 from andon.web.live import LiveApp  # noqa: E402
 
 Scope = MutableMapping[str, Any]
@@ -37,6 +38,7 @@ class Router:
         self.intake = IntakeApp()
         self.live = LiveApp()
         self.guard = GuardApp()
+        self.ofrep = OfrepApp(self.guard)
         self.mail: Listener | None = None
         # a2wsgi's types and Django's name the same things differently; the protocols are PEP 3333 and ASGI 3.
         self.django: Any = WSGIMiddleware(cast("Any", django_wsgi), workers=WORKERS)
@@ -53,6 +55,8 @@ class Router:
             await self.live(scope, receive, send)
         elif scope["path"].startswith("/guard/"):
             await self.guard(scope, receive, send)
+        elif scope["path"].startswith("/ofrep/"):
+            await self.ofrep(scope, receive, send)
         else:
             await self.django(scope, receive, send)
 

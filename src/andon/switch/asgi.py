@@ -131,7 +131,7 @@ class GuardApp:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["path"].split("/"):
-            case ["", "guard", slug]:
+            case ["", "guard", slug] if slug:
                 _must_be(scope, "GET")
                 await self._tell(await self.door(scope, slug), _nonce(scope), send)
             case ["", "guard", slug, "stream"]:
@@ -274,7 +274,7 @@ def _bearer(scope: Scope) -> str:
     """The token that came with it. Whoever sends the whole of it has given away what it seals with."""
     headers: Mapping[bytes, bytes] = {name.lower(): value for name, value in scope["headers"]}
     kind, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-    token = token.strip() if kind.lower() == "bearer" else ""
+    token = token.strip() if kind.lower() == "bearer" else headers.get(b"x-api-key", b"").decode("latin-1").strip()
     if token.startswith(f"{PREFIX}.") and token.count(".") > 2:  # noqa: PLR2004  its parts
         raise Refusal(400, "Send the token without what stands after its last dot: that part never leaves you.")
     return token

@@ -33,7 +33,7 @@ class Meter:
         once.
         """
         if limit.share is not None:
-            return (self._place(key) if key is not None else random.random()) < limit.share  # noqa: S311  no secret
+            return (place(self._system, key) if key is not None else random.random()) < limit.share  # noqa: S311  no secret
         rate = limit.per_second or 0.0
         with self._lock:
             now = timing.since_boot()
@@ -43,10 +43,11 @@ class Meter:
             self._left -= 1.0
             return True
 
-    def _place(self, key: str) -> float:
-        """Where a key lies between 0 and 1, everywhere and always the same."""
-        digest = hashlib.sha256(f"{self._system}\n{key}".encode()).digest()
-        return int.from_bytes(digest[:8], "big") / _SPAN
+
+def place(system: str, key: str) -> float:
+    """Where a key lies between 0 and 1, everywhere and always the same: below a system's share, it is decided for."""
+    digest = hashlib.sha256(f"{system}\n{key}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / _SPAN
 
 
 def guarded(

@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("andon.reviews.urls")),
     path("", include("andon.rules.urls")),
     path("", include("andon.watch.urls")),
+    path("", include("andon.switch.urls")),
     path("", include("andon.containment.evidence.urls")),
     path("", include("andon.response.urls")),
     path("", include("andon.slack.urls")),

@@ -68,4 +68,4 @@ def shown_incidents(by: Actor, rows: Iterable[Revision]) -> dict[object, str]:
 
 def tokens(system: System) -> QuerySet[GuardToken]:
     """The system's tokens, newest first."""
-    return GuardToken.objects.filter(system=system).select_related("made_by")
+    return GuardToken.objects.filter(system=system).select_related("made_by").order_by("-created_at", "-pk")

@@ -33,7 +33,7 @@ class Listener:
                 with contextlib.suppress(ConnectionError):
                     outer.answer(self)
 
-            do_GET = do_POST = handle_any  # noqa: N815  the library's names
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815  the library's names
 
             def log_message(self, *_: object) -> None:
                 """Quiet."""

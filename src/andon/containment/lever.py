@@ -231,13 +231,17 @@ def call(
     headers: Mapping[str, str] | None = None,
     deadline: float = outbound.DEADLINE,
     changes: bool = True,
+    largest: int = outbound.LARGEST_ANSWER,
+    authority: str = "",
 ) -> outbound.Answer:
     """One request to the other side, any answer returned as it is; `who` begins a sentence: "MLflow".
 
     Raises `LeverFault`: sure where the request never got out, or where it `changes` nothing anyway (reading).
     """
     try:
-        return outbound.request(method, url, body=body, headers=headers, deadline=deadline)
+        return outbound.request(
+            method, url, body=body, headers=headers, deadline=deadline, largest=largest, authority=authority
+        )
     except outbound.TargetRefused as refused:
         raise LeverFault(refused.what, sure=True) from refused
     except outbound.NotConnected as error:

@@ -22,7 +22,8 @@ _NAME: Final = re.compile(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")  # a header's name (
 _NOTHING: Final = object()
 
 
-def _times(value: str) -> str:
+def times(value: str) -> str:
+    """A number of requests, as a field's `check`."""
     if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= MOST_TIMES:
         raise Invalid(f"A number of requests from 1 to {MOST_TIMES}.")
     return value
@@ -62,7 +63,7 @@ FIELDS: Final = (
     Field("equals", "which is", 'JSON or text, as "v6", 0.25, true.', required=False),
     Field("header", "Header of the answer", "As X-Model-Version.", required=False),
     Field("header_equals", "which is", "Compared as text.", required=False),
-    Field("times", "Requests in one look", "Each must answer as expected.", required=False, default="1", check=_times),
+    Field("times", "Requests in one look", "Each must answer as expected.", required=False, default="1", check=times),
 )  # fmt: skip
 
 

@@ -9,9 +9,11 @@ addresses are always refused; private and loopback ones unless ANDON_ALLOW_PRIVA
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import urlsplit
 
@@ -127,21 +129,40 @@ def request(
     headers: Mapping[str, str] | None = None,
     deadline: float = DEADLINE,
     allow_private: bool | None = None,
+    largest: int = LARGEST_ANSWER,
+    authority: str = "",
 ) -> Answer:
     """One request to one judged address, with any answer returned as it is, a redirect included.
 
-    Raises `TargetRefused` (permanent) or `Unreachable` (worth trying again). `deadline` is in seconds.
+    Raises `TargetRefused` (permanent) or `Unreachable` (worth trying again). `deadline` is in seconds, `largest` in
+    bytes of the answer's body. `authority` is the certificate (PEM) of whoever signs the other side's, where that is
+    nobody that the world trusts: then only those are trusted.
     """
     ends = clock.monotonic() + deadline
+    trust = trusting(authority) if authority else _the_world()
     addresses = check(url, allow_private=allow_private)
     try:
-        return asyncio.run(_within(ends, method, url, addresses, body, dict(headers or {})))
+        return asyncio.run(_within(ends, trust, addresses, _Outgoing(method, url, body, dict(headers or {}), largest)))
     except TimeoutError as error:
         raise Unreachable(f"No complete answer within {deadline:g} seconds.") from error
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise NotConnected(f"{type(error).__name__}: {error}") from error
     except httpx.HTTPError as error:
         raise Unreachable(f"{type(error).__name__}: {error}") from error
+
+
+@cache
+def _the_world() -> ssl.SSLContext:
+    """What trusts the certificates that the world trusts: read once, for it takes longer than most exchanges."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def trusting(authority: str) -> ssl.SSLContext:
+    """What trusts the given certificates (PEM) alone. Raises `TargetRefused` where they are none."""
+    try:
+        return ssl.create_default_context(cadata=authority)
+    except (ssl.SSLError, ValueError) as error:
+        raise TargetRefused("This is no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----.") from error
 
 
 def well_formed(url: str) -> None:
@@ -197,63 +218,62 @@ def _inside(address: Address) -> list[Address]:
     return inner
 
 
-async def _within(
-    ends: float, method: str, url: str, addresses: list[Address], body: bytes, headers: dict[str, str]
-) -> Answer:
+@dataclass(frozen=True)
+class _Outgoing:
+    method: str
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+    largest: int
+
+
+async def _within(ends: float, trust: ssl.SSLContext, addresses: list[Address], outgoing: _Outgoing) -> Answer:
     """The exchange, cut off at the deadline wherever it stands."""
     async with asyncio.timeout(max(0.0, ends - clock.monotonic())):
         # No proxy and no .netrc from the environment: a proxy would look the name up again by itself.
-        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=_TIMEOUT) as client:
-            return await _first_that_connects(client, method, url, addresses, body, headers)
+        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=_TIMEOUT, verify=trust) as client:
+            return await _first_that_connects(client, addresses, outgoing)
 
 
-async def _first_that_connects(
-    client: httpx.AsyncClient,
-    method: str,
-    url: str,
-    addresses: list[Address],
-    body: bytes,
-    headers: dict[str, str],
-) -> Answer:
+async def _first_that_connects(client: httpx.AsyncClient, addresses: list[Address], outgoing: _Outgoing) -> Answer:
     """Try the judged addresses in turn; only a connection that never stood moves on to the next."""
     last: httpx.TransportError = httpx.ConnectError("The name has no address.")
     for address in addresses[:_ADDRESSES_TRIED]:
         try:
-            return await _exchange(client, _pinned(client, method, url, address, body, headers))
+            return await _exchange(client, _pinned(client, address, outgoing), outgoing.largest)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             last = error
     raise last
 
 
-def _pinned(
-    client: httpx.AsyncClient, method: str, url: str, address: Address, body: bytes, headers: dict[str, str]
-) -> httpx.Request:
+def _pinned(client: httpx.AsyncClient, address: Address, outgoing: _Outgoing) -> httpx.Request:
     """The request with the judged address in place of the name; TLS and Host still speak of the name."""
-    target = httpx.URL(url)
+    target = httpx.URL(outgoing.url)
     named = {
         "User-Agent": f"Andon/{__version__}",
         "Accept": "*/*",
-        **headers,
+        "Accept-Encoding": "identity",  # the answer is read as it comes, to a limit
+        **outgoing.headers,
         "Host": target.netloc.decode("ascii"),
     }
     return client.build_request(
-        method,
+        outgoing.method,
         target.copy_with(host=str(address)),
-        content=body or None,
+        content=outgoing.body or None,
         headers=named,
         extensions={"sni_hostname": target.raw_host.decode("ascii")},
     )
 
 
-async def _exchange(client: httpx.AsyncClient, outgoing: httpx.Request) -> Answer:
+async def _exchange(client: httpx.AsyncClient, outgoing: httpx.Request, largest: int) -> Answer:
     """Send, and read the answer up to the limit."""
     response = await client.send(outgoing, stream=True)
     try:
         body = b""
         async for chunk in response.aiter_raw():
             body += chunk
-            if len(body) >= LARGEST_ANSWER:
+            if len(body) >= largest:
                 break
-        return Answer(response.status_code, dict(response.headers), body[:LARGEST_ANSWER])
+        return Answer(response.status_code, dict(response.headers), body[:largest])
     finally:
         await response.aclose()

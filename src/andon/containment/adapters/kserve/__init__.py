@@ -1,0 +1,1 @@
+"""The canary of a KServe inference service."""

@@ -1,0 +1,1 @@
+"""The rollout of a Kubernetes deployment, undone."""

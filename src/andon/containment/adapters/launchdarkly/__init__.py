@@ -1,0 +1,1 @@
+"""A flag of LaunchDarkly."""

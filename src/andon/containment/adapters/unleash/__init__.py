@@ -1,0 +1,1 @@
+"""A flag of Unleash, and what its evaluation says."""

@@ -1,0 +1,54 @@
+"""Asking what serves decisions which version, route or flag it decides by: the data plane, as a caller meets it.
+
+A registry, a flag server or a cluster says what should be served. Only the serving address says what is: a process that
+has loaded a model keeps serving it. Adapters take `FIELDS` among theirs and give `look` what must be seen.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from andon.containment import probes
+from andon.containment.lever import Field, Seen, Settings, web_address
+from andon.kit.errors import Invalid
+
+
+def _shows(value: str) -> str:
+    if not value or any(character.isspace() for character in value):
+        raise Invalid("A JSON pointer as /version, or the name of a header as X-Model-Version.")
+    return value
+
+
+def fields(what: str, *, required: bool = True, example: str = "/version") -> tuple[Field, ...]:
+    """The settings of a look at the serving address; `what` it must show: "the version that it serves"."""
+    return (
+        Field("serving", "Serving address", f"What callers ask for decisions; its answer shows {what}.",
+              required=required, check=web_address, target=True),
+        Field("shows", "Where the answer shows it", f"A JSON pointer, as {example}, or the name of a header, as "
+              "X-Model-Version.", required=False, default=example, check=_shows),
+        Field("asks", "Body to ask with", "JSON that is sent by POST; without it the address is asked by GET.",
+              required=False, long=True),
+        Field("serving_token", "Token of the serving address", "Sent as a bearer token.", required=False, secret=True),
+        Field("times", "Requests in one look", "As many as it takes to meet every replica; each must show it.",
+              required=False, default="1", check=probes.times),
+    )  # fmt: skip
+
+
+NAMES: Final = frozenset(one.name for one in fields(""))
+
+
+def look(settings: Settings, expected: str) -> Seen:
+    """Whether each answer of the serving address shows what is expected. `Seen.unclear` without an address."""
+    if not settings.get("serving"):
+        return Seen.unclear("The lever has no serving address, so nobody knows what callers get.")
+    shows = settings.get("shows", "/version")
+    body = settings.get("asks", "").encode()
+    headers = {"Content-Type": "application/json"} if body else {}
+    if token := settings.get("serving_token"):
+        headers["Authorization"] = f"Bearer {token}"
+    plain = probes.Probe(
+        settings["serving"], method="POST" if body else "GET", headers=headers, body=body,
+        times=int(settings.get("times", "1")), status=200,
+    )  # fmt: skip
+    if shows.startswith("/"):
+        return probes.look(replace(plain, pointer=shows, equals=expected))
+    return probes.look(replace(plain, header=shows, header_equals=expected))

@@ -1,4 +1,4 @@
-"""Writes the pages of docs that come from the code: settings, commands, API, rules, senders. `make docs` runs this.
+"""Writes the pages of docs that come from the code: settings, commands, API, rules, senders, levers (`make docs`).
 
 A test and `make check` hold that the committed pages are current, so none of these can be undocumented.
 """
@@ -13,6 +13,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
 SENDERS = "../how-to/senders"
+LEVERS = "../how-to/levers"
 NOTE = "<!-- Written by `make docs` from the code; edit the code, then run it again. -->\n"
 
 
@@ -34,7 +35,8 @@ def pages() -> dict[str, str]:
     """Every generated page: name of the file and its text."""
     prepare()
     written = {"settings.md": settings_page(), "cli.md": cli_page(), "api.md": api_page(), "rules.md": rules_page()}
-    return written | {f"{SENDERS}/{name}": text for name, text in sender_pages().items()}
+    written |= {f"{SENDERS}/{name}": text for name, text in sender_pages().items()}
+    return written | {f"{LEVERS}/{name}": text for name, text in lever_pages().items()}
 
 
 def stale() -> Iterator[str]:
@@ -80,6 +82,46 @@ def _sender_page(kind: str, sender: Any) -> str:
             *asked, *closes, "", "## On the sender's side", "", text.strip(), "",
         ]
     )  # fmt: skip
+
+
+def lever_pages() -> dict[str, str]:
+    """A page for each kind of lever, from the help that its form shows; and the list of them."""
+    from andon.containment.adapters import all_of_them
+
+    rows = [f"| [{one.title}]({one.kind}.md) | {_cell(one.line)} | {_does(one)} |" for one in all_of_them()]
+    listed = "\n".join(["| lever | what it does | it can |", "|---|---|---|", *rows])
+    intro = (
+        "A lever is a containment action that was prepared before the night on which it is needed. Set one up on\n"
+        "the page of its system, look at its dry run, rehearse it; on an incident it is then one press. Whatever\n"
+        "its kind, it can be given a probe of its own: a request to what serves decisions, and what the answer must be."
+    )
+    found = {f"{one.kind}.md": _lever_page(one) for one in all_of_them()}
+    return {"README.md": f"# Levers\n\n{NOTE}\n{intro}\n\n{listed}\n"} | found
+
+
+def _does(adapter: Any) -> str:
+    return ", ".join(kind.label for kind in type(next(iter(adapter.does))) if kind in adapter.does)
+
+
+def _lever_page(adapter: Any) -> str:
+    from andon.containment.adapters import help_text
+
+    asked = [
+        f"| {one.label} | {_cell(one.help)} | {_holds(one)} |" for one in adapter.fields
+    ]  # fmt: skip
+    return "\n".join(
+        [
+            f"# {adapter.title}", "", NOTE, adapter.line, "",
+            "| it asks for | meaning | when left empty |", "|---|---|---|", *asked, "",
+            "## On the other side", "", help_text(adapter.kind).strip(), "",
+        ]
+    )  # fmt: skip
+
+
+def _holds(field: Any) -> str:
+    if field.required:
+        return "it must be given" + ("; it is kept encrypted and never shown" if field.secret else "")
+    return f"`{field.default}`" if field.default else "nothing"
 
 
 def rules_page() -> str:

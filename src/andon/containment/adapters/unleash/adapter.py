@@ -30,10 +30,10 @@ class Adapter(LeverAdapter):
         Field("environment", "Environment", required=False, default="production"),
         Field("turn", "Turn it", "Off contains, unless it is a kill switch that stops something by being on.",
               required=False, default="off", choices=(("off", "off"), ("on", "on"))),
-        Field("frontend_token", "Frontend token", "Of the same environment: Andon asks with it how the flag is evaluated.",
+        Field("frontend_token", "Frontend token", "Of the same environment: with it Andon asks how the flag is read.",
               secret=True),
-        Field("context", "Context of the evaluation", "As a query, like userId=17, where the flag has "
-              "strategies that look at it.", required=False),
+        Field("context", "Context of the evaluation", "As a query, userId=17, where the flag "
+              "has strategies that look at it.", required=False),
         *serving.fields("whether the flag is on", required=False, example="/flag"),
     )  # fmt: skip
 

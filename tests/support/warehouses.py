@@ -39,7 +39,7 @@ def rows():
 
 def wanted():
     """Readings that between them use every measure, every kind of bin, and every node of the expressions."""
-    from andon.practice.words import Measure
+    from andon.practice.words import FairnessMetric, Measure
     from andon.watch.reading import Wanted
 
     def ask(**changes):
@@ -61,6 +61,16 @@ def wanted():
         "count of some": ask(measure=Measure.COUNT, what="y = 1 and seg like 's%'", only="x > 3"),
         "count of all": ask(measure=Measure.COUNT, what=""),
         "each key once": ask(key="id"),
+        "calibration": ask(
+            measure=Measure.GAP,
+            metric=FairnessMetric.CALIBRATION,
+            what="(id % 21) / 20.0",
+            truth="y",
+            segments=("seg",),
+        ),
+        "calibration, each key once": ask(
+            measure=Measure.GAP, metric=FairnessMetric.CALIBRATION, what="(id % 23) / 20.0", truth="y = 1", key="id"
+        ),
         "arithmetic": ask(measure=Measure.MEAN, what="x / y + coalesce(y, 2) * abs(-3) - id % 5"),
         "logic": ask(what="x % 7 in (1, 2, 3) or lower(seg) = 's3 ö' and not (y between 0 and 0) or err is not true"),
         "text": ask(measure=Measure.MEAN, what="length(upper(coalesce(null, 'abc'))) + nullif(y, 0)"),
@@ -74,7 +84,7 @@ def plain(cells):
     return {
         f"{start:%H} {json.dumps(segment)}": [
             tally.n, float(f"{tally.total:.9g}"), float(f"{tally.squares:.9g}"), tally.invalid, tally.doubled,
-            tally.histogram,
+            tally.histogram, tally.scores and [[float(f"{one:.9g}") for one in row] for row in tally.scores],
         ]
         for (start, segment), tally in cells.tallies.items()
     }  # fmt: skip

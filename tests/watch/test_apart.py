@@ -153,8 +153,8 @@ def windows_of(rng, rates, n=200, days=80):
     """Windows of two groups with these rates of events."""
     found = []
     for day in range(days):
-        held = {f'["{group}"]': (n, float(rng.binomial(n, rate))) for group, rate in rates.items()}
-        total = sum(events for _, events in held.values())
+        held = {f'["{group}"]': [[n], [float(rng.binomial(n, rate))], [0.0]] for group, rate in rates.items()}
+        total = sum(events for _, (events,), _ in held.values())
         found.append(Window(MONDAY + day * DAY, n * len(rates), total, total, None, held))
     return found
 

@@ -33,12 +33,12 @@ def by_hand(name):
     found = {}
     for row in warehouses.rows():
         key = f"{row['happened']:%H} []"
-        tally = found.setdefault(key, [0, 0.0, 0.0, 0, 0, None])
+        tally = found.setdefault(key, [0, 0.0, 0.0, 0, 0, None, None])
         x = row["x"]
         if name == "mean":
             key = f"{row['happened']:%H} {warehouses.json.dumps([row['seg']])}"
             found.pop(f"{row['happened']:%H} []", None)
-            tally = found.setdefault(key, [0, 0.0, 0.0, 0, 0, None])
+            tally = found.setdefault(key, [0, 0.0, 0.0, 0, 0, None, None])
         if x is None or not math.isfinite(x):
             tally[3] += 1
         else:

@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.urls import reverse
 
+from andon.kit.errors import Invalid
 from andon.practice.words import FairnessMetric, IncidentType, WatchKind
 from andon.watch import actions
 from andon.watch.kinds import KINDS, measures
@@ -80,6 +82,69 @@ def test_a_gap_of_precision_goes_by_labels(loans, watched):
     state = watch.states.get(window_start=MONDAY, segment='["F"]')
     assert 0 < state.n < A_DAY / 2  # approved and labelled
     assert 0 < state.total < state.n
+
+
+def scored(lower, otherwise):
+    """Ten weeks of scores that say how often labels are positive, of which something changes for women on day 45.
+
+    From then on their labels come true more seldom by `lower`, and their scores are drawn `otherwise`.
+    """
+    rng = np.random.default_rng(11)
+    for day in range(DAYS):
+        for n in range(A_DAY):
+            turned = day >= TURN and n % 2 == 0
+            score = round(float(rng.beta(4, 2) if turned and otherwise else rng.random()), 3)
+            repaid = rng.random() < score - (lower if turned else 0.0)
+            yield {
+                "at": (MONDAY + timedelta(days=day, minutes=n)).isoformat(),
+                "sex": "FM"[n % 2],
+                "age": ("young", "old")[n % 3 == 0],
+                "score": "" if n % 50 == 0 else score,
+                "repaid": "" if n % 40 == 0 else int(repaid),
+            }
+
+
+@pytest.fixture
+def calibrated(written, connected, watched, time):
+    """Makes a watch of a gap in calibration on such decisions."""
+
+    def make(segments, **turn):
+        time.set(MONDAY + timedelta(days=DAYS, hours=2))
+        written(list(scored(**turn)))
+        log = connected(label_column="repaid", score_column="score")
+        return watched(log, "fairness_gap", segments=segments, metric=FairnessMetric.CALIBRATION, budget=500)
+
+    return make
+
+
+def test_a_gap_of_calibration(calibrated, signed_in, cast):
+    watch = calibrated(["sex", "age"], lower=0.2, otherwise=False)
+    assert (watch.what, watch.truth) == ('"score"', '"repaid"')
+    alarm = found(watch, within=14)
+    assert alarm.plan["about"]["group"] in {"sex = F", "sex = M"}
+    assert alarm.observed == pytest.approx(0.2, abs=0.06)
+    state = watch.states.get(window_start=MONDAY, segment='["F","old"]')
+    assert state.n == sum(state.counts[0])  # labelled, with a score
+    assert state.total == sum(state.counts[1])
+    shown = signed_in(cast.vera).get(reverse("watch", args=[watch.number])).text
+    assert "against all others, to a gap of " in shown
+    assert "The same over all windows tested, with its confidence sequence" in shown
+
+
+def test_another_mix_of_scores_alone_is_no_gap_of_calibration(calibrated):
+    watch = actions.run_watch(calibrated(["sex"], lower=0.0, otherwise=True))
+    assert watch.detector["phase"] == "watching"
+    assert not watch.alarms.exists()
+
+
+def test_a_gap_of_calibration_needs_a_score_and_a_label(written, connected, watched, time):
+    written([{"at": MONDAY.isoformat(), "sex": "F", "score": 0.5, "repaid": 1}])
+    for columns, field in (({"label_column": "repaid"}, "what"), ({"score_column": "score"}, "truth")):
+        with pytest.raises(Invalid) as refused:
+            watched(
+                connected(name=field, **columns), "fairness_gap", segments=["sex"], metric=FairnessMetric.CALIBRATION
+            )
+        assert refused.value.field == field
 
 
 def test_drift_of_a_number(loans, watched):

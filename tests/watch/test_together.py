@@ -92,6 +92,15 @@ def several(written, connected, watched, time):
     return [*good, daily, bad]
 
 
+def run_out(time):
+    """Let the engine work until nothing is due: on a slow machine one round settles less."""
+    watching = Watching(readers=0)
+    for _ in range(100):
+        if not watching.run_once(time.now(), 10):
+            return
+    raise AssertionError("There is work without end.")
+
+
 @pytest.mark.django_db
 def test_all_watches_of_a_log_that_are_due_are_one_turn_and_each_is_settled_by_itself(several, watched, time):
     pushed = watched(None, "error_rate", name="pushed")
@@ -118,7 +127,7 @@ def test_what_a_turn_does_not_come_to_stays_due_and_is_read_in_the_next(several,
     assert not Watch.objects.exclude(read_until=None).exists()
     assert Watch.objects.filter(lease_until=None, next_run_at__lte=time.now()).count() == len(several)
     monkeypatch.undo()
-    Watching(readers=0).run_once(time.now(), 10)
+    run_out(time)
     assert Watch.objects.exclude(read_until=None).count() == len(several) - 1
 
 
@@ -132,7 +141,7 @@ def test_a_turn_without_room_leaves_the_rest(several, time, monkeypatch):
 
 
 @pytest.mark.django_db
-def test_the_engine_reads_them_in_a_thread_of_its_own(several, time):
-    watching = Watching(readers=0)
-    assert watching.run_once(time.now(), 10) >= len(several)
+def test_the_engine_reads_and_settles_all_of_them(several, time):
+    run_out(time)
+    assert Watch.objects.filter(lease_until=None, next_run_at__gt=time.now()).count() == len(several)
     assert actions.claim(time.now(), 10) == []

@@ -203,8 +203,12 @@ def roll_up(cells: Mapping[tuple[Hashable, ...], Counts], columns: Sequence[str]
 
 def squared_residuals(scores: Scores) -> Floats:
     """By bin, at most the sum of (label - score)^2: scores are only known to lie within their bin's edges."""
-    edges = np.linspace(0, 1, len(scores.n) + 1)
-    n, positives = np.array(scores.n), np.array(scores.positives)
+    return most_squares(np.array(scores.n), np.array(scores.positives))
+
+
+def most_squares(n: Floats, positives: Floats) -> Floats:
+    """The same of arrays whose last axis is of bins."""
+    edges = np.linspace(0, 1, n.shape[-1] + 1)
     return np.asarray(positives * (1 - edges[:-1]) ** 2 + (n - positives) * edges[1:] ** 2)
 
 

@@ -233,6 +233,7 @@ class FairnessMetric(Word):
     TPR = "tpr", "true positive rate"
     FPR = "fpr", "false positive rate"
     PPV = "ppv", "positive predictive value"
+    CALIBRATION = "calibration", "calibration"
 
 
 class SwitchMode(Word):

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from andon.detect.fairness import Counts
+
     Floats = NDArray[np.float64]
 
 LEVEL: Final = 0.95
@@ -38,7 +40,7 @@ LEVEL: Final = 0.95
 
 @dataclass(frozen=True, slots=True)
 class _Beside:
-    """A group beside all others of its test: trials and events by window, with what the reference held."""
+    """A group beside all others of its test: their counts by window (see `gaps`), and what the reference held."""
 
     test: str
     group: str
@@ -110,11 +112,11 @@ def _all(question: Question, replay: Replay, windows: Sequence[Window]) -> list[
 
     found = []
     for test in replay.detector["baseline"].get("tests", ()):
-        told = np.stack([np.array(one, dtype=float) for one in gaps.counted(question, test, windows)], axis=-1)
+        told = gaps.counted(question, test, windows)
         whole = told.sum(axis=1)
-        for at, (group, (n, total)) in enumerate(zip(test["groups"], test["tallies"], strict=True)):
-            own = told[:, at]
-            found.append(_Beside(test["name"], group, float(test["tolerance"]), total / n, own, whole - own))
+        for at, (group, counts) in enumerate(zip(test["groups"], test["tallies"], strict=True)):
+            own, usual = told[:, at], gaps.share(np.array(counts))
+            found.append(_Beside(test["name"], group, float(test["tolerance"]), usual, own, whole - own))
     return found
 
 
@@ -130,12 +132,13 @@ def _chosen(found: Sequence[_Beside], alarms: Sequence[Alarm]) -> _Beside:
 
 def _surely(own: Floats, rest: Floats) -> float:
     """By how many standard errors two shares differ."""
-    n, both = own[0] + rest[0], own + rest
-    if not own[0] or not rest[0]:
+    first, second = _share(own), _share(rest)
+    if first is None or second is None:
         return 0.0
-    share = both[1] / n
-    error = math.sqrt(share * (1 - share) * n / (own[0] * rest[0]))
-    return abs(float(own[1] / own[0] - rest[1] / rest[0])) / error if error else 0.0
+    n, n_rest = float(own[0].sum()), float(rest[0].sum())
+    events = float((own[1] + rest[1]).sum()) / (n + n_rest)
+    error = math.sqrt(events * (1 - events) * (n + n_rest) / (n * n_rest))
+    return abs(first - second) / error if error else 0.0
 
 
 def _begins(replay: Replay, windows: Sequence[Window], alarms: Sequence[Alarm]) -> list[int]:
@@ -154,7 +157,7 @@ def _gap_lines(
     own, rest = (
         np.array([side[group.start : group.stop].sum(axis=0) for group in groups]) for side in (one.own, one.rest)
     )
-    values, bounds = _intervals(own, rest, groups_in_all, least=1)
+    values, bounds = _intervals(question, own, rest, groups_in_all, least=1)
     found = [Line(f"Gap of {one.group} to all others", values, Unit.POINTS, bounds=bounds, levels=accepted)]
     ends = [(group.stop, max((at for at in begins if at < group.stop), default=None)) for group in groups]
     if any(since is not None for _, since in ends):
@@ -162,30 +165,27 @@ def _gap_lines(
             np.array([side[stop if since is None else since : stop].sum(axis=0) for stop, since in ends])
             for side in (one.own, one.rest)
         )
-        values, bounds = _intervals(own, rest, groups_in_all, least=question.minimum)
+        values, bounds = _intervals(question, own, rest, groups_in_all, least=question.minimum)
         name = "The same over all windows tested, with its confidence sequence"
         found.append(Line(name, values, Unit.POINTS, bounds=bounds, levels=accepted))
     return found
 
 
 def _intervals(
-    own: Floats, rest: Floats, shared: int, *, least: int
+    question: Question, own: Floats, rest: Floats, shared: int, *, least: int
 ) -> tuple[list[float | None], list[tuple[float, float] | None]]:
     """The gap of each point and its interval; None where either side has fewer rows than `least`."""
-    from andon.detect import confidence
-
     level = 1 - (1 - LEVEL) / (2 * shared)
-    (low, high), (rest_low, rest_high) = (
-        confidence.proportion(side[:, 0], side[:, 1], level=level) for side in (own, rest)
-    )
+    (low, high), (rest_low, rest_high) = (gaps.limits(question, side, level=level) for side in (own, rest))
     values: list[float | None] = []
     bounds: list[tuple[float, float] | None] = []
     for at in range(len(own)):
-        if min(own[at, 0], rest[at, 0]) < least:
+        first, second = _share(own[at]), _share(rest[at])
+        if first is None or second is None or min(own[at, 0].sum(), rest[at, 0].sum()) < least:
             values.append(None)
             bounds.append(None)
             continue
-        values.append(float(own[at, 1] / own[at, 0] - rest[at, 1] / rest[at, 0]))
+        values.append(first - second)
         bounds.append((float(low[at] - rest_high[at]), float(high[at] - rest_low[at])))
     return values, bounds
 
@@ -193,15 +193,13 @@ def _intervals(
 def _gap_words(
     question: Question, one: _Beside, shared: int, windows: Sequence[Window], since: int, zone: tzinfo
 ) -> tuple[float | None, str]:
-    from andon.detect.fairness import Counts, Metric, Verdict, read
+    from andon.detect.fairness import Metric, Verdict, read
 
-    # Whatever is counted, a share of trials is read as a selection rate is.
-    own, rest = (
-        Counts(round(float(side[since:, 0].sum())), round(float(side[since:, 1].sum()))) for side in (one.own, one.rest)
-    )
+    own, rest = (_counts(question, side[since:].sum(axis=0)) for side in (one.own, one.rest))
     (gap,) = read(
         {one.group: own, "all others": rest},
-        Metric.SELECTION_RATE,
+        # Whatever is counted, a share of trials is read as a selection rate is.
+        Metric.CALIBRATION if question.calibrates else Metric.SELECTION_RATE,
         reference="all others",
         tolerance=one.tolerance,
         level=LEVEL,
@@ -223,8 +221,18 @@ def _gap_words(
     )
 
 
-def _share(tally: Floats) -> float | None:
-    return float(tally[1] / tally[0]) if tally[0] else None
+def _counts(question: Question, counts: Floats) -> Counts:
+    """The counts of a group as `fairness.read` takes them."""
+    from andon.detect.fairness import Counts, Scores
+
+    if not question.calibrates:
+        return Counts(round(float(counts[0].sum())), round(float(counts[1].sum())))
+    n, positives, total = (tuple(row) for row in counts.tolist())
+    return Counts(scores=Scores(n, total, positives))
+
+
+def _share(counts: Floats) -> float | None:
+    return gaps.share(counts) if counts[0].sum() else None
 
 
 # --- Distances ------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any, Final
 from andon.detect import sequential
 from andon.detect.sequential import Baseline, Evidence, Plan
 from andon.practice.words import Direction, Measure
-from andon.watch import methods
+from andon.watch import gaps, methods
 from andon.watch.questions import Phase, Question, Raised, Verdict, Window
 
 RECOVERY_BUDGET: Final = 100
@@ -107,7 +107,7 @@ def observed(question: Question, detector: dict[str, Any], windows: Sequence[Win
     if not n:
         return None
     if question.measure is Measure.GAP:
-        return float(abs(total / n - detector["about"]["rest"]))
+        return gaps.observed(question, detector["about"], total / n)
     return _distance(detector, windows)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -166,6 +166,8 @@ class WatchFacts:
         if given or self.log is None:
             return given
         kind = KINDS[self.kind]
+        if self.kind is WatchKind.FAIRNESS_GAP and self.metric is FairnessMetric.CALIBRATION:
+            kind = replace(kind, what="{score}", needs=("score",))
         roles = {"output": self.log.output_column, "label": self.log.label_column, "score": self.log.score_column}
         for role in kind.needs:
             if not roles[role]:

@@ -114,7 +114,11 @@ class WatchForm(forms.Form):
         help_text="An SQL expression over the log's columns, such as status >= 500 or latency_ms.",
         widget=forms.Textarea(attrs=_CODE),
     )
-    metric = forms.ChoiceField(choices=FairnessMetric.choices(), label="Compare")
+    metric = forms.ChoiceField(
+        choices=FairnessMetric.choices(),
+        label="Compare",
+        help_text="For calibration, what to count is the score: the share of positive labels has to be what it says.",
+    )
     truth = forms.CharField(
         required=False,
         label="Should have been positive",

@@ -6,33 +6,44 @@ alarms add up to what was asked for.
 
 What is normal is the widest gap that the reference leaves open, or the tolerance if one is given: everyday gaps that
 were always there, and that somebody decided to live with, do not alarm again and again.
+
+Counts of a group are three rows by stratum: how many decisions count, how many of them have the event, how many were
+expected to. A share expects nothing and has one stratum. Calibration has a stratum for each bin of scores and expects
+their sum, so that events less what was expected, by decision, is the mean of label less score.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from andon.detect import paired
+from andon.detect import fairness, paired
 from andon.detect.sequential import DOUBT
 from andon.watch.methods import Step, group_names
 from andon.watch.questions import Question, Window
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
 MOST_GROUPS: Final = 60
 """Groups that one test compares; the largest."""
 ALL: Final = "all columns"
-Tally = tuple[float, float]
 
 
 class Gaps:
     """A test for each column, and one for all columns together."""
 
-    def take(self, _question: Question, learnt: dict[str, Any], window: Window) -> None:
+    def take(self, question: Question, learnt: dict[str, Any], window: Window) -> None:
         """Add up every segment."""
+        import numpy as np
+
         cells = dict(learnt.get("cells", {}))
-        for key, (n, total) in window.segments.items():
-            before = cells.get(key, [0.0, 0.0])
-            cells[key] = [before[0] + n, before[1] + total]
+        for key, counts in window.segments.items():
+            before = cells.get(key) or np.zeros((3, strata(question)))
+            cells[key] = (np.asarray(before) + np.asarray(counts)).tolist()
         learnt["cells"] = cells
 
     def settle(self, question: Question, learnt: dict[str, Any]) -> dict[str, Any] | str:
@@ -42,7 +53,8 @@ class Gaps:
         for name in _tests(question):
             tallies = _grouped(question, name, learnt.get("cells", {}))
             known = sorted(
-                (group for group, (n, _) in tallies.items() if n >= question.minimum), key=lambda g: -tallies[g][0]
+                (group for group, counts in tallies.items() if counts[0].sum() >= question.minimum),
+                key=lambda group: -tallies[group][0].sum(),
             )[:MOST_GROUPS]
             if len(known) < 2:  # noqa: PLR2004  a gap has two sides
                 small = small or _too_few(name, tallies, question.minimum)
@@ -52,8 +64,8 @@ class Gaps:
                 {
                     "name": name,
                     "groups": sorted(known),
-                    "tallies": [list(kept[group]) for group in sorted(known)],
-                    "tolerance": question.tolerance or _widest(kept),
+                    "tallies": [kept[group].tolist() for group in sorted(known)],
+                    "tolerance": question.tolerance or _widest(question, kept),
                 }
             )
         return {"mean": max(float(test["tolerance"]) for test in tests), "n": None, "tests": tests} if tests else small
@@ -64,13 +76,12 @@ class Gaps:
         before = detector.get("evidence") or [None] * len(tests)
         plans = [_plan(question, test, len(tests)) for test in tests]
         told = [counted(question, test, windows) for test in tests]
-        found = [_played(plan, kept, *counts) for plan, kept, counts in zip(plans, before, told, strict=True)]
+        found = [_played(plan, kept, counts) for plan, kept, counts in zip(plans, before, told, strict=True)]
         alarms = [one.alarm_at for one in found if one.alarm_at is not None]
         first = min(alarms, default=None)
         if first is not None and first + 1 < len(windows):
             found = [
-                _played(plan, kept, trials[: first + 1], events[: first + 1])
-                for plan, kept, (trials, events) in zip(plans, before, told, strict=True)
+                _played(plan, kept, counts[: first + 1]) for plan, kept, counts in zip(plans, before, told, strict=True)
             ]
         seen = len(windows) if first is None else first + 1
         statistics = [max(_at(one, at) / len(tests) for one in found) for at in range(seen)]
@@ -80,9 +91,9 @@ class Gaps:
         which = next(n for n, one in enumerate(found) if one.alarm_at == first)
         group, way = found[which].group or "", found[which].direction or "up"
         test = tests[which]
-        (n, total), (n_rest, total_rest) = _sides(dict(zip(test["groups"], test["tallies"], strict=True)), group)
-        usual = {"mean": total / n, "n": int(n)}
-        about = {"test": test["name"], "group": group, "tolerance": test["tolerance"], "rest": total_rest / n_rest}
+        own, rest = _sides(_reference(test), group)
+        usual = {"mean": _as_share(question, share(own)), "n": int(own[0].sum())}
+        about = {"test": test["name"], "group": group, "tolerance": test["tolerance"], "rest": share(rest)}
         return Step(evidence, statistics, float(question.budget), first, way, about, {"usual": usual})
 
     def series(
@@ -91,89 +102,124 @@ class Gaps:
         """The group that alarmed, by window: how many count, and how many with the event if the rest were as before.
 
         What all others gained or lost is taken off, so that a season that all share is no onset; where they are few, it
-        brings their scatter with it.
+        brings their scatter with it. The mean of label less score, from -1 to 1, is told as a share from 0 to 1.
         """
         about = detector["about"]
         found = []
         for window in windows:
-            (n, total), (n_rest, total_rest) = _sides(
-                _grouped(question, about["test"], window.segments), about["group"]
-            )
-            moved = total_rest / n_rest - about["rest"] if n_rest else 0.0
-            adjusted = min(n, max(0.0, total - n * moved)) if n_rest else total
-            found.append((n, adjusted, adjusted))
+            own, rest = _sides(_grouped(question, about["test"], window.segments), about["group"])
+            n = float(own[0].sum())
+            moved = share(rest) - about["rest"] if rest[0].sum() else 0.0
+            level = _as_share(question, share(own) - moved) if n else 0.0
+            total = n * min(1.0, max(0.0, level))
+            found.append((n, total, total))
         return found
+
+
+def observed(question: Question, about: Mapping[str, Any], level: float) -> float:
+    """The gap of the group that alarmed, from the mean of its `series`."""
+    return abs((2 * level - 1 if question.calibrates else level) - float(about["rest"]))
+
+
+def strata(question: Question) -> int:
+    """How many there are: bins of scores for calibration."""
+    return fairness.BINS if question.calibrates else 1
+
+
+def share(counts: Floats) -> float:
+    """Of the decisions of a group, those with the event less those that were expected to have it, by decision."""
+    return float((counts[1] - counts[2]).sum() / counts[0].sum())
+
+
+def _as_share(question: Question, level: float) -> float:
+    """A mean of label less score as a share, so that it has an onset and a way back like any rate."""
+    return (1 + level) / 2 if question.calibrates else level
 
 
 def _tests(question: Question) -> list[str]:
     return [*question.columns, ALL] if len(question.columns) > 1 else list(question.columns)
 
 
-def _grouped(question: Question, test: str, cells: Mapping[str, Sequence[float]]) -> dict[str, Tally]:
-    """The tallies of a test's groups: segments added up over the columns that it leaves out."""
-    found: dict[str, Tally] = {}
-    for key, (n, total) in cells.items():
+def _grouped(question: Question, test: str, cells: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, Floats]:
+    """The counts of a test's groups: segments added up over the columns that it leaves out."""
+    import numpy as np
+
+    found: dict[str, Floats] = {}
+    for key, counts in cells.items():
         names = group_names(question.columns, key)
         group = ", ".join(names) if test == ALL else names[question.columns.index(test)]
-        before = found.get(group, (0.0, 0.0))
-        found[group] = (before[0] + n, before[1] + total)
+        found[group] = found.get(group, np.zeros((3, strata(question)))) + np.asarray(counts, dtype=float)
     return found
 
 
-def _too_few(test: str, tallies: Mapping[str, Tally], minimum: int) -> str:
-    known = ", ".join(f"{group} ({n:,.0f})" for group, (n, _) in sorted(tallies.items())) or "no group at all"
+def _reference(test: Mapping[str, Any]) -> dict[str, Floats]:
+    """What the groups of a test held in the reference."""
+    import numpy as np
+
+    return {group: np.array(counts) for group, counts in zip(test["groups"], test["tallies"], strict=True)}
+
+
+def _too_few(test: str, tallies: Mapping[str, Floats], minimum: int) -> str:
+    known = ", ".join(f"{group} ({counts[0].sum():,.0f})" for group, counts in sorted(tallies.items()))
     return (
         f"Not enough evidence yet to compare groups by {test}: two of them need at least {minimum:,} decisions that "
-        f"count in the reference, and it has {known}."
+        f"count in the reference, and it has {known or 'no group at all'}."
     )
 
 
-def _widest(tallies: Mapping[str, Tally]) -> float:
+def _widest(question: Question, tallies: Mapping[str, Floats]) -> float:
     """The widest gap between a group and the rest that the reference leaves open."""
-    n_all, total_all = (sum(tally[side] for tally in tallies.values()) for side in (0, 1))
-    doubt, widest = DOUBT / len(tallies), 0.0
-    for n, total in tallies.values():
-        own = _limits(n, total, doubt)
-        rest = _limits(n_all - n, total_all - total, doubt)
-        widest = max(widest, own[1] - rest[0], rest[1] - own[0])
-    return min(widest, 0.99)
+    import numpy as np
+
+    own = np.array(list(tallies.values()))
+    level = 1 - DOUBT / len(tallies)
+    (low, high), (rest_low, rest_high) = (limits(question, one, level=level) for one in (own, own.sum(axis=0) - own))
+    return float(min(np.max([high - rest_low, rest_high - low]), 0.99))
 
 
-def _limits(n: float, total: float, doubt: float) -> tuple[float, float]:
+def limits(question: Question, counts: Floats, *, level: float) -> tuple[Floats, Floats]:
+    """Between what the shares of groups lie, at every look; the last two axes of the counts are rows and strata."""
     from andon.detect import confidence
 
-    if n < 1:
-        return 0.0, 1.0
-    low, high = confidence.proportion(n, total, level=1 - doubt)
-    return float(low), float(high)
+    n, events, expected = (counts[..., row, :] for row in range(3))
+    if not question.calibrates:
+        return confidence.proportion(n.sum(axis=-1), events.sum(axis=-1), level=level)
+    total, squares = (events - expected).sum(axis=-1), fairness.most_squares(n, events).sum(axis=-1)
+    return confidence.mean(n.sum(axis=-1), total, squares, level=level, span=(-1.0, 1.0))
 
 
 def _plan(question: Question, test: Mapping[str, Any], tests: int) -> paired.GapPlan:
-    return paired.GapPlan(tuple(test["groups"]), tolerance=test["tolerance"], budget=float(question.budget * tests))
+    return paired.GapPlan(
+        tuple(test["groups"]),
+        tolerance=test["tolerance"],
+        budget=float(question.budget * tests),
+        strata=strata(question),
+    )
 
 
-def counted(
-    question: Question, test: Mapping[str, Any], windows: Sequence[Window]
-) -> tuple[list[list[float]], list[list[float]]]:
-    """Trials and events by (window, group) of a test. Groups that were not in the reference are in no test."""
+def counted(question: Question, test: Mapping[str, Any], windows: Sequence[Window]) -> Floats:
+    """Counts of a test by (window, group, 3, stratum). Groups that were not in the reference are in no test."""
+    import numpy as np
+
+    nothing = np.zeros((3, strata(question)))
     rows = [_grouped(question, test["name"], window.segments) for window in windows]
-    told = [[row.get(group, (0.0, 0.0)) for group in test["groups"]] for row in rows]
-    return [[n for n, _ in row] for row in told], [[total for _, total in row] for row in told]
+    return np.array([[row.get(group, nothing) for group in test["groups"]] for row in rows])
 
 
-def _played(
-    plan: paired.GapPlan, kept: Sequence[float | None] | None, trials: list[list[float]], events: list[list[float]]
-) -> paired.GapProgress:
+def _played(plan: paired.GapPlan, kept: Sequence[float | None] | None, counts: Floats) -> paired.GapProgress:
     evidence = paired.start(plan) if kept is None else paired.GapEvidence.from_list(plan, kept)
-    return paired.advance(plan, evidence, trials, events)
+    trials, events, expected = (counts[:, :, row] for row in range(3))
+    return paired.advance(plan, evidence, trials, events, expected if plan.strata > 1 else None)
 
 
 def _at(found: paired.GapProgress, window: int) -> float:
     return float(found.statistics[window]) if window < len(found.statistics) else 0.0
 
 
-def _sides(tallies: Mapping[str, Sequence[float]], group: str) -> tuple[Tally, Tally]:
-    """The tally of a group, and that of all others together."""
-    n, total = tallies.get(group, (0.0, 0.0))
-    n_all, total_all = (sum(tally[side] for tally in tallies.values()) for side in (0, 1))
-    return (n, total), (n_all - n, total_all - total)
+def _sides(tallies: Mapping[str, Floats], group: str) -> tuple[Floats, Floats]:
+    """The counts of a group, and those of all others together."""
+    import numpy as np
+
+    whole = sum(tallies.values(), start=np.zeros((3, 1)))
+    own = tallies.get(group, np.zeros_like(whole))
+    return own, whole - own

@@ -32,13 +32,13 @@ def load(
     return [Window(*row, segments[row[0]]) for row in found]
 
 
-def _segments(watch: Watch, first: datetime, last: datetime) -> dict[datetime, dict[str, tuple[float, float]]]:
+def _segments(watch: Watch, first: datetime, last: datetime) -> dict[datetime, dict[str, list[list[float]]]]:
     rows = WindowState.objects.filter(watch=watch, window_start__gte=first, window_start__lte=last)
-    held: dict[datetime, dict[str, tuple[float, float]]] = defaultdict(dict)
-    for start, segment, n, total in rows.exclude(segment=EVERYTHING).values_list(
-        "window_start", "segment", "n", "total"
+    held: dict[datetime, dict[str, list[list[float]]]] = defaultdict(dict)
+    for start, segment, n, total, counts in rows.exclude(segment=EVERYTHING).values_list(
+        "window_start", "segment", "n", "total", "counts"
     ):
-        held[start][segment] = (n, total)
+        held[start][segment] = counts or [[n], [total], [0.0]]
     return held
 
 

@@ -191,7 +191,7 @@ class WindowState(models.Model):
     invalid = models.BigIntegerField(default=0)
     doubled = models.BigIntegerField(default=0)  # rows that came again with the same key, and were not counted
     histogram = models.JSONField(null=True, blank=True)  # counts in 20 bins
-    counts = models.JSONField(null=True, blank=True)  # of a gap: what its metric is made of
+    counts = models.JSONField(null=True, blank=True)  # of a gap in calibration: by bin rows, positives, sum of scores
     read_at = models.DateTimeField()
     was = models.JSONField(default=list, blank=True)
 

@@ -282,7 +282,8 @@ def compare_groups(
         return None
     starts = [windows[group.start].start for group in groups]
     bands = onsets(watch, [alarm] if alarm is not None else [], starts[0], windows[-1].start + watch.length, zone)
-    return multiples(starts, smalls, Unit.SHARE, every=step * watch.length, stretches=bands)
+    unit = Unit.POINTS if question.calibrates else Unit.SHARE
+    return multiples(starts, smalls, unit, every=step * watch.length, stretches=bands)
 
 
 def _small(

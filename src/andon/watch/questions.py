@@ -21,14 +21,19 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """All rows of one window; for a spread its bins, for a gap n and total of each segment by its key."""
+    """All rows of one window; for a spread its bins, for a gap the counts of each segment by its key.
+
+    The counts of a segment are three lists by stratum: how many decisions count, how many of them have the event, and
+    how many were expected to. A metric that expects nothing has one stratum; calibration has one for each bin of
+    scores, and expects the sum of scores there.
+    """
 
     start: datetime
     n: int
     total: float
     squares: float
     histogram: Sequence[int] | None = None
-    segments: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    segments: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +42,7 @@ class Question:
 
     `length` is how long a window is, `slots` how many make a week, where the metric has one (`andon.watch.weekly`).
     Of a spread, `ordered` says whether its bins lie in an order; of a gap, `columns` are those whose groups are
-    compared.
+    compared, and `calibrates` says that it is one of calibration.
     """
 
     measure: Measure
@@ -53,6 +58,7 @@ class Question:
     slots: int = 0
     ordered: bool = True
     columns: tuple[str, ...] = ()
+    calibrates: bool = False
 
     @property
     def adds_up(self) -> bool:

@@ -75,7 +75,7 @@ def _figures(tally: Tally) -> dict[str, Any]:
         "invalid": tally.invalid,
         "doubled": tally.doubled,
         "histogram": tally.histogram,
-        "counts": None,
+        "counts": tally.scores,
     }
 
 
@@ -135,6 +135,7 @@ def question_of(watch: Watch) -> Question:
         slots=(weekly.slots(watch.length) or 0) if watch.weekly else 0,
         ordered=not any(isinstance(edge, str) for edge in held.get("at", ())),
         columns=tuple(watch.segments),
+        calibrates=watch.metric == FairnessMetric.CALIBRATION,
     )
 
 

@@ -42,7 +42,7 @@ class Wanted:
         only: A condition; rows that do not meet it do not exist.
         time: The column of when a row happened.
         metric: Of a gap: decides which rows count, and as what. `what` is then whether the output was positive, `truth`
-            whether it should have been.
+            whether it should have been; of calibration `what` is the score, and a row counts where it has both.
         key: The column that is the same when a row came twice; empty = every row counts.
         window: Length of a window; windows begin on multiples of it since Monday 1970-01-05 00:00 UTC.
         since: Start of the first window.
@@ -67,6 +67,16 @@ class Wanted:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def calibrates(self) -> bool:
+        """Whether it counts labels by the bin of their score."""
+        return self.measure is Measure.GAP and self.metric is FairnessMetric.CALIBRATION
+
+    @property
+    def splits(self) -> bool:
+        """Whether its rows are grouped by bin too."""
+        return self.bins is not None or self.calibrates
+
 
 @dataclass(slots=True)
 class Tally:
@@ -78,6 +88,8 @@ class Tally:
     invalid: int = 0
     doubled: int = 0
     histogram: list[int] | None = None
+    scores: list[list[float]] | None = None
+    """Of calibration, by the bin of the score: how many rows, how many of them positive, and the sum of scores."""
 
     def add(self, other: Tally) -> None:
         """Take in what other rows add up to."""
@@ -89,6 +101,16 @@ class Tally:
         if other.histogram is not None:
             mine = self.histogram or [0] * BINS
             self.histogram = [a + b for a, b in zip(mine, other.histogram, strict=True)]
+        if other.scores is not None:
+            known = self.scores or no_scores()
+            self.scores = [
+                [a + b for a, b in zip(*both, strict=True)] for both in zip(known, other.scores, strict=True)
+            ]
+
+
+def no_scores() -> list[list[float]]:
+    """The scores of no row: by bin how many, how many positive, and their sum."""
+    return [[0.0] * BINS for _ in range(3)]
 
 
 @dataclass(slots=True)
@@ -123,7 +145,7 @@ def taken(log: Opened, asked: Sequence[Wanted], place: Place) -> list[Cells]:
 
 def goes_with(one: Wanted, other: Wanted) -> bool:
     """Whether one statement can read both: the same rows, windows and segments, and no bins, which split the rows."""
-    if one.bins is not None or other.bins is not None:
+    if one.splits or other.splits:
         return False
     return all(getattr(one, name) == getattr(other, name) for name in _OF_A_STATEMENT)
 
@@ -133,6 +155,7 @@ _OF_A_STATEMENT: Final = ("time", "key", "only", "window", "since", "until", "se
 
 def expression(table: Any, *asked: Wanted) -> Any:
     """The Ibis expression over a table: the one that every engine runs. Several readings have to go together."""
+    import ibis
     from ibis import _ as row
 
     wanted = asked[0]
@@ -146,11 +169,12 @@ def expression(table: Any, *asked: Wanted) -> Any:
     columns |= {f"s{n}": rows[name] for n, name in enumerate(names)}
     groups: list[Any] = list(columns)
     columns |= {f"v{n}": value_of(rows, one) for n, one in enumerate(asked)}
+    if wanted.calibrates:
+        columns["score"] = _score(rows, wanted)
     if wanted.key:
         again = rows.select(**columns, k=rows[column_of(table.columns, wanted.key, field="key")])
-        cut = again.group_by([*groups, "k"]).agg(
-            came=row.count(), **{f"v{n}": row[f"v{n}"].max() for n in range(len(asked))}
-        )
+        values = [name for name in columns if name not in groups]
+        cut = again.group_by([*groups, "k"]).agg(came=row.count(), **{name: row[name].max() for name in values})
         held = {"rows": row.count(), "came": row.came.sum()}
     else:
         cut = rows.select(**columns)
@@ -158,6 +182,9 @@ def expression(table: Any, *asked: Wanted) -> Any:
     if wanted.bins is not None:
         # Over the finished value and not inside it: else each of 20 comparisons would compute the value anew.
         groups.append(_bin(cut.v0, wanted).name("b"))
+    if wanted.calibrates:
+        groups.append(cut.v0.isnull().ifelse(ibis.null("int64"), _score_bin(cut.score)).name("b"))
+        held["expected"] = row.score.sum()
     if wanted.measure is not Measure.DISTANCE:
         for n in range(len(asked)):
             value = row[f"v{n}"]
@@ -238,6 +265,9 @@ def _agreed(output: Any, rows: Any, wanted: Wanted) -> Any:
     """What a row counts as for a metric of fairness: null where the metric does not count it."""
     import ibis
 
+    if wanted.calibrates:
+        label = _yes_or_no(build(wanted.truth, rows, field="truth"), wanted.truth, "truth")
+        return _score(rows, wanted).isnull().ifelse(ibis.null("float64"), label)
     positive = _yes_or_no(output, wanted.what, "what")
     if wanted.metric in {None, FairnessMetric.SELECTION_RATE}:
         return positive
@@ -250,6 +280,24 @@ def _agreed(output: Any, rows: Any, wanted: Wanted) -> Any:
             return (label == 0).ifelse(positive, nothing)
         case _:
             return (positive == 1).ifelse(label, nothing)
+
+
+def _score(rows: Any, wanted: Wanted) -> Any:
+    """The score of a row; null where it is none between 0 and 1."""
+    import ibis
+
+    found = build(wanted.what, rows)
+    if not found.type().is_numeric():
+        raise Invalid(f"“{wanted.what}” is {found.type()}, and no score: a number between 0 and 1.", field="what")
+    number = finite(found.cast("float64"))
+    return number.between(0.0, 1.0).ifelse(number, ibis.null("float64"))
+
+
+def _score_bin(score: Any) -> Any:
+    """Which of 20 bins of the same width a score lies in; its upper end belongs to the next one, but for 1."""
+    import ibis
+
+    return ibis.cases(*((score < edge / BINS, edge - 1) for edge in range(1, BINS)), else_=BINS - 1).cast("int64")
 
 
 def _named(found: Any) -> Any:
@@ -314,6 +362,8 @@ def collected(lines: Iterator[Sequence[dict[str, Any]]], asked: Sequence[Wanted]
                 tallies = known[key] = [one.tallies.setdefault(at, Tally()) for one in cells]
             for n, tally in enumerate(tallies):
                 _count(tally, line, n, binned=wanted.bins is not None)
+            if wanted.calibrates:
+                _count_scores(tallies[0], line)
     return cells
 
 
@@ -333,6 +383,16 @@ def _count(tally: Tally, line: dict[str, Any], at: int, *, binned: bool) -> None
             tally.histogram = [0] * BINS
         if found is not None:
             tally.histogram[int(found)] += n
+
+
+def _count_scores(tally: Tally, line: dict[str, Any]) -> None:
+    """Add to a tally how labels and scores of a line agree."""
+    if tally.scores is None:
+        tally.scores = no_scores()
+    if line["b"] is not None:
+        at = int(line["b"])
+        for figures, name in zip(tally.scores, ("n0", "total0", "expected"), strict=True):
+            figures[at] += float(line[name] or 0.0)
 
 
 def _plain(value: Any) -> str | None:

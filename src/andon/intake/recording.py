@@ -4,10 +4,10 @@ Written in SQL by hand, a handful of statements a batch whatever its size: this 
 speed decides whether a storm is survived. The ORM reads these rows everywhere else.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -18,14 +18,11 @@ from django.db import connection, transaction
 from andon.intake import beside
 from andon.intake.events import Change, Event, Note
 from andon.intake.models import Delivery, Integration
+from andon.intake.stories import FIRING, FIRST_AT, ON_RECORD, RESOLVED, Brought, Line, Story
 from andon.kit import clock, db, ids, wake
-from andon.practice import grouping
-from andon.practice.grouping import DedupAction, DedupDecision, DedupReason, SignalStatus
 
 BODY_KEPT = 64 * 1024
 """Bytes of a request's body that are kept for a person to look at."""
-
-PAST_EPISODES = 20
 
 
 class Heard(msgspec.Struct):
@@ -41,43 +38,11 @@ class Heard(msgspec.Struct):
     notes: list[Note] = []
 
 
-_FIRING, _RESOLVED = SignalStatus.FIRING.value, SignalStatus.RESOLVED.value
-
-
-class _Line(msgspec.Struct):
-    """A signal's row while a batch is decided. Keys are as the driver wants them."""
-
-    id: Any
-    integration: Any
-    fingerprint: str
-    status: str
-    episode: str
-    past_episodes: list[str]
-    ended_before: list[str]
-    title: str
-    system_hint: str
-    type_hint: str
-    severity_hint: int | None
-    count: int
-    first_at: datetime | None = None  # of new rows alone
-    first_delivery: Any = None  # as above
-    last_delivery: Any = None
-    reason: str | None = None  # None = as it was
-    event: Event | None = None  # the one whose words are to be written; None = as they were
-    changed: bool = False
-    due: bool = False  # to be routed
-
-
-class _Story(msgspec.Struct):
-    """What is on record, and decided so far, about one fingerprint of an integration."""
-
-    open: _Line | None = None
-    last: _Line | None = None
-    ended: set[str] = msgspec.field(default_factory=set)
-    lines: list[_Line] = msgspec.field(default_factory=list)
-
-
 Key = tuple[Any, str]
+
+
+class _Overtaken(Exception):  # noqa: N818  reads as what it is
+    """Somebody wrote of the same fingerprints between the decision and one's turn to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,36 +51,32 @@ class _Driver:
 
     key: Callable[[UUID], Any]
     when: Callable[[datetime | None], Any]
+    number: Callable[[int], Any]  # of 128 bits
 
 
 def _driver() -> _Driver:
-    key: Callable[[UUID], Any] = (lambda uuid: uuid.hex) if db.is_sqlite() else (lambda uuid: uuid)
     # A batch says few different times, again and again: each is put into the driver's form once.
-    return _Driver(key, cache(connection.ops.adapt_datetimefield_value))
+    when = cache(connection.ops.adapt_datetimefield_value)
+    if db.is_sqlite():
+        return _Driver(lambda uuid: uuid.hex, when, lambda number: f"{number:032x}")
+    return _Driver(lambda uuid: uuid, when, lambda number: UUID(int=number))
 
 
-@transaction.atomic
 def record(batch: Sequence[Heard]) -> bool:
     """Write a batch of deliveries and what they say; whether any signal is now due for routing.
 
-    Nothing of it is written if it raises. Two writers on PostgreSQL take turns by integration; should they race all the
+    Nothing of it is written if it raises. On SQLite, which has one writer at a time, all is decided and prepared before
+    it is this one's turn; in the turn it is only written, if the record still says what the decision was made by, and
+    decided again if not (docs/adr/0023). Two writers on PostgreSQL take turns by integration; should they race all the
     same, the unique index on what is firing refuses the second, who decides again (see `writer`).
     """
-    now, driver = clock.now(), _driver()
-    _take_turns(batch)
-    stories = _on_record(batch, driver)
-    for heard in batch:
-        brought = _Brought(driver.key(heard.integration), driver.key(heard.delivery), now, driver)
-        for event in heard.events:
-            _decide(stories[brought.integration, event.fingerprint], event, brought)
-    _write_deliveries(batch, now, driver)
-    due = _write_lines(stories, now, driver)
-    for heard in batch:
-        if heard.changes or heard.notes:
-            beside.write(heard.integration, heard.changes, heard.notes, now)
-    if due:
-        wake.after_commit()
-    return due
+    if db.is_sqlite() and not connection.in_atomic_block:
+        before = _Written(batch)
+        with suppress(_Overtaken), transaction.atomic():
+            return before.down_if_it_holds()
+    with transaction.atomic():
+        _take_turns(batch)
+        return _Written(batch).down()
 
 
 def _take_turns(batch: Sequence[Heard]) -> None:
@@ -124,204 +85,173 @@ def _take_turns(batch: Sequence[Heard]) -> None:
         list(db.lock_for_writers(senders).order_by("pk").values_list("pk"))
 
 
-_KNOWN = (
-    "s.id, s.integration_id, s.fingerprint, s.status, s.episode, s.past_episodes, s.ended_before, s.title, "
-    "s.system_hint, s.type_hint, s.severity_hint, s.count, s.first_at"
-)
-_FIRST_AT = 12  # its place in a row
+class _Written:
+    """A batch as the rows that it makes and changes, by what is on record when it is made; nothing is written yet.
+
+    Attributes:
+        due: Whether any signal is due for routing.
+    """
+
+    def __init__(self, batch: Sequence[Heard]) -> None:
+        now, driver = clock.now(), _driver()
+        at = driver.when(now)
+        self._batch, self._now = batch, now
+        senders = {heard.integration: driver.key(heard.integration) for heard in batch}
+        brought = [Brought(senders[heard.integration], driver.key(heard.delivery), now) for heard in batch]
+        self._deliveries = [_delivery_row(heard, one, at) for heard, one in zip(batch, brought, strict=True)]
+        stories: dict[Key, Story] = {}
+        said = [
+            (stories.setdefault((one.integration, event.fingerprint), Story()), event, one)
+            for heard, one in zip(batch, brought, strict=True)
+            for event in heard.events
+        ]
+        self._record = _Record(stories, said)
+        for story, event, one in said:
+            story.hear(event, one)
+        self._new: list[tuple[Any, ...]] = []
+        self._changed: list[tuple[Any, ...]] = []
+        self._repeats: list[tuple[Any, ...]] = []
+        self.due = False
+        self._sort_out(stories, at, driver)
+
+    def _sort_out(self, stories: dict[Key, Story], at: Any, driver: _Driver) -> None:
+        """The rows of all stories: what is new, what came to an end or changed, what only repeats."""
+        fresh: list[Line] = []
+        for story in stories.values():
+            for line in story.lines:
+                if line.first_at is not None:
+                    fresh.append(line)
+                elif line.changed:
+                    self.due = self.due or line.due
+                    self._changed.append(_changed_row(line, at))
+                elif line.last_delivery is not None:
+                    self._repeats.append((line.id, line.was, line.count, at, line.last_delivery))
+        self.due = self.due or bool(fresh)
+        numbers = ids.numbers(len(fresh)) if fresh else range(0)
+        self._new = [_new_row(driver.number(n), line, at, driver) for n, line in zip(numbers, fresh, strict=True)]
+
+    def down_if_it_holds(self) -> bool:
+        """Write it, in one's turn; raises `_Overtaken` if the record says something else by now: nothing may stay."""
+        if not self._record.holds():
+            raise _Overtaken
+        return self.down()
+
+    def down(self) -> bool:
+        """Write it, in the transaction in which it was made; whether any signal is due.
+
+        Ends go first, so that a new firing row finds the place of its fingerprint free.
+        """
+        db.insert_many("intake_delivery", _DELIVERY, self._deliveries)
+        if self._changed:
+            _change(_CHANGE_SIGNAL, _CHANGED, self._changed)
+        if self._repeats:
+            _change(_COUNT_REPEATS, _REPEATED, self._repeats)
+        if self._new:
+            db.insert_many("intake_signal", _SIGNAL, self._new)
+        for heard in self._batch:
+            if heard.changes or heard.notes:
+                beside.write(heard.integration, heard.changes, heard.notes, self._now)
+        if self.due:
+            wake.after_commit()
+        return self.due
 
 
-def _firing_sql() -> str:
+Said = tuple[Story, Event, Brought]
+
+
+class _Record:
+    """What is on record about fingerprints, told to their stories: two looks, and a third one for what has a past.
+
+    What fires on by the same episode, as most of what is heard does, needs no more than the firing signal.
+    """
+
+    def __init__(self, stories: dict[Key, Story], said: Sequence[Said]) -> None:
+        for row in _rows(_firing(), _by_sender(stories)):
+            line = Line.known(row)
+            stories[line.integration, line.fingerprint].knows_open(line)
+        news = dict.fromkeys(
+            (one.integration, event.fingerprint, event.episode)
+            for story, event, one in said
+            if story.open is None or event.episode not in ("", story.open.episode)
+        )
+        self._keys = _by_sender((sender, fingerprint) for sender, fingerprint, _ in news)
+        self._heard_before = self._look()
+        known = set(map(tuple, self._heard_before))
+        self._asked = [ask for ask in news if ask[:2] in known]
+        self._past = self._look_back()
+        for row in sorted(self._past, key=lambda row: row[FIRST_AT]):
+            line = Line.known(row)
+            stories[line.integration, line.fingerprint].knows_past(line)
+
+    def holds(self) -> bool:
+        """Whether it still says the same of what is not guarded by `_AS_READ`: of all that may open something."""
+        return self._look() == self._heard_before and self._look_back() == self._past
+
+    def _look(self) -> list[Sequence[Any]]:
+        return db.rows_at_once("k.integration, k.fingerprint", _heard(), [_encoded(self._keys)]) if self._keys else []
+
+    def _look_back(self) -> list[Sequence[Any]]:
+        return _rows(_newest(), self._asked)
+
+
+def _by_sender(keys: Iterable[Key]) -> dict[Any, list[str]]:
+    """Fingerprints by the integration that they are of; each once."""
+    told: dict[Any, dict[str, None]] = {}
+    for sender, fingerprint in keys:
+        told.setdefault(sender, {})[fingerprint] = None
+    return {sender: list(fingerprints) for sender, fingerprints in told.items()}
+
+
+def _rows(statement: str, keys: Any) -> list[Sequence[Any]]:
+    """The signals that a statement finds for keys."""
+    return db.rows_at_once(ON_RECORD, statement, [_encoded(keys)]) if keys else []
+
+
+def _encoded(keys: Any) -> str:
+    return msgspec.json.encode(keys).decode()
+
+
+@cache
+def _firing() -> str:
     """The firing signal of each key. CROSS JOIN keeps SQLite from reading the signals first."""
-    keys = db.rows_of_json({"integration": "uuid", "fingerprint": "text"})
+    keys = db.lists_of_json("integration", "uuid", "fingerprint")
     return (
-        f"SELECT {_KNOWN} FROM ({keys}) k CROSS JOIN intake_signal s "  # noqa: S608  names only
+        f"FROM ({keys}) k CROSS JOIN intake_signal s "
         "WHERE s.integration_id = k.integration AND s.fingerprint = k.fingerprint AND s.status = 'firing'"
     )
 
 
-def _past_sql() -> str:
+@cache
+def _heard() -> str:
+    """The keys that have any signal at all."""
+    keys = db.lists_of_json("integration", "uuid", "fingerprint")
+    return (
+        f"FROM ({keys}) k WHERE EXISTS (SELECT 1 FROM intake_signal x "  # noqa: S608  names only
+        "WHERE x.integration_id = k.integration AND x.fingerprint = k.fingerprint)"
+    )
+
+
+@cache
+def _newest() -> str:
     """The newest signal of each key, and the one that went by the event's own episode."""
     keys = db.rows_of_json({"integration": "uuid", "fingerprint": "text", "episode": "text"})
     same = "FROM intake_signal x WHERE x.integration_id = k.integration AND x.fingerprint = k.fingerprint"
     return (
-        f"SELECT {_KNOWN} FROM ({keys}) k JOIN intake_signal s ON s.id IN ("  # noqa: S608  names only
+        f"FROM ({keys}) k JOIN intake_signal s ON s.id IN ("
         f"(SELECT x.id {same} ORDER BY x.first_at DESC LIMIT 1), "
         f"(SELECT x.id {same} AND x.episode = k.episode AND k.episode <> '' LIMIT 1))"
     )
 
 
-def _on_record(batch: Sequence[Heard], driver: _Driver) -> dict[Key, _Story]:
-    """The story so far of every key in the batch: one read, and a second one for keys with news.
-
-    What fires on by the same episode, as most of what is heard does, needs no more than the firing signal.
-    """
-    senders = {heard.integration: driver.key(heard.integration) for heard in batch}
-    episodes: dict[Key, set[str]] = defaultdict(set)
-    for heard in batch:
-        for said in heard.events:
-            episodes[senders[heard.integration], said.fingerprint].add(said.episode)
-    stories = {key: _Story() for key in episodes}
-    for row in _rows(_firing_sql(), list(episodes)):
-        line = _line(row)
-        story = stories[line.integration, line.fingerprint]
-        story.lines.append(line)
-        story.open = line
-        story.ended.update(line.ended_before)
-    unknown = [(*key, said) for key, names in episodes.items() if _has_news(stories[key], names) for said in names]
-    for row in sorted(_rows(_past_sql(), unknown), key=lambda row: row[_FIRST_AT]):
-        line = _line(row)
-        story = stories[line.integration, line.fingerprint]
-        if all(line.id != known.id for known in story.lines):
-            story.lines.append(line)
-            story.last = line  # rows come oldest first
-            _end(story, line)
-    return stories
-
-
-def _has_news(story: _Story, episodes: set[str]) -> bool:
-    """Whether anything is said of another episode than the one that fires."""
-    return story.open is None or bool(episodes - {story.open.episode, ""})
-
-
-def _rows(statement: str, keys: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """What a statement finds for a list of keys."""
-    if not keys:
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [msgspec.json.encode(keys).decode()])
-        return list(cursor.fetchall())
-
-
-def _line(row: Sequence[Any]) -> _Line:
-    line = _Line(*row[:_FIRST_AT])
-    line.past_episodes, line.ended_before = _listed(line.past_episodes), _listed(line.ended_before)
-    return line
-
-
-def _listed(stored: Any) -> list[str]:
-    """A JSON list as the driver gives it: text, or decoded already; mostly empty."""
-    if stored == "[]":
-        return []
-    return msgspec.json.decode(stored, type=list[str]) if isinstance(stored, str) else list(stored)
-
-
-def _end(story: _Story, line: _Line) -> None:
-    story.ended.update(name for name in (line.episode, *line.past_episodes, *line.ended_before) if name)
-
-
-class _Brought(msgspec.Struct):
-    """What the events of one delivery share; keys as the driver wants them."""
-
-    integration: Any
-    delivery: Any
-    at: datetime
-    driver: _Driver
-
-
-def _decide(story: _Story, event: Event, brought: _Brought) -> None:
-    """Fold one event into its story."""
-    decision = grouping.dedup(story.open, story.last, event, ended_episodes=story.ended)
-    if decision.keep and not event.passing:
-        _begin(story, event, decision, brought)
-    elif story.open is not None and decision.action is DedupAction.REPEAT:
-        _repeat(story.open, event, decision, brought)
-    elif story.open is not None and decision.action is DedupAction.RESOLVE:
-        _resolve(story, story.open, decision, brought)
-
-
-def _begin(story: _Story, event: Event, decision: DedupDecision, brought: _Brought) -> None:
-    """A new row: something fires, or has ended before it was heard to fire."""
-    fires = decision.action is DedupAction.NEW
-    fresh = sum(line.first_at is not None for line in story.lines) if story.lines else 0
-    before = [*story.last.ended_before, *story.last.past_episodes][-PAST_EPISODES:] if story.last else []
-    line = _Line(
-        id=None,  # given when it is written
-        integration=brought.integration,
-        fingerprint=event.fingerprint,
-        status=_FIRING if fires else _RESOLVED,
-        episode=decision.episode,
-        past_episodes=[],
-        ended_before=before,
-        title=event.title,
-        system_hint=event.system_hint,
-        type_hint=event.type_hint,
-        severity_hint=event.severity_hint,
-        count=int(fires),
-        first_at=brought.at + timedelta(microseconds=fresh)
-        if fresh
-        else brought.at,  # several in one batch keep their order
-        first_delivery=brought.delivery,
-        last_delivery=brought.delivery,
-        reason=decision.reason.value,
-        event=event,
-        due=True,
-    )
-    story.lines.append(line)
-    if fires:
-        story.open = line
-    else:
-        story.last = line
-        _end(story, line)
-
-
-def _repeat(line: _Line, event: Event, decision: DedupDecision, brought: _Brought) -> None:
-    """The same again: counted; what the sender now says otherwise is taken over, and a worse severity never undone."""
-    line.count += 1
-    line.last_delivery = brought.delivery
-    if decision.reason is DedupReason.SENDER_RESTARTED:
-        _rename(line, decision.episode)
-        line.reason = decision.reason.value
-        line.changed = True
-    if event.title != line.title:
-        line.title, line.event, line.changed = event.title, event, True
-    said = [level for level in (line.severity_hint, event.severity_hint) if level is not None]
-    hints = (event.system_hint or line.system_hint, event.type_hint or line.type_hint, min(said, default=None))
-    if hints != (line.system_hint, line.type_hint, line.severity_hint):
-        line.system_hint, line.type_hint, line.severity_hint = hints
-        line.event, line.changed, line.due = event, True, True
-
-
-def _resolve(story: _Story, line: _Line, decision: DedupDecision, brought: _Brought) -> None:
-    line.status = _RESOLVED
-    _rename(line, decision.episode)
-    line.last_delivery = brought.delivery
-    line.reason = decision.reason.value
-    line.changed = line.due = True
-    story.open, story.last = None, line
-    _end(story, line)
-
-
-def _rename(line: _Line, episode: str) -> None:
-    """Go by another episode; the name before is remembered, so that its late doubles are known."""
-    if episode != line.episode:
-        if line.episode:
-            line.past_episodes = [*line.past_episodes, line.episode][-PAST_EPISODES:]
-        line.episode = episode
-
-
 _DELIVERY = ("id", "created_at", "integration_id", "body", "content_type", "outcome", "error", "signals")
+_ACCEPTED, _REJECTED = Delivery.Outcome.ACCEPTED.value, Delivery.Outcome.REJECTED.value
 
 
-def _write_deliveries(batch: Sequence[Heard], now: datetime, driver: _Driver) -> None:
-    at, accepted, rejected = driver.when(now), Delivery.Outcome.ACCEPTED.value, Delivery.Outcome.REJECTED.value
-    db.insert_many(
-        "intake_delivery",
-        _DELIVERY,
-        [
-            (
-                driver.key(heard.delivery),
-                at,
-                driver.key(heard.integration),
-                heard.body[:BODY_KEPT],
-                heard.content_type[:100],
-                rejected if heard.error else accepted,
-                heard.error[:500],
-                len(heard.events),
-            )
-            for heard in batch
-        ],
-    )
+def _delivery_row(heard: Heard, brought: Brought, at: Any) -> tuple[Any, ...]:
+    return (
+        brought.delivery, at, brought.integration, heard.body[:BODY_KEPT], heard.content_type[:100],
+        _REJECTED if heard.error else _ACCEPTED, heard.error[:500], len(heard.events),
+    )  # fmt: skip
 
 
 _SIGNAL = (
@@ -330,60 +260,45 @@ _SIGNAL = (
     "starts_at", "first_at", "last_at", "resolved_at", "dedup_reason", "first_delivery", "last_delivery", "route_at",
     "reason_joined",
 )  # fmt: skip
+_AS_READ = "intake_signal.id = v.id AND intake_signal.status = 'firing' AND intake_signal.count = v.was"
+"""A signal that fires counts whatever is said of it, so by its count one knows whether anybody was quicker."""
+_REPEATED = {"id": "uuid", "was": "integer", "heard": "integer", "at": "timestamptz", "delivery": "uuid"}
 # A rule may wait for a signal to be heard so often (`look_at_count`): then it is due for routing at once.
 _COUNT_REPEATS = (
-    "UPDATE intake_signal SET count = %s, last_at = %s, last_delivery = %s, "
-    "route_at = CASE WHEN look_at_count <= %s THEN %s ELSE route_at END WHERE id = %s"
+    "count = v.heard, last_at = v.at, last_delivery = v.delivery, "
+    "route_at = CASE WHEN look_at_count <= v.heard THEN v.at ELSE route_at END"
 )
+_CHANGED = _REPEATED | {
+    "becomes": "text", "named": "text", "past": "jsonb", "said": "text", "system": "text", "kind": "text",
+    "severity": "smallint", "words": "text", "link": "text", "marks": "jsonb", "over_at": "timestamptz",
+    "why": "text", "due_at": "timestamptz",
+}  # fmt: skip
 _CHANGE_SIGNAL = (
-    "UPDATE intake_signal SET status = %s, episode = %s, past_episodes = %s, title = %s, system_hint = %s, "
-    "type_hint = %s, severity_hint = %s, count = %s, last_at = %s, last_delivery = %s, "
-    "description = COALESCE(%s, description), url = COALESCE(%s, url), labels = COALESCE(%s, labels), "
-    "resolved_at = COALESCE(%s, resolved_at), dedup_reason = COALESCE(%s, dedup_reason), "
-    "route_at = COALESCE(%s, CASE WHEN look_at_count <= %s THEN %s ELSE route_at END) WHERE id = %s"
+    "status = v.becomes, episode = v.named, past_episodes = v.past, title = v.said, system_hint = v.system, "
+    "type_hint = v.kind, severity_hint = v.severity, count = v.heard, last_at = v.at, last_delivery = v.delivery, "
+    "description = COALESCE(v.words, description), url = COALESCE(v.link, url), labels = COALESCE(v.marks, labels), "
+    "resolved_at = COALESCE(v.over_at, resolved_at), dedup_reason = COALESCE(v.why, dedup_reason), "
+    "route_at = COALESCE(v.due_at, CASE WHEN look_at_count <= v.heard THEN v.at ELSE route_at END)"
 )
 
 
-def _write_lines(stories: Mapping[Key, _Story], now: datetime, driver: _Driver) -> bool:
-    """At most three statements: what came to an end or changed, what only repeats, what is new; whether any is due.
-
-    Ends go first, so that a new firing row finds the place of its fingerprint free.
-    """
-    at = driver.when(now)
-    changed, repeats, new = [], [], []
-    due = False
-    for story in stories.values():
-        for line in story.lines:
-            due = due or line.due
-            if line.first_at is not None:
-                new.append(line)
-            elif line.changed:
-                changed.append(_changed_row(line, at))
-            elif line.last_delivery is not None:
-                repeats.append((line.count, at, line.last_delivery, line.count, at, line.id))
-    for statement, rows in ((_CHANGE_SIGNAL, changed), (_COUNT_REPEATS, repeats)):
-        if rows:
-            db.execute_many(statement, rows)
-    if new:
-        keys = map(driver.key, ids.several(len(new)))
-        db.insert_many(
-            "intake_signal", _SIGNAL, [_new_row(key, line, at, driver) for key, line in zip(keys, new, strict=True)]
-        )
-    return due
+def _change(setting: str, columns: dict[str, str], rows: list[tuple[Any, ...]]) -> None:
+    if db.update_from("intake_signal", setting, columns, rows, where=_AS_READ) != len(rows):
+        raise _Overtaken
 
 
-def _changed_row(line: _Line, at: Any) -> tuple[Any, ...]:
+def _changed_row(line: Line, at: Any) -> tuple[Any, ...]:
     said = line.event
     return (
-        line.status, line.episode, _json(line.past_episodes), line.title, line.system_hint,
-        line.type_hint, line.severity_hint, line.count, at, line.last_delivery,
-        said.description if said else None, said.url if said else None, _json(said.labels) if said else None,
-        at if line.status == _RESOLVED else None, line.reason,
-        at if line.due else None, line.count, at, line.id,
+        line.id, line.was, line.count, at, line.last_delivery,
+        line.status, line.episode, _json(line.past_episodes), line.title, line.system_hint, line.type_hint,
+        line.severity_hint, said.description if said else None, said.url if said else None,
+        _json(said.labels) if said else None, at if line.status == RESOLVED else None,
+        line.reason, at if line.due else None,
     )  # fmt: skip
 
 
-def _new_row(key: Any, line: _Line, at: Any, driver: _Driver) -> tuple[Any, ...]:
+def _new_row(key: Any, line: Line, at: Any, driver: _Driver) -> tuple[Any, ...]:
     said = line.event
     if said is None:
         raise AssertionError("A new signal has the event that it was made of.")
@@ -392,7 +307,7 @@ def _new_row(key: Any, line: _Line, at: Any, driver: _Driver) -> tuple[Any, ...]
         key, first_at, line.integration, line.fingerprint, line.episode,
         _json(line.past_episodes), _json(line.ended_before), line.status, line.title, said.description, said.url,
         _json(said.labels), line.system_hint, line.type_hint, line.severity_hint, line.count,
-        driver.when(said.starts_at), first_at, first_at, at if line.status == _RESOLVED else None,
+        driver.when(said.starts_at), first_at, first_at, None if line.status == FIRING else at,
         line.reason, line.first_delivery, line.last_delivery, at, "",
     )  # fmt: skip
 

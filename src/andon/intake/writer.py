@@ -1,15 +1,15 @@
-"""The group commit: one thread writes what many requests brought, in one transaction, and answers when it is on disk.
+"""The group commit: one thread writes what many requests brought, in one transaction.
 
-While one batch is being flushed to disk the next one gathers, so the batch grows with the load and nobody waits for a
-timer. What cannot be written now is refused with `Unavailable` (503: the sender tries again); never is anything
-answered as taken that is not on disk.
+They are answered when it is on disk. While one batch is being flushed the next one gathers and is written, so the batch
+grows with the load and nobody waits for a timer. What cannot be written now is refused with `Unavailable` (503: the
+sender tries again); never is anything answered as taken that is not on disk.
 """
 
 import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeAlias
 
 import structlog
@@ -19,6 +19,7 @@ from django.db import Error as DatabaseProblem
 from andon.intake import recording
 from andon.intake.recording import Heard
 from andon.kit import db
+from andon.kit.sqlite.file import File, Identity, copy_log
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +27,9 @@ MAX_BATCH = 512  # deliveries in one transaction
 MAX_BATCH_EVENTS = 5_000
 MAX_WAITING = 8_192  # deliveries
 MAX_WAITING_BYTES = 64 * 1024 * 1024
+MAX_UNFLUSHED = 2_048  # deliveries that are committed and not on disk yet
+COPY_LOG_EVERY = 16 * 1024 * 1024  # bytes of bodies and signals, roughly
+BYTES_OF_A_SIGNAL = 1_500
 TRIES_AFTER_A_RACE = 5
 BACKOFF_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 
@@ -56,13 +60,15 @@ class Writer:
 
     Attributes:
         record: Writes a batch in one transaction; `recording.record` but in tests.
+        file: The embedded database's file, which is brought to disk after the commit.
     """
 
-    def __init__(self, record: Record = recording.record) -> None:
+    def __init__(self, record: Record = recording.record, file: File | None = None) -> None:
         self.record = record
+        self.file = file or File()
+        self._flusher = _Flusher(self.file)
         self._queue: deque[_Waiting] = deque()
         self._bytes = 0
-        self._file = db.File()
         self._state = threading.Condition()
         self._stopping = False
         self._down = False
@@ -70,7 +76,8 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="intake-writer", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the threads."""
+        self._flusher.start()
         self._thread.start()
 
     async def stop(self) -> None:
@@ -103,6 +110,7 @@ class Writer:
             with self._state:
                 self._stopping = True
             self._refuse_waiting("Andon is stopping.")
+            self._flusher.stop()  # its log is there as long as this connection
             connection.close()
             self._stopped.set_result(None)
 
@@ -126,11 +134,14 @@ class Writer:
         except Exception as error:  # noqa: BLE001  every sender must get an answer, whatever went wrong
             self._failed(batch, error)
         else:
-            _answer(batch, None)
+            if self.file.late:
+                self._flusher.flush(batch, self.file.opened)
+            else:
+                _answer(batch, None)
 
     def _record_deciding_again(self, batch: Sequence[Heard]) -> bool:
         """Write; if another replica was quicker with a fingerprint, decide the whole batch again."""
-        self._file.check()
+        self.file.check()
         for _ in range(TRIES_AFTER_A_RACE):
             try:
                 return self.record(batch)
@@ -170,7 +181,7 @@ class Writer:
     def _database_answers(self) -> bool:
         """Whether a connection, made anew if the old one is broken, answers."""
         try:
-            self._file.check()
+            self.file.check()
             connection.close_if_unusable_or_obsolete()
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
@@ -185,6 +196,99 @@ class Writer:
             self._queue.clear()
             self._bytes = 0
         _answer(refused, Unavailable(why))
+
+
+class _Flusher:
+    """The thread that brings to disk what was committed, and answers it: many batches by one flush, if they wait.
+
+    It takes no turn at the database, so that the next batch is written meanwhile. Without its thread (before `start`,
+    and in a simulation) whoever brings a batch waits for the disk.
+    """
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        self._queue: deque[tuple[Sequence[_Waiting], Identity | None]] = deque()
+        self._waiting = 0
+        self._state = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="intake-flusher", daemon=True)
+        self._copier: ThreadPoolExecutor | None = None
+        self._copying: Future[None] | None = None
+        self._uncopied = 0
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._copier = ThreadPoolExecutor(1, thread_name_prefix="intake-log-copier")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Flush and answer what is waiting, and end."""
+        if self._copier is None:
+            return
+        with self._state:
+            self._stopping = True
+            self._state.notify_all()
+        self._thread.join()
+        self._copier.submit(_hang_up)
+        self._copier.shutdown()
+
+    def flush(self, batch: Sequence[_Waiting], opened: Identity | None) -> None:
+        """See to it that a batch that was committed to a file is answered once it is on disk."""
+        if self._copier is None:
+            self._settle([batch], opened)
+            return
+        with self._state:
+            while self._waiting > MAX_UNFLUSHED:
+                self._state.wait()
+            self._queue.append((batch, opened))
+            self._waiting += len(batch)
+            self._state.notify_all()
+
+    def _run(self) -> None:
+        try:
+            while taken := self._take():
+                self._settle(*taken)
+        finally:
+            self._file.close()
+
+    def _take(self) -> tuple[list[Sequence[_Waiting]], Identity | None] | None:
+        """Wait for batches and take all that went to the same file; None when it is time to stop."""
+        with self._state:
+            while not self._queue and not self._stopping:
+                self._state.wait()
+            if not self._queue:
+                return None
+            batches, opened = [], self._queue[0][1]
+            while self._queue and self._queue[0][1] == opened:
+                batches.append(self._queue.popleft()[0])
+            self._waiting -= sum(map(len, batches))
+            self._state.notify_all()
+            return batches, opened
+
+    def _settle(self, batches: Sequence[Sequence[_Waiting]], opened: Identity | None) -> None:
+        """One flush for all that was committed before it begins."""
+        error: Exception | None = None
+        try:
+            self._file.sync(opened)
+        except Exception:
+            log.exception("intake.not_flushed", deliveries=sum(map(len, batches)))
+            error = Unavailable("What was written could not be brought to disk.")
+        together = [waiting for batch in batches for waiting in batch]
+        _answer(together, error)
+        self._copy_log(together)
+
+    def _copy_log(self, written: Sequence[_Waiting]) -> None:
+        """Have the log copied into the database now and then, in a thread of its own, since it may take long."""
+        self._uncopied += sum(len(one.heard.body) + BYTES_OF_A_SIGNAL * len(one.heard.events) for one in written)
+        idle = self._copying is None or self._copying.done()
+        if self._copier is not None and idle and self._uncopied > COPY_LOG_EVERY:
+            self._uncopied = 0
+            self._copying = self._copier.submit(copy_log)
+
+
+def _hang_up() -> None:
+    """Close the connection of the thread that runs this."""
+    connection.close()
 
 
 def _answer(batch: Sequence[_Waiting], error: Exception | None) -> None:

@@ -3,7 +3,8 @@
 The types that are ignored: the stubs leave out what a backend is there to override.
 """
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from django.db.backends.sqlite3 import base
@@ -22,18 +23,28 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._turns: Turns | None = None
 
     def _start_transaction_under_autocommit(self) -> None:
-        turns = self._turns_at_file()
-        if turns is None:
-            super()._start_transaction_under_autocommit()  # type: ignore[misc]
-            return
-        # Whose turn does not end is stopped, or writes for long: which of the two, SQLite says, by its own waiting.
-        with suppress(TooLong):
-            turns.take(float(self.settings_dict["OPTIONS"].get("timeout", 5.0)) * PART)
+        self._take_turn()
         try:
             super()._start_transaction_under_autocommit()  # type: ignore[misc]
         except BaseException:
-            turns.end()
+            self._end_turn()
             raise
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """One's turn without a transaction: nobody begins one meanwhile who queues as well."""
+        self.ensure_connection()
+        self._take_turn()
+        try:
+            yield
+        finally:
+            self._end_turn()
+
+    def _take_turn(self) -> None:
+        """Wait for it. Whose turn does not end is stopped, or writes for long: SQLite says which."""
+        if (turns := self._turns_at_file()) is not None:
+            with suppress(TooLong):
+                turns.take(float(self.settings_dict["OPTIONS"].get("timeout", 5.0)) * PART)
 
     def _commit(self) -> None:
         super()._commit()  # type: ignore[misc]

@@ -10,6 +10,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
@@ -66,6 +67,7 @@ def _ring(path: str) -> None:
             return  # it rings already
 
 
+@cache
 def _folder(database: str) -> Path:
     """Short, wherever the database lies: the path of a socket has hardly a hundred characters."""
     name = sha256(os.path.realpath(database).encode()).hexdigest()[:12]

@@ -25,7 +25,7 @@ BODY_KEPT = 64 * 1024
 """Bytes of a request's body that are kept for a person to look at."""
 
 
-class Heard(msgspec.Struct):
+class Heard(msgspec.Struct, gc=False):
     """One request that was understood (or not, and then `error` says why), to be kept."""
 
     delivery: UUID
@@ -108,7 +108,7 @@ class _Written:
         self._record = _Record(stories, said)
         for story, event, one in said:
             story.hear(event, one)
-        self._new: list[tuple[Any, ...]] = []
+        self._new: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
         self._changed: list[tuple[Any, ...]] = []
         self._repeats: list[tuple[Any, ...]] = []
         self.due = False
@@ -128,7 +128,9 @@ class _Written:
                     self._repeats.append((line.id, line.was, line.count, at, line.last_delivery))
         self.due = self.due or bool(fresh)
         numbers = ids.numbers(len(fresh)) if fresh else range(0)
-        self._new = [_new_row(driver.number(n), line, at, driver) for n, line in zip(numbers, fresh, strict=True)]
+        for number, line in zip(numbers, fresh, strict=True):
+            row = _new_row(driver.number(number), line, driver)
+            self._new.setdefault(_alike(line, at, driver), []).append(row)
 
     def down_if_it_holds(self) -> bool:
         """Write it, in one's turn; raises `_Overtaken` if the record says something else by now: nothing may stay."""
@@ -146,8 +148,8 @@ class _Written:
             _change(_CHANGE_SIGNAL, _CHANGED, self._changed)
         if self._repeats:
             _change(_COUNT_REPEATS, _REPEATED, self._repeats)
-        if self._new:
-            db.insert_many("intake_signal", _SIGNAL, self._new)
+        for alike, rows in self._new.items():
+            db.insert_many("intake_signal", _SIGNAL, rows, shared=dict(zip(_ALIKE, alike, strict=True)))
         for heard in self._batch:
             if heard.changes or heard.notes:
                 beside.write(heard.integration, heard.changes, heard.notes, self._now)
@@ -255,11 +257,14 @@ def _delivery_row(heard: Heard, brought: Brought, at: Any) -> tuple[Any, ...]:
 
 
 _SIGNAL = (
-    "id", "created_at", "integration_id", "fingerprint", "episode", "past_episodes", "ended_before",
-    "status", "title", "description", "url", "labels", "system_hint", "type_hint", "severity_hint", "count",
-    "starts_at", "first_at", "last_at", "resolved_at", "dedup_reason", "first_delivery", "last_delivery", "route_at",
-    "reason_joined",
+    "id", "integration_id", "fingerprint", "episode", "title", "description", "url", "labels", "system_hint",
+    "type_hint", "severity_hint", "starts_at", "first_delivery", "last_delivery",
 )  # fmt: skip
+_ALIKE = (
+    "created_at", "first_at", "last_at", "route_at", "status", "resolved_at", "count", "dedup_reason",
+    "past_episodes", "ended_before", "reason_joined",
+)  # fmt: skip
+"""What most new signals of a batch have in common."""
 _AS_READ = "intake_signal.id = v.id AND intake_signal.status = 'firing' AND intake_signal.count = v.was"
 """A signal that fires counts whatever is said of it, so by its count one knows whether anybody was quicker."""
 _REPEATED = {"id": "uuid", "was": "integer", "heard": "integer", "at": "timestamptz", "delivery": "uuid"}
@@ -298,17 +303,22 @@ def _changed_row(line: Line, at: Any) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _new_row(key: Any, line: Line, at: Any, driver: _Driver) -> tuple[Any, ...]:
+def _alike(line: Line, at: Any, driver: _Driver) -> tuple[Any, ...]:
+    first_at = driver.when(line.first_at)
+    return (
+        first_at, first_at, first_at, at, line.status, None if line.status == FIRING else at, line.count, line.reason,
+        _json(line.past_episodes), _json(line.ended_before), "",
+    )  # fmt: skip
+
+
+def _new_row(key: Any, line: Line, driver: _Driver) -> tuple[Any, ...]:
     said = line.event
     if said is None:
         raise AssertionError("A new signal has the event that it was made of.")
-    first_at = driver.when(line.first_at)
     return (
-        key, first_at, line.integration, line.fingerprint, line.episode,
-        _json(line.past_episodes), _json(line.ended_before), line.status, line.title, said.description, said.url,
-        _json(said.labels), line.system_hint, line.type_hint, line.severity_hint, line.count,
-        driver.when(said.starts_at), first_at, first_at, None if line.status == FIRING else at,
-        line.reason, line.first_delivery, line.last_delivery, at, "",
+        key, line.integration, line.fingerprint, line.episode, line.title, said.description, said.url,
+        _json(said.labels), line.system_hint, line.type_hint, line.severity_hint, driver.when(said.starts_at),
+        line.first_delivery, line.last_delivery,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ SQLite serialises writers (BEGIN IMMEDIATE, set in the settings), so a row lock 
 PostgreSQL takes row locks and skips what another replica holds.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from itertools import chain
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from andon.kit.sqlite import bells
 
 M = TypeVar("M", bound=models.Model)
+_NOTHING: Mapping[str, Any] = {}
 
 
 def is_sqlite() -> bool:
@@ -164,16 +165,26 @@ def execute_many(statement: str, rows: Sequence[Sequence[Any]]) -> int:
         return int(prepared.rowcount)
 
 
-def insert_many(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def insert_many(
+    table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, shared: Mapping[str, Any] = _NOTHING
+) -> None:
     """Insert many rows of values as the driver wants them; names come from code alone.
+
+    Args:
+        table: Where to.
+        columns: What the values of a row are.
+        rows: The values.
+        shared: Columns that are the same in all rows: SQLite is told each of these values once.
 
     On SQLite many rows go into one statement. Its driver lets another thread run at each step of a statement, and may
     wait long to go on: with a step for each row a busy thread beside it would stretch a batch a hundredfold.
     """
-    if not is_sqlite():
-        execute_many(_insertion(table, tuple(columns), "%s", 1), rows)
+    names, common = (*shared, *columns), tuple(shared.values())
+    if is_sqlite():
+        _in_portions(partial(_insertion, table, names, len(common)), rows, common)
         return
-    _in_portions(partial(_insertion, table, tuple(columns), "?"), rows)
+    alone = f'INSERT INTO "{table}" ({_quoted(names)}) VALUES ({", ".join(["%s"] * len(names))})'  # noqa: S608  as above
+    execute_many(alone, [(*common, *row) for row in rows])
 
 
 _AT_ONCE = (256, 64, 16, 4, 1)
@@ -181,9 +192,20 @@ _AT_ONCE = (256, 64, 16, 4, 1)
 
 
 @cache
-def _insertion(table: str, columns: tuple[str, ...], place: str, rows: int) -> str:
-    names, values = ", ".join(f'"{name}"' for name in columns), ", ".join([place] * len(columns))
-    return f'INSERT INTO "{table}" ({names}) VALUES ' + ", ".join([f"({values})"] * rows)  # noqa: S608  names from code
+def _insertion(table: str, columns: tuple[str, ...], common: int, rows: int) -> str:
+    own = len(columns) - common
+    values = ", ".join(
+        f"({_places(chain(range(common), range(at, at + own)))})" for at in range(common, common + own * rows, own)
+    )
+    return f'INSERT INTO "{table}" ({_quoted(columns)}) VALUES {values}'  # noqa: S608  names from code
+
+
+def _quoted(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
+
+
+def _places(numbers: Iterable[int]) -> str:
+    return ", ".join(f"?{number + 1}" for number in numbers)
 
 
 def update_from(
@@ -212,14 +234,14 @@ def _change(table: str, setting: str, columns: tuple[str, ...], where: str, rows
     return f"UPDATE {table} SET {setting} FROM (SELECT {named} FROM (VALUES {values})) v WHERE {where}"  # noqa: S608  as above
 
 
-def _in_portions(statement: Callable[[int], str], rows: Sequence[Sequence[Any]]) -> int:
+def _in_portions(statement: Callable[[int], str], rows: Sequence[Sequence[Any]], common: tuple[Any, ...] = ()) -> int:
     """Say a statement for so many rows at a time, on SQLite; how many rows of the table that touched."""
     connection.ensure_connection()
     touched = start = 0
     with connection.wrap_database_errors:
         for size in _AT_ONCE:
             while len(rows) - start >= size:
-                values = list(chain(*rows[start : start + size]))
+                values = list(chain(common, *rows[start : start + size]))
                 touched += connection.connection.execute(statement(size), values).rowcount
                 start += size
     return touched

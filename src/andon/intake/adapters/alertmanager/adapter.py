@@ -31,7 +31,7 @@ _SHOWN = {"summary", "description", "message"}
 _STATUSES = {status.value: status for status in SignalStatus}
 
 
-class Alert(msgspec.Struct):
+class Alert(msgspec.Struct, gc=False):
     """One alert of a webhook body."""
 
     status: Literal["firing", "resolved"]
@@ -42,7 +42,7 @@ class Alert(msgspec.Struct):
     fingerprint: str = ""
 
 
-class Body(msgspec.Struct):
+class Body(msgspec.Struct, gc=False):
     """The webhook body; what Andon does not use is not looked at."""
 
     alerts: list[Alert]

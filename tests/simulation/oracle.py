@@ -1,8 +1,8 @@
 """The judge: reads the tables by itself after every step, and knows from outside what must be true of them.
 
 It shares no code with what it judges: what was answered with 2xx it knows from the senders, what was sent from the
-providers, who acknowledged from the people. The promises are those of docs/promises.md. Promise 5, duties, joins in
-`after_step` and `after_quiet` when duties are built: a duty then is a column with a time like the others.
+providers, who acknowledged from the people. The promises are those of docs/promises.md. Of promise 5 it
+judges what a protocol promises; duties by law join when they are built.
 """
 
 from collections import Counter, defaultdict
@@ -15,7 +15,19 @@ from typing import Any, cast
 from tests.simulation.chance import Time
 from tests.simulation.processes import EngineProcess
 from tests.simulation.provider import Attempt
-from tests.simulation.rows import INCIDENTS, PAGES, RULES, SIGNALS, Incident, Page, Rows, Signal
+from tests.simulation.rows import (
+    CALLED_FOR_NOTHING,
+    INCIDENTS,
+    NEXT_LOOK,
+    PAGES,
+    RULES,
+    SIGNALS,
+    UNWATCHED,
+    Incident,
+    Page,
+    Rows,
+    Signal,
+)
 from tests.simulation.senders import Monitors, Saying
 from tests.simulation.store import Store, at, decoded, key
 from tests.simulation.world import BEAT, LONGEST_WAIT_MINUTES
@@ -53,6 +65,8 @@ class Facts:
     """Firings that were counted on a signal of a later episode, and its row."""
     paged_over_since: dict[str, int] = field(default_factory=dict)
     """Incidents that page nobody any more, and the step at which that was first seen."""
+    resolved_since: dict[str, int] = field(default_factory=dict)
+    """Incidents for which nobody is called any more either, and the step at which that was first seen."""
     sent_since: dict[str, int] = field(default_factory=dict)
     """Keys of pages that the tables call sent, and the step at which that was first seen."""
     told: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
@@ -86,6 +100,7 @@ class Oracle:
         self._fresh: list[Saying] = []
         self._stale = True
         self._heard = False
+        self._next_look: datetime | None = None
 
     def committed(self) -> None:
         """Somebody committed: what was read is old."""
@@ -125,7 +140,10 @@ class Oracle:
             since = attempt.passed - before.claimed_after
             if since < LEASE_SECONDS and not stalled:
                 self.break_(4, f"page {page.id} was sent twice within {since:.1f} s, inside one lease")
-        ends = [self.facts.paged_over_since.get(page.incident) for page in pages]
+        ends = [
+            (self.facts.resolved_since if page.called else self.facts.paged_over_since).get(page.incident)
+            for page in pages
+        ]
         over = max(end or 0 for end in ends) if None not in ends else None
         if over is not None and over < last_commit:
             number = self.incidents[page.incident].number
@@ -138,7 +156,7 @@ class Oracle:
         times = (one.next_page_at for one in self.incidents.values())
         waits = (page.due_at for page in self.pages.values())
         signals = (row.route_at for row in self.signals.values())
-        return any(at and at <= now for at in (*times, *waits, *signals))
+        return any(at and at <= now for at in (*times, *waits, *signals, self._next_look))
 
     # What the tables say
 
@@ -152,6 +170,7 @@ class Oracle:
         self._judge_timelines()
         self._judge_incidents(step)
         self._judge_pages(step)
+        self._judge_promises()
 
     def after_step(self, step: int) -> None:
         """Every promise, after every step."""
@@ -167,6 +186,7 @@ class Oracle:
         self.signals.look(read(SIGNALS))
         self.incidents.look(read(INCIDENTS))
         self.pages.look(read(PAGES))
+        self._next_look = at(read(NEXT_LOOK)[0][0])
         self._heard = self._heard or bool(self.signals.changed)
         for page, old in self.pages.changed.values():
             if old is None:
@@ -174,6 +194,15 @@ class Oracle:
             if old and old.message != page.message:
                 self.messages[old.message] = [one for one in self.messages[old.message] if one.id != page.id]
             self.messages[page.message] = [one for one in self.messages[page.message] if one.id != page.id] + [page]
+
+    # Promise 5
+
+    def _judge_promises(self) -> None:
+        """What a protocol promises is looked at when it is due, and nobody is called for what was not missed."""
+        for number, promise in self._store.read(UNWATCHED):
+            self.break_(5, f"INC-{number} promised {promise}, and nobody would look whether it is missed")
+        for (page,) in self._store.read(CALLED_FOR_NOTHING):
+            self.break_(5, f"page {key(page)} says that something was missed, and nothing was")
 
     # Promise 1
 
@@ -283,6 +312,10 @@ class Oracle:
 
     def _judge_next_page(self, one: Incident, name: str, step: int) -> None:
         """Whoever is to be paged has a time, and nobody else has."""
+        if one.unresolved:
+            self.facts.resolved_since.pop(one.id, None)
+        else:
+            self.facts.resolved_since.setdefault(one.id, step)
         if not one.awaits:
             self.facts.paged_over_since.setdefault(one.id, step)
             if one.next_page_at is not None:
@@ -346,7 +379,8 @@ class Oracle:
         touched = {page for incident in self.incidents.changed for page in self._pages_of[incident]}
         for page in [self.pages[name] for name in sorted(touched | self.pages.changed.keys()) if name in self.pages]:
             self._judge_told(page)
-            if page.state in WAITS and not self.incidents[page.incident].awaits:
+            incident = self.incidents[page.incident]
+            if page.state in WAITS and not (incident.unresolved if page.called else incident.awaits):
                 number = self.incidents[page.incident].number
                 self.break_(4, f"INC-{number} is acknowledged or over, and a page of it still waits to be sent")
         if self.pages.gone:

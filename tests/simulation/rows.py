@@ -23,7 +23,21 @@ RULES = (
     "SELECT rule.kind, system.slug, rule.ends_at FROM rules_rule rule JOIN registry_system system "
     "ON system.id = rule.system_id WHERE rule.ended_at IS NULL"
 )
-PAGES = "SELECT id, incident_id, key, bundle, state, due_at FROM paging_page ORDER BY id"
+PAGES = "SELECT id, incident_id, key, bundle, state, due_at, reason FROM paging_page ORDER BY id"
+NEXT_LOOK = "SELECT min(look_at) FROM incidents_promise"
+UNWATCHED = (
+    "SELECT incident.number, promise.key FROM incidents_promise promise "
+    "JOIN incidents_incident incident ON incident.id = promise.incident_id "
+    "WHERE incident.state IN ('open', 'acknowledged', 'contained') AND promise.applies AND promise.kept_at IS NULL "
+    "AND promise.missed_at IS NULL AND promise.due_at IS NOT NULL AND promise.look_at IS NULL AND promise.kind <> 'review'"
+)
+"""What an open incident promised and nobody would look at."""
+CALLED_FOR_NOTHING = (
+    "SELECT page.id FROM paging_page page WHERE page.state IN ('pending', 'sending') AND page.reason LIKE '%missed: %' "
+    "AND NOT EXISTS (SELECT 1 FROM incidents_promise promise WHERE promise.incident_id = page.incident_id "
+    "AND promise.missed_at IS NOT NULL)"
+)
+"""Pages that say something was missed, of incidents that missed nothing."""
 
 
 class Rows(dict[str, T]):
@@ -123,10 +137,12 @@ class Page:
     bundle: str
     state: str
     due_at: datetime | None
+    called: bool
+    """Whether it was sent because something promised was not done in time, whoever had acknowledged."""
 
     @classmethod
     def of(cls, row: Raw) -> "Page":
-        return cls(key(row[0]), key(row[1]), row[2], row[3], row[4], at(row[5]))
+        return cls(key(row[0]), key(row[1]), row[2], row[3], row[4], at(row[5]), "missed: " in row[6])
 
     @property
     def message(self) -> str:

@@ -12,7 +12,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Q
 
-from andon.incidents.models import Incident
+from andon.incidents.models import Incident, Promise
 from andon.incidents.timeline import hold, record
 from andon.intake.models import Signal
 from andon.kit import fence, wake
@@ -21,8 +21,9 @@ from andon.paging.models import Mirror, Page
 from andon.people.policy import Actor
 from andon.practice.grouping import RouteReason
 from andon.practice.lifecycle import UNRESOLVED, State, awaits_person
+from andon.practice.promises import PAGES
 from andon.practice.rules import LOOK_AGAIN
-from andon.response import alarms, routing
+from andon.response import alarms, missing, routing
 from andon.rules.models import Heartbeat
 from andon.slack import actions as slack
 from andon.slack import queries as slack_queries
@@ -75,6 +76,7 @@ def audit(now: datetime) -> Audit:
     checks = (
         _times_of_another_clock(now),
         _silent_incidents(now),
+        _unwatched_promises(now),
         _late_steps(now),
         _abandoned_pages(now),
         _unrouted_signals(now),
@@ -148,6 +150,24 @@ def _give_next_page(pk: Any, now: datetime) -> bool:
     record(incident, "escalation_repaired", {"next_page_at": now.isoformat()}, by=Actor.engine(), at=now)
     wake.after_commit()
     return True
+
+
+def _unwatched_promises(now: datetime) -> Finding | None:
+    """What an open incident promised and has not done has a time at which somebody looks whether it was missed."""
+    open_ = Promise.objects.filter(
+        applies=True, kept_at=None, missed_at=None, look_at=None, due_at__isnull=False, kind__in=PAGES
+    )
+    rows = open_.filter(incident__state__in=UNRESOLVED).order_by().values_list("incident", flat=True).distinct()
+    keys = list(rows[:_REPAIRED_AT_ONCE])
+    if keys:
+        repaired = sum(missing.watch_again(key) for key in keys)
+        says = (
+            "Promises of open incidents had no time at which anybody looks whether they are missed. They have one now."
+        )
+        return Finding("unwatched_promises", says, len(keys), repaired)
+    count = Promise.objects.filter(look_at__lt=now - STEP_PATIENCE).count()
+    says = "Promises have been due for more than two minutes and nobody looked: whoever is next is paged late."
+    return Finding("late_promises", says, count) if count else None
 
 
 def _late_steps(now: datetime) -> Finding | None:

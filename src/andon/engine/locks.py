@@ -18,6 +18,7 @@ from andon.kit import clock, db, fence
 RULES: Final[Mapping[str, int]] = {
     "routing": 1,
     "escalation": 1,
+    "promises": 1,
     "delivery": 1,
     "rules": 1,
     "auditor": 1,

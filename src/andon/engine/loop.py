@@ -19,7 +19,7 @@ from django.db import Error as DatabaseTrouble
 
 from andon.engine import beats, lines, locks
 from andon.engine.mirroring import Mirroring
-from andon.engine.modules import Auditor, Delivery, Escalation, Heartbeat, Module, Retention, Routing, Rules
+from andon.engine.modules import Auditor, Delivery, Escalation, Heartbeat, Module, Promises, Retention, Routing, Rules
 from andon.engine.pulling import PULLERS, Pulling
 from andon.engine.telling import Telling
 from andon.engine.watching import READERS, Watching
@@ -233,6 +233,7 @@ def build(
         delivery,
         pulling,
         Rules(),
+        Promises(),
         slack,
         mirrors,
         telling,

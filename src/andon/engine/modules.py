@@ -25,6 +25,7 @@ from andon.paging.models import Page
 from andon.paging.sending import Find, Letter, Ready
 from andon.paging.wire import Wire
 from andon.response.escalating import escalate_due
+from andon.response.missing import adopt_due, missed_due
 from andon.response.resolving import resolve_due
 from andon.response.routing import route_due
 from andon.rules.clockwork import heartbeats_due, quiet_due
@@ -81,6 +82,24 @@ class Rules:
         """Do what is due."""
         kinds = (heartbeats_due, quiet_due, resolve_due)
         return one_by_one(kinds, lambda due: due(now, limit), lambda _: None)
+
+    def stop(self) -> None:
+        """Nothing runs beside the loop."""
+
+
+class Promises:
+    """What an incident promised and did not do in time pages the next in its chain."""
+
+    name = "promises"
+
+    def __init__(self) -> None:
+        self._adopted = False
+
+    def run_once(self, now: datetime, limit: int) -> int:
+        """Find what was missed. At first, let incidents of an older version promise what their protocol asks for."""
+        adopted = 0 if self._adopted else adopt_due(limit)
+        self._adopted = not adopted
+        return adopted + missed_due(now, limit)
 
     def stop(self) -> None:
         """Nothing runs beside the loop."""

@@ -269,6 +269,12 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
     ),
     "action_changed": ("note", lambda b, _: f"Action {b['ref']} changed ({_changed(b)}): {b['title']}"),
     "action_added": ("check", lambda b, _: f"Action {b['ref']}: {b['title']}"),
+    "promise_missed": ("warning", lambda b, _: f"Not done in time: {_promised(b)}. The next in the chain is paged"),
+    "promise_kept": ("check", lambda b, _: f"Done: {b['what']}"),
+    "promises_repaired": (
+        "warning",
+        lambda _b, _n: "The audit found promises that nothing would have looked at; they are looked at again",
+    ),
     "escalation_repaired": (
         "warning",
         lambda _b, _n: "The audit found that no page was due here; the chain goes on at once",
@@ -294,6 +300,10 @@ def _why(body: Body) -> str:
 def names_of(body: Body, names: Names) -> str:
     """The person an entry is about."""
     return names.get(str(body.get("person", "")), "somebody")
+
+
+def _promised(body: Body) -> str:
+    return "; ".join(str(one["what"]) for one in body["promises"])
 
 
 def _state(value: str) -> str:

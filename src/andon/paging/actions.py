@@ -25,6 +25,7 @@ from andon.practice.words import OrgRole
 MOST_A_MINUTE = 1000
 """The quickest pace worth setting; what is to be quicker has no limit."""
 _REASON_LENGTH = 200  # as the column
+_ANY = Q()
 
 
 class Reached(Protocol):
@@ -113,15 +114,17 @@ def _pages(call: Call, points: Mapping[UUID, Sequence[ContactPoint]], now: datet
 
 
 @transaction.atomic
-def cancel(incident: Incident, reason: str, now: datetime, *, by: Actor | None = None) -> int:
+def cancel(incident: Incident, reason: str, now: datetime, *, by: Actor | None = None, which: Q = _ANY) -> int:
     """Cancel every page of the incident that has not been sent; say so once on its timeline; return how many.
+
+    With `which` only those that it fits.
 
     What keeps an incident of its own is told how this one stands now (see `mirroring`).
 
     The caller holds the incident. A page that is on the wire at this moment cannot be called back: its
     sender finds it cancelled and writes the truth, that it was sent (see `outcomes.settle`).
     """
-    waiting = Page.objects.filter(incident=incident, state__in=[Page.State.PENDING, Page.State.SENDING])
+    waiting = Page.objects.filter(which, incident=incident, state__in=[Page.State.PENDING, Page.State.SENDING])
     # One compare-and-set a page: what the engine settles in between stays as the engine wrote it. The lease
     # is left in place, by which the sender of a page that is on the wire recognises it as its own.
     cancelled = [

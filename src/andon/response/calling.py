@@ -37,7 +37,7 @@ def call_next(held: Incident, why: str, now: datetime, also: Iterable[Person] = 
     people = [Reached(person, why) for person in also if person.is_active]
     place = Progress(held.chain_step, held.chain_round, held.on_fallback)
     if awaits_person(State(held.state), acknowledged=held.acknowledged_at is not None):
-        held.next_page_at = now  # its chain goes on at once, by itself
+        held.next_page_at = min(held.next_page_at or now, now)  # its chain goes on at once, by itself
     else:
         place, reached = _next_that_reaches(held, place, now)
         people += [Reached(one.person, f"{why} ({one.via})") for one in reached]

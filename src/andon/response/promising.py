@@ -10,6 +10,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import Q
 
 from andon.handbook.queries import handbook_at
 from andon.incidents.models import Incident, Promise
@@ -17,6 +18,7 @@ from andon.incidents.policy import must_respond
 from andon.incidents.timeline import hold, record
 from andon.kit import clock, ids
 from andon.kit.errors import Conflict, Missing
+from andon.paging import actions as paging
 from andon.people.models import Organisation
 from andon.people.policy import Actor
 from andon.practice import promises as rules
@@ -30,8 +32,10 @@ COLUMNS: Final = (
     *("id", "created_at", "incident", "position", "key", "kind", "what"),
     *("clock", "within", "applies", "due_at", "look_at"),
 )
-_LIVES: Final = ("applies", "since", "due_at", "look_at", "kept_at", "kept_by", "missed_at")
+_LIVES: Final = ("applies", "since", "due_at", "look_at", "kept_at", "missed_at")
 _SAID: Final = ("kind", "what", "clock", "within", "position")
+MISSED: Final = "missed: "
+"""How the reason of a page begins that is sent because something promised was not done in time."""
 SAID_BY_HAND: Final = frozenset({PromiseKind.FIRST_WORD, PromiseKind.DUTY})
 """What a person says was done; the rest Andon sees by itself."""
 
@@ -81,6 +85,7 @@ def follow(held: Incident, asked: Iterable[Asked] | None = None, *, reopened: bo
     over = State(held.state) not in UNRESOLVED
     kept = _kept(held)
     new: list[Promise] = []
+    was_missed = {row.key for row in rows.values() if row.missed_at is not None and row.kept_at is None}
     changed: list[Promise] = []
     for position, one in enumerate(have, start=1):
         promise = rules.again(one, now) if reopened else one
@@ -94,7 +99,9 @@ def follow(held: Incident, asked: Iterable[Asked] | None = None, *, reopened: bo
         row.due_at = promise.due(clocks, zone)
         row.look_at = promise_of(row).look_at(row.due_at, over=over)
     Promise.objects.bulk_create(new)
-    Promise.objects.bulk_update(changed, [*_SAID, *(name for name in _LIVES if name != "kept_by")])
+    Promise.objects.bulk_update(changed, [*_SAID, *_LIVES])
+    if was_missed and not any(row.key in was_missed and row.kept_at is None and row.applies for row in changed):
+        _call_off(held)
 
 
 @transaction.atomic
@@ -116,8 +123,15 @@ def keep(incident: Incident, *, key: str, note: str, by: Actor, at: datetime | N
     if moved != 1:
         raise Conflict(f"“{row.what}” was said to be done already.")
     record(held, "promise_kept", {"promise": row.key, "what": row.what, "note": note.strip()}, by=by, at=since)
+    if not held.promises.filter(missed_at__isnull=False, kept_at=None, applies=True).exists():
+        _call_off(held)
     row.refresh_from_db()
     return row
+
+
+def _call_off(held: Incident) -> None:
+    """All that was missed is done now: who has not been paged for it yet need not come."""
+    paging.cancel(held, reason="done meanwhile", now=clock.now(), which=Q(reason__contains=MISSED))
 
 
 def promise_of(row: Promise) -> rules.Promise:

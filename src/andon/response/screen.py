@@ -47,6 +47,8 @@ TONES = {
     "nobody_reachable": "alarming",
     "step_reached_nobody": "alarming",
     "escalation_repaired": "alarming",
+    "promise_missed": "alarming",
+    "promises_repaired": "alarming",
     "review_published": "weighty",
 }
 

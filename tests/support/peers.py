@@ -45,10 +45,11 @@ def environment() -> dict[str, str]:
 
 def run(name: str, code: str, **given: Any) -> Any:
     """Run code in the peer's environment; what it puts into `result` comes back as JSON."""
-    names = "".join(f"{key} = json.loads({json.dumps(value)!r})\n" for key, value in given.items())
-    program = f"import json\nresult = None\n{names}{code}\nprint('\\x1e' + json.dumps(result, default=str))\n"
+    begins = "import json, sys\nresult = None\nglobals().update(json.load(sys.stdin))\n"
+    program = f"{begins}{code}\nprint('\\x1e' + json.dumps(result, default=str))\n"
     done = subprocess.run(
         [str(python(name)), "-W", "ignore", "-c", program],
+        input=json.dumps(given),  # an argument can only be so long
         env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=150, check=False,
     )  # fmt: skip
     if done.returncode:

@@ -110,7 +110,7 @@ def test_a_restricted_incident_is_no_part_of_a_stranger_s_trial(cast, watch, sig
     hidden = signed_in(cast.sam).get(reverse("watch_try", args=[watch.number])).content.decode()
     assert secret.ref in shown
     assert secret.ref not in hidden
-    assert "no incident of this system goes with it" in hidden
+    assert "no incident that you may see goes with it" in hidden
 
 
 @pytest.fixture
@@ -301,6 +301,13 @@ def test_an_alarm_of_a_restricted_incident_is_for_who_may_see_that(cast, watch, 
     assert sent(stranger, "get", f"/watches/{watch.number}").json()["alarm"] is None
     assert secret.ref not in stranger.get(reverse("watch", args=[watch.number])).content.decode()
     assert "In alarm</span>" not in stranger.get(reverse("watches")).content.decode()
+    assert sent(stranger, "get", "/watches?alarmed=true").json()["items"] == []
+    assert watch.ref not in stranger.get(reverse("watches") + "?state=alarmed").text
+    page = stranger.get(reverse("watch", args=[watch.number]))
+    assert page.context["title"] == "A watch of error_rate: 25%"  # neither the alarm nor that all is well
+    assert "as expected" not in page.text
+    assert "no incident that you may see goes with it" in stranger.get(reverse("watch_try", args=[watch.number])).text
+    assert sent(signed_in(cast.omar), "get", "/watches?alarmed=true").json()["items"][0]["number"] == watch.number
     assert "In alarm</span>" in signed_in(cast.omar).get(reverse("watches")).content.decode()
 
 

@@ -81,6 +81,7 @@ def ramp(hour):
     return 10 if hour < 40 or hour >= 110 else 10 + min(20, 2 * ((hour - 40) // 4))
 
 
+@pytest.mark.heavy
 def test_a_ramp_is_found_paged_contained_and_its_end_is_told(story, cast, watched):
     watch = watched(None, what="error", segments=["region"], budget=1000)
     story.until(40, (watch, ramp), at_once=True)
@@ -118,6 +119,7 @@ def test_a_ramp_is_found_paged_contained_and_its_end_is_told(story, cast, watche
     assert watch.alarms.count() == 1
 
 
+@pytest.mark.heavy
 def test_two_watches_that_see_one_cause_are_one_incident_of_two_types(story, cast, watched):
     errors = watched(None, what="error", budget=1000, segments=["region"])
     harmful = watched(None, kind="harmful_output", what="harmful", budget=1000, segments=["region"])
@@ -143,6 +145,7 @@ def test_two_alarms_that_come_at_once_are_one_incident(story, cast, watched):
     assert Signal.objects.values_list("incident", flat=True).distinct().count() == Incident.objects.count() == 1
 
 
+@pytest.mark.heavy
 def test_alarms_that_began_apart_are_two_incidents_even_of_one_type(story, cast, watched):
     one = watched(None, what="error", budget=1000, segments=["region"])
     other = watched(None, kind="missing_inputs", what="missing", budget=1000, segments=["region"])
@@ -218,6 +221,7 @@ def test_a_group_of_one_column_is_named_though_segments_are_of_two(story, cast, 
     assert len(page["segments"].smalls) == 4
 
 
+@pytest.mark.heavy
 def test_what_people_have_said_of_onset_and_scale_stands(story, cast, watched):
     watch = watched(None, what="error", budget=1000, segments=["region"])
     story.until(45, (watch, ramp), at_once=True)
@@ -235,6 +239,7 @@ def test_what_people_have_said_of_onset_and_scale_stands(story, cast, watched):
     assert "alarm_grew" in kinds(incident)
 
 
+@pytest.mark.heavy
 def test_the_onset_is_estimated_again_as_data_come_in_and_the_timeline_says_when_it_moves(story, cast, watched):
     watch = watched(None, what="error", budget=1000, segments=["region"])
     story.until(45, (watch, ramp), at_once=True)
@@ -274,6 +279,7 @@ def test_an_incident_resolves_when_the_measure_is_back_if_a_lead_has_decided_so(
     assert "alarm_recovered" in kinds(incident)
 
 
+@pytest.mark.heavy
 def test_what_comes_back_after_it_was_resolved_is_a_new_incident(story, cast, watched):
     watch = watched(None, what="error", budget=1000, segments=["region"])
 

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from andon.kit.errors import Invalid
-from andon.practice.words import FairnessMetric, IncidentType, WatchKind
+from andon.practice.words import Direction, FairnessMetric, IncidentType, WatchKind
 from andon.watch import actions
 from andon.watch.kinds import KINDS, measures
 from tests.watch.conftest import MONDAY
@@ -93,7 +93,7 @@ def scored(lower, otherwise):
     for day in range(DAYS):
         for n in range(A_DAY):
             turned = day >= TURN and n % 2 == 0
-            score = round(float(rng.beta(4, 2) if turned and otherwise else rng.random()), 3)
+            score = round(float(rng.beta(5, 1) if turned and otherwise else rng.random()), 3)
             repaid = rng.random() < score - (lower if turned else 0.0)
             yield {
                 "at": (MONDAY + timedelta(days=day, minutes=n)).isoformat(),
@@ -131,10 +131,19 @@ def test_a_gap_of_calibration(calibrated, signed_in, cast):
     assert "The same over all windows tested, with its confidence sequence" in shown
 
 
-def test_another_mix_of_scores_alone_is_no_gap_of_calibration(calibrated):
-    watch = actions.run_watch(calibrated(["sex"], lower=0.0, otherwise=True))
-    assert watch.detector["phase"] == "watching"
-    assert not watch.alarms.exists()
+def test_inputs_that_move_and_do_not_hurt_alarm_the_watch_on_drift_and_no_other(calibrated, watched):
+    gap = actions.run_watch(calibrated(["sex"], lower=0.0, otherwise=True))
+    found(watched(gap.log, "input_drift", what="score", budget=500), within=6)
+    wrong = "repaid <> (CASE WHEN score >= 0.5 THEN 1 ELSE 0 END)"
+    silent = [
+        gap,  # another mix of scores is no gap
+        watched(gap.log, "calibration", label_delay_minutes=0, low=-1.0, high=1.0, budget=500),
+        watched(gap.log, "accuracy", what=wrong, direction=Direction.UP, label_delay_minutes=0, budget=500),
+    ]
+    for watch in silent:
+        actions.run_watch(watch)
+        watch.refresh_from_db()
+        assert (watch.detector["phase"], watch.alarms.count()) == ("watching", 0), watch.name
 
 
 def test_a_gap_of_calibration_needs_a_score_and_a_label(written, connected, watched, time):

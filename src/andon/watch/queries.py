@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Case, Count, Q, QuerySet, When
+from django.db.models import Case, QuerySet, When
 
 from andon.people.policy import Actor
 from andon.practice.words import Criticality, Stage
@@ -31,7 +31,7 @@ class WatchFilter:
 
 
 def watches(by: Actor, wanted: WatchFilter | None = None) -> QuerySet[Watch]:
-    """Watches, narrowed; each with `open_alarms`, how many of its alarms go on (one at most)."""
+    """Watches, narrowed. Those in alarm are those with an alarm that goes on and that the actor may know of."""
     must_view(by)
     wanted = wanted or WatchFilter()
     rows = Watch.objects.filter(ended_at__isnull=not wanted.ended).select_related("system", "log")
@@ -41,8 +41,9 @@ def watches(by: Actor, wanted: WatchFilter | None = None) -> QuerySet[Watch]:
         rows = rows.filter(kind=wanted.kind)
     if wanted.stale:
         rows = rows.filter(stale_since__isnull=False)
-    rows = rows.annotate(open_alarms=Count("alarms", filter=Q(alarms__recovered_at=None))).order_by("number")
-    return rows.filter(open_alarms__gt=0) if wanted.alarmed else rows
+    if wanted.alarmed:
+        rows = rows.filter(pk__in=visible_alarms(by).filter(recovered_at=None).values("watch"))
+    return rows.order_by("number")
 
 
 def logs(by: Actor, system: System | None = None) -> QuerySet[Log]:

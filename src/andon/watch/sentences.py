@@ -149,7 +149,10 @@ def _a(word: str) -> str:
 
 
 def finding(watch: Watch, alarm: Alarm | None, newest: float | None) -> str:
-    """The title of its picture: what it shows."""
+    """The title of its picture: what it shows. `alarm` is the one that goes on, if the viewer may know of it.
+
+    Who may not know of it is given the figure and no verdict: neither the alarm, nor that all is as expected.
+    """
     if alarm is not None:
         return f"{watch.name}: {went(watch, alarm)}"
     state = standing(watch)
@@ -160,7 +163,10 @@ def finding(watch: Watch, alarm: Alarm | None, newest: float | None) -> str:
         Measure.DISTANCE,
     }:  # what that means is said under the picture, with how sure it is
         return f"{watch.name}: {said(watch, newest) or 'not enough evidence yet'}"
-    return f"{watch.name}: {said(watch, newest)}, as expected" if newest is not None else f"{watch.name}: nothing read"
+    if newest is None:
+        return f"{watch.name}: nothing read"
+    expected = ", as expected" if watch.detector.get("phase") == "watching" else ""
+    return f"{watch.name}: {said(watch, newest)}{expected}"
 
 
 def went(watch: Watch, alarm: Alarm, *, begins: bool = False) -> str:

@@ -15,11 +15,13 @@ from andon.people.models import ContactPoint
 from andon.people.policy import Actor
 from andon.practice.words import Stage
 from andon.response.opening import declare
+from tests.support.levers import rehearsed
 
 pytestmark = pytest.mark.django_db
 
 
 def test_check_says_that_a_system_is_ready(cast, time, andon):
+    rehearsed(cast.credit_scorer)
     said = andon("check")
     assert said.code == 0
     assert "ready" in said.out

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from andon.containment.models import Lever
 from andon.kit import clock
 from andon.kit.errors import Conflict, Forbidden, Invalid
 from andon.oncall.models import ChainStep, StepTarget
@@ -14,6 +15,7 @@ from andon.practice.words import Stage
 from andon.registry import actions, queries
 from andon.registry.models import System
 from tests.oncall.support import make_schedule, utc
+from tests.support.levers import rehearsed
 
 pytestmark = pytest.mark.django_db
 
@@ -35,6 +37,20 @@ def lose_contact(person):
 
 def test_the_cast_is_ready(time, cast):
     assert codes(cast.credit_scorer) == []
+
+
+def test_without_a_lever(time, cast):
+    Lever.objects.update(ended_at=clock.now())
+    assert codes(cast.credit_scorer) == [FindingCode.NO_LEVER]
+
+
+def test_with_levers_none_of_which_was_rehearsed_lately_as_it_is_now(time, cast):
+    Lever.objects.update(revision=2)
+    assert codes(cast.credit_scorer) == [FindingCode.LEVER_UNREHEARSED]
+    Lever.objects.update(rehearsed_revision=2)
+    assert codes(cast.credit_scorer) == []
+    time.forward(timedelta(days=90, seconds=1))
+    assert codes(cast.credit_scorer) == [FindingCode.LEVER_UNREHEARSED]
 
 
 def test_without_an_owner(time, cast):
@@ -107,6 +123,7 @@ def test_a_channel_that_is_switched_off_reaches_nobody(time, cast, settings):
 
 def test_one_that_was_long_not_tried_is_advice_and_no_obstacle(time, cast, signed_in):
     time.forward(timedelta(days=91))
+    Lever.objects.update(rehearsed_at=clock.now())
     verdict = queries.readiness(cast.credit_scorer, clock.now())
     assert verdict.ready
     assert {finding.code for finding in verdict.advice} == {FindingCode.CONTACT_UNTRIED}
@@ -158,9 +175,11 @@ def test_uncovered_takes_the_same_few_queries_for_many_systems(time, cast, djang
     schedule = make_schedule("primary", cast.lena, cast.tomas)
     first_step_asks(cast, schedule=schedule)
     for number in range(20):
-        System.objects.create(slug=f"s{number:02}", name=f"S{number:02}", stage=Stage.PRODUCTION, chain=cast.chain)
+        rehearsed(
+            System.objects.create(slug=f"s{number:02}", name=f"S{number:02}", stage=Stage.PRODUCTION, chain=cast.chain)
+        )
     System.objects.create(slug="sketch", name="Sketch", stage=Stage.DEVELOPMENT)
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):
         found = queries.uncovered(utc(2026, 3, 4, 12))
     assert [one.system.slug for one in found] == [f"s{number:02}" for number in range(20)]
     assert {f.code for one in found for f in one.readiness.findings} == {FindingCode.NO_OWNER}

@@ -10,6 +10,7 @@ from andon.people.models import ContactPoint
 from andon.practice.words import Stage
 from andon.registry.models import Component, StageChange, System
 from tests.oncall.support import make_schedule, utc
+from tests.support.levers import rehearsed
 
 pytestmark = pytest.mark.django_db
 
@@ -76,6 +77,7 @@ def test_a_lead_registers_changes_and_is_refused_production(time, cast, signed_i
 
     whole = SYSTEM | {"owner": str(cast.omar.pk), "chain": str(cast.chain.pk)}
     assert browser.post("/systems/claims-triage/change", whole).status_code == 302
+    rehearsed(system)
     assert browser.post("/systems/claims-triage/stage", {"to": "production"}).status_code == 302
     assert System.objects.get(slug="claims-triage").stage == Stage.PRODUCTION
     wrong = browser.post("/systems/claims-triage/change", whole | {"jurisdictions": "Germany"})

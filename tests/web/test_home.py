@@ -13,7 +13,7 @@ from andon.reviews import actions as review_actions
 from andon.reviews.models import Review
 from andon.web.queries import headline
 from tests.oncall.support import make_schedule
-from tests.support import scenes
+from tests.support import levers, scenes
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +39,7 @@ def test_an_empty_register_is_not_called_covered(cast, time, signed_in):
 
 
 def test_all_is_quiet(cast, time, signed_in):
+    levers.rehearsed(cast.credit_scorer)
     shown = home(signed_in(cast.vera))
     assert shown["headline"] == "All is quiet"
     assert shown["burning"] == []
@@ -124,6 +125,7 @@ def test_who_is_on_call(cast, time, signed_in):
 
 
 def test_what_is_uncovered(cast, time, signed_in):
+    levers.rehearsed(cast.credit_scorer)
     System.objects.create(slug="orphan", name="Orphan", stage="production")
     shown = home(signed_in(cast.omar))
     assert [gap["system"] for gap in shown["uncovered"]] == ["Orphan"]

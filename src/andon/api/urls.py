@@ -3,6 +3,7 @@
 from andon import __version__
 from andon.api import problems
 from andon.api.house import HouseAPI
+from andon.containment import api as containment
 from andon.containment.evidence import api as evidence
 from andon.intake import api as intake
 from andon.oncall import api as oncall
@@ -60,6 +61,8 @@ for prefix, router in (
     ("/incidents", paging.incidents),
     ("/incidents", response.router),
     ("/incidents", evidence.router),
+    ("/levers", containment.levers),
+    ("/pulls", containment.pulls),
     ("/reviews", reviews.reviews),
     ("/actions", reviews.actions),
 ):

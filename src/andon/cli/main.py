@@ -5,6 +5,7 @@ from andon.cli import (
     handbook,
     incident,
     keeping,
+    levers,
     looking,
     rule,
     serving,
@@ -28,6 +29,7 @@ app.command()(looking.check)
 app.command()(looking.oncall)
 app.add_typer(incident.app, name="incident")
 app.add_typer(evidence.app, name="evidence")
+app.add_typer(levers.app, name="lever")
 app.add_typer(rule.app, name="rule")
 app.add_typer(watching.app, name="watch")
 app.add_typer(switching.app, name="switch")

@@ -159,7 +159,8 @@ class Pull(Row):
             ),
             models.UniqueConstraint(
                 fields=["undoes"],
-                condition=Q(undoes__isnull=False) & ~Q(state__in=[PullState.WITHDRAWN, PullState.FAILED]),
+                condition=Q(undoes__isnull=False)
+                & ~Q(state__in=[PullState.WITHDRAWN, PullState.FAILED, PullState.UNVERIFIED]),
                 name="a_pull_is_undone_once",
             ),
             one_of("state", PullState, "pull_state_known"),

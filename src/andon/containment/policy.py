@@ -42,12 +42,17 @@ def may_rehearse(by: Actor, system: System) -> bool:
     return System.objects.filter(mine, pk=system.pk).exists()
 
 
+def must_try(by: Actor, system: System) -> None:
+    """Raise `Forbidden` unless the actor may ask the other side of a lever what holds: who may rehearse it."""
+    if not may_rehearse(by, system):
+        by.must_be(OrgRole.RESPONDER, "try a lever")
+        raise Forbidden("You cannot try this lever: it is of a system that is not yours. A lead can.")
+
+
 def must_rehearse(by: Actor, system: System) -> Person:
     """The person who rehearses; raises `Forbidden` unless they may."""
     person = by.must_be_person("rehearse a lever")
-    if not may_rehearse(by, system):
-        by.must_be(OrgRole.RESPONDER, "rehearse a lever")
-        raise Forbidden("You cannot rehearse this lever: it is of a system that is not yours. A lead can.")
+    must_try(by, system)
     return person
 
 

@@ -34,6 +34,7 @@ class Area(StrEnum):
     REVIEWS = "reviews"
     POINTS = "points"
     SWITCHES = "switches"
+    LEVERS = "levers"
 
 
 SCOPES: Final[tuple[str, ...]] = tuple(f"{area}:{way}" for area in Area for way in ("read", "write"))

@@ -1,9 +1,10 @@
 """Whether a system is ready for production: is there, at any moment, somebody who would hear of an incident?
 
 Ready needs a named owner who is still there; a chain whose every step reaches at least one person with a
-working contact point; no gap in the chain's schedules within the next 30 days; and nobody whom a step or a
-schedule names without a working contact point, or with one that broke: what somebody counted on is gone, and
-the next page is a bad moment to find out. Every finding says what fails, when, and what to do about it.
+working contact point; a lever that was rehearsed within 90 days; no gap in the chain's schedules within the
+next 30 days; and nobody whom a step or a schedule names without a working contact point, or with one that
+broke: what somebody counted on is gone, and the next page is a bad moment to find out. Every finding says what
+fails, when, and what to do about it.
 
 Advice is what does not stand against readiness and is worth doing: a contact point that waits to be confirmed
 beside a working one, or over which nothing has been sent for 90 days. Not having been paged is no fault, and a
@@ -89,6 +90,14 @@ class StepFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class LeverFacts:
+    """How many levers a system has, and whether one of them is `fit`: complete, rehearsed within 90 days as it is."""
+
+    count: int
+    fit: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What readiness depends on.
 
@@ -97,12 +106,14 @@ class Facts:
         owner_active: Whether the owner can still sign in.
         steps: The steps of the chain; None if the system has no chain.
         zone: The zone that times in findings are written in.
+        levers: The levers that would stop its harm; None where nobody can say.
     """
 
     owner: str | None
     owner_active: bool
     steps: tuple[StepFacts, ...] | None
     zone: tzinfo = UTC
+    levers: LeverFacts | None = None
 
 
 class FindingCode(Word):
@@ -116,6 +127,8 @@ class FindingCode(Word):
     STEP_UNREACHABLE = "step_unreachable", "step reaches nobody"
     SCHEDULE_GAP = "schedule_gap", "gap in a schedule"
     SHIFT_UNREACHABLE = "shift_unreachable", "shift reaches nobody"
+    NO_LEVER = "no_lever", "no lever"
+    LEVER_UNREHEARSED = "lever_unrehearsed", "no lever is rehearsed"
     CONTACT_BROKEN = "contact_broken", "contact point is broken"
     PERSON_UNREACHABLE = "person_unreachable", "person cannot be paged"
     CONTACT_UNCONFIRMED = "contact_unconfirmed", "contact point is not confirmed"
@@ -154,6 +167,7 @@ def check(facts: Facts, now: datetime) -> Readiness:
         *_chain(facts),
         *_gaps(facts, now),
         *_unreached(facts, now),
+        *_levers(facts),
         *(finding for person in people for finding in _out_of_reach(person, facts.zone)),
     )
     advice = tuple(finding for person in people for finding in _advice(person, now))
@@ -195,6 +209,22 @@ def _chain(facts: Facts) -> Iterator[Finding]:
                 f"Step {step.position} of the chain may reach nobody: no working contact point for {names} "
                 "(in a schedule, for somebody in it). Add one and verify it, or put somebody else there.",
             )
+
+
+def _levers(facts: Facts) -> Iterator[Finding]:
+    """Whether something is prepared that stops the harm, and was tried lately."""
+    if facts.levers is None or facts.levers.fit:
+        return
+    if not facts.levers.count:
+        yield Finding(
+            FindingCode.NO_LEVER,
+            "No lever is prepared, so nobody could stop its harm in seconds. Prepare one, and rehearse it.",
+        )
+        return
+    yield Finding(
+        FindingCode.LEVER_UNREHEARSED,
+        "None of its levers was rehearsed in the last 90 days as it is now. Rehearse one, so that it works at night.",
+    )
 
 
 def _gaps(facts: Facts, now: datetime) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from andon.people.models import ChannelKind, ContactPoint, Membership, Person
 from andon.practice import readiness as rules
 from andon.practice.readiness import HORIZON, Readiness
 from andon.practice.words import Stage
+from andon.registry import parts
 from andon.registry.models import ChangeEvent, Component, StageChange, System
 
 LOOKED_BACK = timedelta(hours=72)
@@ -64,7 +65,8 @@ def readiness_of(of: Iterable[System], now: datetime, zone: tzinfo = UTC) -> dic
     """The readiness of systems by key; a fixed number of queries, however many there are."""
     rows = list(of)
     chains = _Chains({system.chain_id for system in rows if system.chain_id}, now)
-    return {system.pk: rules.check(_facts(system, chains, zone), now) for system in rows}
+    levers = parts.levers_of(rows, now)
+    return {system.pk: rules.check(_facts(system, chains, zone, levers.get(system.pk)), now) for system in rows}
 
 
 def uncovered(now: datetime, zone: tzinfo = UTC) -> list[Uncovered]:
@@ -164,7 +166,7 @@ class _Chains:
         return tuple(replace(self.people[pk], named=named) for pk in people if pk in self.people)
 
 
-def _facts(system: System, chains: _Chains, zone: tzinfo) -> rules.Facts:
+def _facts(system: System, chains: _Chains, zone: tzinfo, levers: rules.LeverFacts | None) -> rules.Facts:
     steps = chains.steps.get(system.chain_id) if system.chain_id else None
     return rules.Facts(
         owner=str(system.owner) if system.owner else None,
@@ -176,6 +178,7 @@ def _facts(system: System, chains: _Chains, zone: tzinfo) -> rules.Facts:
             for number, targets in enumerate(steps, start=1)
         ),
         zone=zone,
+        levers=levers,
     )
 
 

@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("andon.rules.urls")),
     path("", include("andon.watch.urls")),
     path("", include("andon.switch.urls")),
+    path("", include("andon.containment.urls")),
     path("", include("andon.containment.evidence.urls")),
     path("", include("andon.response.urls")),
     path("", include("andon.slack.urls")),

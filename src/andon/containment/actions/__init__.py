@@ -1,6 +1,6 @@
 """Everything that changes levers and pulls, and what the clockwork does with them."""
 
-from andon.containment.actions.levers import LeverFacts, change_lever, create_lever, end_lever, problems
+from andon.containment.actions.levers import LeverFacts, change_lever, create_lever, end_lever
 from andon.containment.actions.pulls import approve, decline, pull, undo, withdraw
 from andon.containment.actions.rehearsing import Trial, dry_run, rehearse
 from andon.containment.actions.running import Claim, Outcome, claim, run_pull, settle, work
@@ -17,7 +17,6 @@ __all__ = [
     "decline",
     "dry_run",
     "end_lever",
-    "problems",
     "pull",
     "rehearse",
     "run_pull",

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from andon.containment import adapters, probes
-from andon.containment.lever import Field, LeverAdapter, Settings, cleaned, complaints
+from andon.containment.lever import Field, LeverAdapter, Settings, cleaned
 from andon.containment.models import Lever
 from andon.containment.policy import must_prepare
 from andon.incidents.actions import next_number
@@ -80,18 +80,6 @@ def end_lever(lever: Lever, *, by: Actor) -> Lever:
         raise Conflict(f"The lever “{lever.name}” was taken out of use already.")
     lever.refresh_from_db()
     return lever
-
-
-def problems(lever: Lever) -> tuple[str, ...]:
-    """What is wrong with a lever's settings, in words; nothing when it can be pulled."""
-    try:
-        adapter = adapters.find(lever.adapter)
-    except LookupError:
-        return (f"This Andon has no adapter {lever.adapter!r}.",)
-    wrong = complaints(adapter, lever.settings)
-    if lever.probe:
-        wrong += probes.complaints(lever.probe)
-    return tuple(wrong)
 
 
 def _adapter(kind: str) -> LeverAdapter:

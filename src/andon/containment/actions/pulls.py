@@ -10,10 +10,10 @@ from typing import Any
 
 from django.db import transaction
 
-from andon.containment import told
-from andon.containment.actions.levers import problems
+from andon.containment import adapters, told
 from andon.containment.models import Approval, Lever, Pull, Rehearsal, Target
 from andon.containment.policy import must_pull
+from andon.containment.queries import problems
 from andon.incidents.actions import next_number
 from andon.incidents.models import Incident
 from andon.incidents.timeline import hold, record
@@ -66,24 +66,22 @@ def undo(before: Pull, *, by: Actor, why: str = "") -> Pull:
     held = hold(before.incident.pk)
     row = db.lock_for_writers(Lever.objects.filter(pk=before.lever_id).select_related("system")).get()
     done = db.lock(Pull.objects.filter(pk=before.pk)).get()
-    must_be_undoable(done)
+    if reason := why_not_undoable(done):
+        raise Conflict(reason)
     _nobody_else(row)
     return _begin(row, held, person, by, why=why, target=Target(done.target), undoes=done)
 
 
-def must_be_undoable(done: Pull) -> None:
-    """Raise, in words, unless a pull can be undone now."""
-    from andon.containment import adapters
-
+def why_not_undoable(done: Pull) -> str:
+    """Why a pull cannot be undone now, in words; nothing when it can."""
     if done.undoes_id is not None:
-        raise Conflict("This is an undo itself. Pull the lever again.")
+        return "This is an undo itself. Pull the lever again."
     if done.phase not in _UNDOABLE:
-        raise Conflict(f"{done.ref} is {done.phase.words}: there is nothing to undo.")
-    if not adapters.find(done.lever.adapter).undoes:
-        raise Conflict(f"“{done.lever.name}” cannot be undone by Andon.")
+        return f"{done.ref} is {done.phase.words}: there is nothing to undo."
+    if done.lever.adapter not in adapters.kinds() or not adapters.find(done.lever.adapter).undoes:
+        return f"“{done.lever.name}” cannot be undone by Andon."
     again = done.undone_by.filter(state__in=[*OPEN, PullState.VERIFIED]).first()
-    if again is not None:
-        raise Conflict(f"{done.ref} is being undone, or was: see {again.ref}.")
+    return f"{done.ref} is being undone, or was: see {again.ref}." if again is not None else ""
 
 
 def _begin(

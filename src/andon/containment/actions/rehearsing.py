@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from andon.containment import adapters
-from andon.containment.actions.levers import problems
 from andon.containment.actions.pulls import make
 from andon.containment.lever import LeverFault, Plan, State
 from andon.containment.models import Lever, Rehearsal, Target
-from andon.containment.policy import must_rehearse
+from andon.containment.policy import must_rehearse, must_try
+from andon.containment.queries import problems
 from andon.kit import clock, db
 from andon.kit.errors import Conflict, Invalid
 from andon.people.policy import Actor
@@ -28,12 +28,14 @@ class Trial:
 
 def dry_run(lever: Lever, *, by: Actor, target: Target = Target.REAL) -> Trial:
     """Ask the other side what holds, and say what a pull would set. Changes nothing; call it outside a transaction."""
-    must_rehearse(by, lever.system)
-    wrong = problems(lever)
-    if wrong:
+    must_try(by, lever.system)
+    drill = target is Target.DRILL
+    if drill and not lever.drill_settings:
+        return Trial(None, None, "It has no target for drills.", ok=False)
+    if wrong := problems(lever, drill=drill):
         return Trial(None, None, wrong[0], ok=False)
     adapter = adapters.find(lever.adapter)
-    settings = lever.drill_settings if target is Target.DRILL else lever.settings
+    settings = lever.drill_settings if drill else lever.settings
     try:
         prior = adapter.state(settings)
         plan = adapter.plan(settings, prior)
@@ -53,14 +55,14 @@ def rehearse(lever: Lever, *, by: Actor, on_real: bool = False) -> Rehearsal:
     row = db.lock_for_writers(Lever.objects.filter(pk=lever.pk).select_related("system")).get()
     if row.ended_at is not None:
         raise Conflict(f"The lever “{row.name}” was taken out of use.")
-    if wrong := problems(row):
-        raise Invalid(f"“{row.name}” cannot be rehearsed: {wrong[0]}", field="lever")
     target = Target.REAL if on_real else Target.DRILL
     if target is Target.DRILL and not row.drill_settings:
         raise Invalid(
             f"“{row.name}” has no target for drills. Give it one, or say explicitly that the real one may be acted on.",
             field="on_real",
         )
+    if wrong := problems(row, drill=not on_real):
+        raise Invalid(f"“{row.name}” cannot be rehearsed: {wrong[0]}", field="lever")
     if target is Target.REAL and not adapters.find(row.adapter).undoes:
         raise Invalid(
             f"“{row.name}” cannot be undone by Andon, so the real target is not rehearsed on.", field="on_real"

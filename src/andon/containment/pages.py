@@ -1,0 +1,244 @@
+"""Levers: those of a system, one lever and its form, its dry run and rehearsals, and one pull as it goes."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from andon.containment import actions, adapters, policy, queries
+from andon.containment.actions.pulls import why_not_undoable
+from andon.containment.forms import LeverForm
+from andon.containment.lever import LeverAdapter
+from andon.containment.models import Lever, Pull, Target
+from andon.incidents.policy import access_incident
+from andon.kit.errors import Invalid, Refused
+from andon.kit.forms import refuse
+from andon.kit.markdown import render as markdown
+from andon.people.http import actor_of
+from andon.practice.containment import PullState
+from andon.registry.models import System
+from andon.registry.policy import access_system
+
+UNPROCESSABLE = 422
+_PER_PAGE = 50
+_SHOWN = 10
+_TOO_LATE = (PullState.ACTING, PullState.ACTED)
+
+
+@require_safe
+def levers(request: HttpRequest) -> HttpResponse:
+    """Every lever, with how fit it is; those of one system with `?system=`."""
+    by = actor_of(request)
+    slug = request.GET.get("system", "")
+    system = access_system(by, slug) if slug else None
+    page = Paginator(queries.levers(by, system), _PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "system": system,
+        "rows": queries.standings(by, page.object_list),
+        "page": page,
+        "may_prepare": policy.may_prepare(by),
+    }
+    return render(request, "containment/levers.html", context)
+
+
+@require_safe
+def choose(request: HttpRequest, slug: str) -> HttpResponse:
+    """Which kind of lever to prepare for a system."""
+    by = actor_of(request)
+    policy.must_prepare(by, "prepare a lever")
+    system = access_system(by, slug)
+    return render(request, "containment/choose.html", {"system": system, "kinds": adapters.all_of_them()})
+
+
+@require_http_methods(["GET", "POST"])
+def create(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
+    """Prepare a lever."""
+    by = actor_of(request)
+    policy.must_prepare(by, "prepare a lever")
+    system = access_system(by, slug)
+    if kind not in adapters.kinds():
+        raise Http404
+    adapter = adapters.find(kind)
+    form = LeverForm(request.POST or None, adapter=adapter)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = actions.create_lever(system, kind, form.facts(), by=by)
+        except Refused as refused:
+            refuse(form, refused)
+        else:
+            messages.success(request, f"{made.ref} is prepared. Try what it would change, then rehearse it.")
+            return redirect("lever", made.number)
+    return _form(request, form, adapter, system, None)
+
+
+@require_http_methods(["GET", "POST"])
+def change(request: HttpRequest, number: int) -> HttpResponse:
+    """Change a lever."""
+    by = actor_of(request)
+    row = policy.access_lever(by, number)
+    policy.must_prepare(by, "change this lever")
+    if row.adapter not in adapters.kinds():
+        raise Http404
+    adapter = adapters.find(row.adapter)
+    form = LeverForm(request.POST or None, adapter=adapter, lever=row)
+    if request.method == "POST" and form.is_valid():
+        try:
+            changed = actions.change_lever(row, form.facts(), by=by)
+        except Refused as refused:
+            refuse(form, refused)
+        else:
+            again = "" if changed.rehearsed_revision == changed.revision else " Rehearse it again."
+            messages.success(request, f"{changed.ref} is changed.{again}")
+            return redirect("lever", number)
+    return _form(request, form, adapter, row.system, row)
+
+
+def _form(
+    request: HttpRequest, form: LeverForm, adapter: LeverAdapter, system: System, row: Lever | None
+) -> HttpResponse:
+    context = {
+        "form": form,
+        "adapter": adapter,
+        "system": system,
+        "row": row,
+        "help": markdown(adapters.help_text(adapter.kind)),
+        "probe_open": bool(row and row.probe) or not adapter.looks or any(f.errors for f in form.probe_part),
+        "drill_open": bool(row and row.drill_settings) or any(f.errors for f in form.drill_part),
+    }
+    return render(request, "containment/form.html", context, status=UNPROCESSABLE if form.errors else 200)
+
+
+@require_safe
+def lever(request: HttpRequest, number: int) -> HttpResponse:
+    """One lever: what it does, whether it can be counted on, when it was rehearsed and pulled."""
+    by = actor_of(request)
+    return _lever(request, policy.access_lever(by, number))
+
+
+def _lever(request: HttpRequest, row: Lever, **more: Any) -> HttpResponse:
+    by = actor_of(request)
+    (standing,) = queries.standings(by, [row])
+    adapter = adapters.find(row.adapter) if row.adapter in adapters.kinds() else None
+    context = {
+        "lever": row,
+        "standing": standing,
+        "adapter": adapter,
+        "settings": _shown(row, adapter),
+        "rehearsals": queries.rehearsals(by, row)[:_SHOWN],
+        "rehearsing": queries.has_open_rehearsal(row),
+        "targets": queries.targets(row),
+        "pulls": queries.pulls(by, lever=row).filter(rehearsal=None)[:_SHOWN],
+        "may_prepare": policy.may_prepare(by) and row.ended_at is None,
+        "may_rehearse": policy.may_rehearse(by, row.system) and row.ended_at is None,
+    }
+    return render(request, "containment/lever.html", context | more)
+
+
+def _shown(row: Lever, adapter: LeverAdapter | None) -> list[dict[str, str]]:
+    """The settings as people read them; of a secret only that it is kept."""
+    if adapter is None:
+        return []
+    return [
+        {"label": one.label, "value": "kept, not shown" if one.secret else row.settings[one.name]}
+        for one in adapter.fields
+        if one.name in row.settings
+    ]
+
+
+@require_POST
+def try_(request: HttpRequest, number: int) -> HttpResponse:
+    """Say what a pull would change now; nothing is changed."""
+    by = actor_of(request)
+    row = policy.access_lever(by, number)
+    target = Target.DRILL if request.POST.get("target") == Target.DRILL else Target.REAL
+    return _lever(request, row, trial=actions.dry_run(row, by=by, target=target), trial_target=target)
+
+
+@require_POST
+def rehearse(request: HttpRequest, number: int) -> HttpResponse:
+    """Rehearse it; on the real target only where the button that was pressed says so."""
+    by = actor_of(request)
+    made = actions.rehearse(policy.access_lever(by, number), by=by, on_real=request.POST.get("target") == Target.REAL)
+    return redirect("pull", made.pulls.get().number)
+
+
+@require_POST
+def end(request: HttpRequest, number: int) -> HttpResponse:
+    """Take it out of use."""
+    by = actor_of(request)
+    row = actions.end_lever(policy.access_lever(by, number), by=by)
+    messages.success(request, f"{row.ref} is out of use. Its pulls stay.")
+    return redirect("system", row.system.slug)
+
+
+@require_POST
+def pull(request: HttpRequest, number: int) -> HttpResponse:
+    """Pull it for an incident, and show how it goes."""
+    by = actor_of(request)
+    given = request.POST.get("incident", "")
+    if not given.isascii() or not given.isdigit():
+        raise Invalid("Say for which incident it is pulled.", field="incident")
+    made = actions.pull(
+        policy.access_lever(by, number),
+        access_incident(by, int(given)),
+        by=by,
+        why=request.POST.get("reason", ""),
+        on_real=request.POST.get("target") == Target.REAL,
+    )
+    return redirect("pull", made.number)
+
+
+@require_safe
+def show_pull(request: HttpRequest, number: int) -> HttpResponse:
+    """One pull: how far it has come, what was seen, what can be done about it. It follows by itself."""
+    by = actor_of(request)
+    row = policy.access_pull(by, number)
+    may = row.incident is not None and policy.may_pull(by, row.incident)
+    rehearsal = row.rehearsal
+    context = {
+        "pull": row,
+        "stages": queries.stages(row),
+        "trail": row.trail.all(),
+        "approvals": row.approvals.select_related("person"),
+        "undone_by": row.undone_by.order_by("-number").first(),
+        "may_agree": may and row.phase is PullState.ASKED and row.asked_by != by.person,
+        "may_withdraw": may and row.is_open and row.phase not in _TOO_LATE,
+        "undo": may and not why_not_undoable(row),
+        "goes_on": row.is_open or (rehearsal is not None and rehearsal.state == rehearsal.State.RUNNING),
+    }
+    return render(request, "containment/pull.html", context)
+
+
+@require_POST
+def approve(request: HttpRequest, number: int) -> HttpResponse:
+    """Agree to it."""
+    by = actor_of(request)
+    actions.approve(policy.access_pull(by, number), by=by)
+    return redirect("pull", number)
+
+
+@require_POST
+def decline(request: HttpRequest, number: int) -> HttpResponse:
+    """Refuse it, with a reason."""
+    by = actor_of(request)
+    actions.decline(policy.access_pull(by, number), reason=request.POST.get("reason", ""), by=by)
+    return redirect("pull", number)
+
+
+@require_POST
+def withdraw(request: HttpRequest, number: int) -> HttpResponse:
+    """Take it back."""
+    by = actor_of(request)
+    actions.withdraw(policy.access_pull(by, number), reason=request.POST.get("reason", ""), by=by)
+    return redirect("pull", number)
+
+
+@require_POST
+def undo(request: HttpRequest, number: int) -> HttpResponse:
+    """Bring back what held before, and show how it goes."""
+    by = actor_of(request)
+    made: Pull = actions.undo(policy.access_pull(by, number), by=by, why=request.POST.get("reason", ""))
+    return redirect("pull", made.number)

@@ -1,0 +1,157 @@
+"""Reads of levers and pulls: how fit each lever is, how far each pull has come."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from andon.containment import adapters, probes
+from andon.containment.lever import complaints
+from andon.containment.models import Lever, Pull, Rehearsal, Target
+from andon.containment.policy import must_view, visible_pulls
+from andon.incidents.models import Incident
+from andon.kit import clock
+from andon.people.policy import Actor
+from andon.practice import containment as rules
+from andon.practice.containment import OPEN, PullState, Unfit
+from andon.registry.models import System
+
+
+@dataclass(frozen=True)
+class Fitness:
+    """Whether a lever can be counted on, and in words what stands against it."""
+
+    unfit: Unfit | None
+    text: str
+    may_be_pulled: bool
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A lever as it stands: its fitness, and the newest pull for an incident, if there was any."""
+
+    lever: Lever
+    fitness: Fitness
+    newest: Pull | None
+
+    @property
+    def under_way(self) -> Pull | None:
+        """The pull that is not at an end."""
+        return self.newest if self.newest is not None and self.newest.is_open else None
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is pulled now: verified, and not undone since."""
+        return self.newest is not None and self.newest.undoes_id is None and self.newest.phase is PullState.VERIFIED
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a pull on its way: what it is, when it was reached, and whether it is the present one."""
+
+    name: str
+    at: datetime | None
+    now: bool = False
+
+
+def levers(by: Actor, system: System | None = None, *, ended: bool = False) -> QuerySet[Lever]:
+    """The levers of a system, or all, by number."""
+    must_view(by)
+    rows = Lever.objects.filter(ended_at__isnull=not ended).select_related("system", "made_by")
+    return rows if system is None else rows.filter(system=system)
+
+
+def problems(lever: Lever, *, drill: bool = False) -> tuple[str, ...]:
+    """What is wrong with a lever's settings, in words; nothing when it can be pulled."""
+    try:
+        adapter = adapters.find(lever.adapter)
+    except LookupError:
+        return (f"This Andon has no adapter {lever.adapter!r}.",)
+    wrong = complaints(adapter, lever.drill_settings if drill else lever.settings)
+    if not drill and lever.probe:
+        wrong += probes.complaints(lever.probe)
+    return tuple(wrong)
+
+
+def fitness(lever: Lever, now: datetime) -> Fitness:
+    """Whether a lever can be counted on."""
+    wrong = problems(lever)
+    unfit = rules.unfit(lever.facts(wrong), now)
+    text = "" if unfit is None else wrong[0] if unfit is Unfit.SETTINGS else unfit.words
+    return Fitness(unfit, text, rules.may_be_pulled(unfit))
+
+
+def standings(by: Actor, rows: Iterable[Lever]) -> list[Standing]:
+    """Levers as they stand, in the order given, with what the actor may know of their pulls; two queries."""
+    found, now = list(rows), clock.now()
+    newest: dict[UUID, Pull] = {}
+    known = visible_pulls(by).filter(lever__in=found, rehearsal=None).exclude(state=PullState.WITHDRAWN)
+    for pull in known.order_by("number"):
+        newest[pull.lever_id] = pull
+    return [Standing(lever, fitness(lever, now), newest.get(lever.pk)) for lever in found]
+
+
+def pulls(by: Actor, *, lever: Lever | None = None, incident: Incident | None = None) -> QuerySet[Pull]:
+    """Pulls that the actor may know of, newest first."""
+    rows = visible_pulls(by).order_by("-number")
+    if lever is not None:
+        rows = rows.filter(lever=lever)
+    return rows if incident is None else rows.filter(incident=incident)
+
+
+def rehearsals(by: Actor, lever: Lever) -> QuerySet[Rehearsal]:
+    """The rehearsals of a lever, newest first."""
+    must_view(by)
+    return lever.rehearsals.select_related("by").prefetch_related("pulls")
+
+
+_REACHED: Final[Mapping[str, str]] = {
+    "Asked": "asked_at",
+    "Agreed": "approved_at",
+    "Evidence kept": "preserved_at",
+    "Prior state written down": "prepared_at",
+    "Acted": "acted_at",
+}
+_WAITS_FOR: Final[Mapping[PullState, str]] = {
+    PullState.ASKED: "Agreed",
+    PullState.APPROVED: "Evidence kept",
+    PullState.PRESERVED: "Prior state written down",
+    PullState.PREPARED: "Acted",
+    PullState.ACTING: "Acted",
+}
+
+
+def stages(pull: Pull) -> list[Stage]:
+    """The way of a pull: the stages that were reached, the one that it waits for, and its end."""
+    waits = _WAITS_FOR.get(pull.phase)
+    found = [Stage(name, getattr(pull, column), now=name == waits) for name, column in _REACHED.items()]
+    last = pull.phase.label if not pull.is_open else "Verified"
+    return [*found, Stage(last, pull.ended_at, now=pull.phase is PullState.ACTED)]
+
+
+def unfit_of(systems: Iterable[System], now: datetime) -> dict[UUID, list[Unfit | None]]:
+    """For each system by key, what stands against each of its levers; one query, however many systems there are."""
+    found: dict[UUID, list[Unfit | None]] = {system.pk: [] for system in systems}
+    for lever in Lever.objects.filter(system__in=list(found), ended_at=None):
+        found[lever.system_id].append(fitness(lever, now).unfit)
+    return found
+
+
+def has_open_rehearsal(lever: Lever) -> bool:
+    """Whether it is being rehearsed."""
+    return lever.rehearsals.filter(state=Rehearsal.State.RUNNING).exists()
+
+
+def open_pull(lever: Lever) -> Pull | None:
+    """The pull or undo that is under way for an incident, if there is one."""
+    return lever.pulls.filter(state__in=OPEN, rehearsal=None).select_related("asked_by", "lever").first()
+
+
+def targets(lever: Lever) -> list[Target]:
+    """On what a lever can be rehearsed: its target for drills, if it has one; the real one if that can be undone."""
+    adapter = adapters.find(lever.adapter) if lever.adapter in adapters.kinds() else None
+    found = [Target.DRILL] if lever.drill_settings else []
+    return [*found, Target.REAL] if adapter is not None and adapter.undoes else found

@@ -11,9 +11,9 @@ from typing import Any, Final
 from django.urls import reverse
 
 from andon.containment import adapters
-from andon.containment.actions.levers import problems
 from andon.containment.models import Lever, Pull
 from andon.containment.policy import may_pull
+from andon.containment.queries import problems
 from andon.incidents.models import Incident
 from andon.kit import clock
 from andon.people.policy import Actor

@@ -58,7 +58,9 @@ def _play(open_: ExitStack, listening: socket.socket, address: str) -> "tuple[Wo
 
     from andon.cli.demo.clock import ElasticClock
     from andon.cli.demo.known_questions import watch_them
+    from andon.cli.demo.lever import prepare
     from andon.cli.demo.phones import Phones
+    from andon.cli.demo.replicas import REPLICAS, Replicas
     from andon.cli.demo.seed import Unseeded, seed
     from andon.cli.demo.story import DidNotHappen, Story
 
@@ -74,12 +76,16 @@ def _play(open_: ExitStack, listening: socket.socket, address: str) -> "tuple[Wo
         world = seed(phones)
         log = watch_them(world, house.environment().log_dirs()[0], clock.now())
         _run_server(open_, listening)
+        replicas = Replicas()
+        open_.callback(replicas.stop)
+        say.line(f"Starting the assistant's model server, {REPLICAS} guarded replicas, and rehearsing its lever ...")
+        lever = prepare(world, replicas, address, house.environment().data_dir() / "replicas")
         http = open_.enter_context(httpx.Client(base_url=address, timeout=20))
-        story = Story(http, world, phones, elastic, log, tell=_tell, passing=_passing)
+        story = Story(http, world, phones, elastic, log, replicas, lever.number, tell=_tell, passing=_passing)
         _introduce(story, address)
         _run_engine(open_)
         story.run()
-    except (DidNotHappen, Unseeded) as missing:
+    except (DidNotHappen, Unseeded, OSError) as missing:
         raise Trouble(f"The demo stops here, because this did not happen: {missing}.", code=1) from missing
     return world, story
 

@@ -70,7 +70,7 @@ def seed(phones: Phones) -> World:
 
 
 def _people(password: str, phones: Phones) -> "dict[str, Person]":
-    """The people, each with a phone that was tried. The first comes by the one-time link; she alone has a password."""
+    """The people, each with a phone that was tried and with the one password. The first comes by the one-time link."""
     from andon.people import queries
     from andon.people.actions import create_person, setup_link, take_invitation
     from andon.people.policy import Actor
@@ -89,6 +89,8 @@ def _people(password: str, phones: Phones) -> "dict[str, Person]":
             admin = Actor.of(people[key])
         else:
             people[key] = create_person(email=email, name=name, role=role, time_zone=zone, by=admin)
+            people[key].set_password(password)
+            people[key].save(update_fields=["password"])
         _give_phone(people[key], key, phones)
     return people
 

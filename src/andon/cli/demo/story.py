@@ -15,6 +15,7 @@ import httpx
 from andon.cli.demo.clock import ElasticClock
 from andon.cli.demo.known_questions import WINDOW_MINUTES, KnownQuestions
 from andon.cli.demo.phones import Phones, Rang
+from andon.cli.demo.replicas import Replicas
 from andon.cli.demo.seed import World
 from andon.kit import clock
 
@@ -24,6 +25,8 @@ SYSTEM = "support-assistant"
 PATIENCE = 20.0
 """Seconds of real time that a step may take before the demo says that it did not happen."""
 _LOOK_EVERY = 0.1
+_WRONG, _RIGHT = 0.1, 0.9
+"""Shares of right answers about primes: below one before, above the other after. Measured were 2% and 98%."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Story:
     phones: Phones
     clock: ElasticClock
     log: KnownQuestions
+    replicas: Replicas
+    lever: int
     tell: Callable[[Step], None]
     passing: Callable[[str, float], AbstractContextManager[None]]
     steps: list[Step] = field(default_factory=list)
@@ -159,16 +164,39 @@ class Story:
         self._happened("acknowledged", _time(entry["at"]), f"{person} has it", detail)
 
     def _contained(self) -> None:
-        self._pass(timedelta(minutes=4), 2, "The version of the model is looked up")
-        self.log.back_at = clock.now()
-        self.log.write()
-        facts = {"kind": "roll_back", "note": "Rolled back to the model of last week, pinned by its version."}
-        incident = self._post(f"/incidents/{self.number}/contain", facts)
-        if not self._incident()["contained_at"]:
-            raise DidNotHappen("the incident is contained")
+        """The lever is pulled; it counts when every replica says so, and when the answers themselves are right."""
+        self._pass(timedelta(minutes=4), 2, "The page is opened, and says what to do first")
+        before = self.replicas.ask()
+        if before.share > _WRONG:
+            raise DidNotHappen(f"the replicas answer as badly as the watch says ({before.right} of {before.asked})")
+        detail = f"by the replicas, asked now about {before.asked} primes; model {', '.join(before.models)}"
+        self._happened("served_before", clock.now(), f"{before.right} of {before.asked} answers are right", detail)
+        pulled = self._post(
+            f"/levers/{self.lever}/pull", {"incident": self.number, "why": "Primes are answered wrong."}
+        )
+        pull = self._until("the lever is verified", lambda: self._verified_pull(pulled["number"]))
+        kept = self._entry("evidence_kept")
+        self._happened("evidence", _time(kept["at"]), "Evidence preserved before anything changed", kept["text"])
+        incident = self._incident()
+        if not incident["contained_at"]:
+            raise DidNotHappen("a verified lever contains the incident")
         took = _time(incident["contained_at"]) - _time(incident["detected_at"])
-        detail = f"{facts['note']} {_minutes(took)} after detection; diagnosis opens now"
-        self._happened("contained", _time(incident["contained_at"]), "Contained", detail)
+        detail = f"“{pull['name']}”: {pull['seen']} {_minutes(took)} after detection; diagnosis opens now"
+        self._happened("contained", _time(incident["contained_at"]), "Contained, and seen to be", detail)
+        self.log.back_at = _time(incident["contained_at"])
+        self.log.write()
+        after = self.replicas.ask()
+        if after.share < _RIGHT:
+            raise DidNotHappen(f"the replicas answer right again ({after.right} of {after.asked})")
+        detail = f"the same questions to the same replicas; model {', '.join(after.models)}"
+        self._happened("served", clock.now(), f"{after.right} of {after.asked} answers are right", detail)
+
+    def _verified_pull(self, number: int) -> dict[str, Any] | None:
+        """The pull once it is verified; a pull that ends otherwise is told at once."""
+        pull = cast("dict[str, Any]", self._get(f"/pulls/{number}"))
+        if pull["state"] in {"unverified", "failed", "withdrawn"}:
+            raise DidNotHappen(f"the lever takes effect (it is {pull['state']}: {pull['seen'] or pull['outcome']})")
+        return pull if pull["state"] == "verified" else None
 
     def _alarm_ends(self) -> None:
         """The watch sees that the answers are as right as they were."""

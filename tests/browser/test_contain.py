@@ -82,7 +82,7 @@ def test_on_a_phone_the_lever_is_under_the_thumb_and_the_page_says_that_every_re
     expect(verdict).to_contain_text("Verified", timeout=SLOW)  # by itself, over the live stream
     expect(verdict).to_contain_text(f"{REPLICAS} of {REPLICAS} replicas contained")
     expect(verdict).to_be_in_viewport()
-    expect(verdict.get_by_text("Undo it")).to_be_visible()
+    expect(verdict.locator("summary", has_text="Undo it")).to_be_visible()
     no_sideways_scroll(page)
     assert replicas.ask().models == ("2023-03",)
     look_everywhere(window, picture, andon, state, "contain-verified", address)

@@ -12,8 +12,8 @@ from tests.support.prometheus import free_port
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(180)]
 STEPS = [
-    "signal", "opened", "estimated", "first_page", "second_page", "acknowledged", "contained", "signal_ended", "resolved",
-    "review_drafted", "actions", "verified",
+    "signal", "opened", "estimated", "first_page", "second_page", "acknowledged", "served_before", "evidence", "contained",
+    "served", "signal_ended", "resolved", "review_drafted", "actions", "verified",
 ]  # fmt: skip
 
 
@@ -58,7 +58,9 @@ def test_afterwards_one_can_sign_in_and_read_the_review(machine, tmp_path):
             browser.post("/account/login/", data=facts, headers={"Referer": address[1]})
             incident = browser.get(f"/incidents/{address[2]}")
             assert incident.status_code == 200
-            assert "Rolled back to the model of last week" in incident.text
+            assert "Answer by the pinned model" in incident.text
+            assert 'class="pull verified"' in incident.text
+            assert "4 of 4 replicas contained" in told
             review = browser.get(f"/reviews/{address[2]}")
             assert "canary" in review.text
         another = andon(machine, "demo", "--port", str(free_port()))

@@ -4,20 +4,25 @@ Each step is done as a person does it, over HTTP, or is what the watch and the e
 only when it was read back from the API.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import httpx
 
 from andon.cli.demo.clock import ElasticClock
 from andon.cli.demo.known_questions import WINDOW_MINUTES, KnownQuestions
+from andon.cli.demo.lever import NAME as LEVER
 from andon.cli.demo.phones import Phones, Rang
 from andon.cli.demo.replicas import Replicas
 from andon.cli.demo.seed import World
 from andon.kit import clock
+
+if TYPE_CHECKING:
+    from andon.people.models import Person
 
 T = TypeVar("T")
 
@@ -57,6 +62,7 @@ class Story:
     tell: Callable[[Step], None]
     passing: Callable[[str, float], AbstractContextManager[None]]
     steps: list[Step] = field(default_factory=list)
+    holder: "Person" = field(init=False)
     number: int = 0
 
     def run(self) -> None:
@@ -158,6 +164,7 @@ class Story:
             raise DidNotHappen(f"the button of the page acknowledges (it answered {pressed.status_code})")
         entry = self._entry("acknowledged")
         incident = self._incident()
+        self.holder = person
         if incident["next_page_at"] or incident["acknowledged_by"]["id"] != str(person.pk):
             raise DidNotHappen("an acknowledgement ends the paging")
         detail = "by the link in the page; opening it alone did nothing. Nobody else will be paged"
@@ -171,17 +178,14 @@ class Story:
             raise DidNotHappen(f"the replicas answer as badly as the watch says ({before.right} of {before.asked})")
         detail = f"by the replicas, asked now about {before.asked} primes; model {', '.join(before.models)}"
         self._happened("served_before", clock.now(), f"{before.right} of {before.asked} answers are right", detail)
-        pulled = self._post(
-            f"/levers/{self.lever}/pull", {"incident": self.number, "why": "Primes are answered wrong."}
-        )
-        pull = self._until("the lever is verified", lambda: self._verified_pull(pulled["number"]))
+        shown = self._pulled_on_the_page()
         kept = self._entry("evidence_kept")
         self._happened("evidence", _time(kept["at"]), "Evidence preserved before anything changed", kept["text"])
         incident = self._incident()
         if not incident["contained_at"]:
             raise DidNotHappen("a verified lever contains the incident")
         took = _time(incident["contained_at"]) - _time(incident["detected_at"])
-        detail = f"“{pull['name']}”: {pull['seen']} {_minutes(took)} after detection; diagnosis opens now"
+        detail = f"“{LEVER}”: {shown}, {_minutes(took)} after detection; diagnosis opens now"
         self._happened("contained", _time(incident["contained_at"]), "Contained, and seen to be", detail)
         self.log.back_at = _time(incident["contained_at"])
         self.log.write()
@@ -191,12 +195,30 @@ class Story:
         detail = f"the same questions to the same replicas; model {', '.join(after.models)}"
         self._happened("served", clock.now(), f"{after.right} of {after.asked} answers are right", detail)
 
-    def _verified_pull(self, number: int) -> dict[str, Any] | None:
-        """The pull once it is verified; a pull that ends otherwise is told at once."""
-        pull = cast("dict[str, Any]", self._get(f"/pulls/{number}"))
-        if pull["state"] in {"unverified", "failed", "withdrawn"}:
-            raise DidNotHappen(f"the lever takes effect (it is {pull['state']}: {pull['seen'] or pull['outcome']})")
-        return pull if pull["state"] == "verified" else None
+    def _pulled_on_the_page(self) -> str:
+        """The button of the incident page, pressed by whoever has it; what the page then says of the replicas."""
+        with httpx.Client(base_url=self.http.base_url, follow_redirects=True, timeout=PATIENCE) as browser:
+            sign_in(browser, self.holder.email, self.world.password)
+            address = f"/incidents/{self.number}"
+            shown = browser.get(address).text
+            button = f"{address}/levers/{self.lever}/pull"
+            if f'action="{button}"' not in shown:
+                raise DidNotHappen("the incident page shows the lever first")
+            browser.post(button, data={"csrfmiddlewaretoken": token_in(shown)}, headers=_from(browser))
+            self._until("the lever was seen to work", self._seen_to_work)
+            verdict = re.search(r'class="replicas everywhere">([^<]+)<', browser.get(address).text)
+            if verdict is None:
+                raise DidNotHappen("the incident page says that every replica is contained")
+            return verdict[1]
+
+    def _seen_to_work(self) -> dict[str, Any] | None:
+        """The entry that says so; a lever that ends otherwise is told at once."""
+        for entry in self._get(f"/incidents/{self.number}/timeline", {"order": "newest"})["items"]:
+            if entry["kind"] in {"lever_unverified", "lever_failed"}:
+                raise DidNotHappen(f"the lever takes effect ({entry['text']})")
+            if entry["kind"] == "lever_verified":
+                return cast("dict[str, Any]", entry)
+        return None
 
     def _alarm_ends(self) -> None:
         """The watch sees that the answers are as right as they were."""
@@ -313,6 +335,25 @@ def _looking(look: Callable[[], T | None], deadline: float) -> Iterator[T | None
         if clock.monotonic() > deadline:
             return
         time.sleep(_LOOK_EVERY)
+
+
+def sign_in(browser: httpx.Client, email: str, password: str) -> None:
+    """Sign in as a person does, by the form."""
+    form = browser.get("/account/login/").text
+    facts = {"login": email, "password": password, "csrfmiddlewaretoken": token_in(form)}
+    browser.post("/account/login/", data=facts, headers=_from(browser))
+
+
+def token_in(page: str) -> str:
+    """The token of a page's forms."""
+    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    if found is None:
+        raise DidNotHappen("a page has a form that can be sent")
+    return found[1]
+
+
+def _from(browser: httpx.Client) -> dict[str, str]:
+    return {"Referer": str(browser.base_url)}
 
 
 def _is_page(message: Rang) -> bool:

@@ -19,9 +19,10 @@ import msgspec
 import structlog
 
 from andon.intake.adapters import adapters
+from andon.intake.decoding import readable, unpacked
 from andon.intake.doors import Door, Doors, find_door, token_of
 from andon.intake.events import Malformed, Request, Said, Sender, Unsigned
-from andon.intake.recording import Heard
+from andon.intake.recording import BODY_KEPT, Heard
 from andon.intake.writer import Unavailable, Unstorable, Writer
 from andon.kit import clock, ids, outbound
 
@@ -130,7 +131,7 @@ class IntakeApp:
         body: bytes | None = None
         if not token and adapter.token_in_body:
             body = await self._body(headers, receive, adapter.most_bytes)
-            token = adapter.token_in(body)
+            token = _token_inside(adapter, Request(body, headers))
         door = await self.admit(adapter.kind, slug, token)
         if scope["method"] == "GET":
             return await self._show(adapter, door, below)
@@ -141,8 +142,10 @@ class IntakeApp:
             request = Request(heard.body, headers, named, below, scope["method"], heard.delivery)
             said = await self._understand(adapter, door, request)
         except Refusal as refusal:
+            heard.body = readable(heard.body, headers, BODY_KEPT)
             await self._keep_refused(heard, refusal)
             raise
+        heard.body = readable(heard.body, headers, BODY_KEPT)
         heard.events, heard.changes, heard.notes = said.events, said.changes, said.notes
         await self._keep(heard)
         if said.confirm:
@@ -330,10 +333,18 @@ def _by_method(adapter: Sender, method: str) -> Sender:
     return adapter
 
 
+def _token_inside(adapter: Sender, request: Request) -> str:
+    """The token that the body holds; none where that cannot be read."""
+    try:
+        return adapter.token_in(unpacked(request, adapter.most_unpacked).body)
+    except Malformed:
+        return ""
+
+
 def _read(adapter: Sender, door: Door, request: Request) -> Said:
     if door.secret:
         adapter.verify(request, door.secret)
-    return adapter.parse(request, door.settings)
+    return adapter.parse(unpacked(request, adapter.most_unpacked), door.settings)  # a signature is of what was sent
 
 
 def _unknown() -> Refusal:

@@ -1,12 +1,14 @@
-"""JSON into typed structs by msgspec, with errors that name the field."""
+"""JSON into typed structs by msgspec, with errors that name the field; and bodies that come compressed."""
 
 import re
+import zlib
+from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
-from andon.intake.events import Malformed
+from andon.intake.events import Malformed, Request
 
 T = TypeVar("T")
 
@@ -37,6 +39,46 @@ def convert(value: Any, to: type[T], *, at: str = "") -> T:
         return msgspec.convert(value, to)
     except msgspec.ValidationError as error:
         raise _named(error, to, at) from error
+
+
+def unpacked(request: Request, most: int) -> Request:
+    """The request with its body as the sender had it before it was compressed; raises `Malformed`.
+
+    Never more than `most` bytes are unpacked: a thousandfold more can hide in a small body.
+    """
+    encoding = _encoding(request.headers)
+    if encoding == "identity":
+        return request
+    if encoding not in _GZIP:
+        raise Malformed(f"The body is compressed with {encoding}; gzip and none are understood.")
+    unpacking = zlib.decompressobj(_GZIP_HEADER)
+    try:
+        body = unpacking.decompress(request.body, most)
+    except zlib.error as error:
+        raise Malformed("The body is said to be gzip and is not.") from error
+    if unpacking.unconsumed_tail:
+        raise Malformed(f"Unpacked, the body has more than {most} bytes; send less at once.")
+    if not unpacking.eof:
+        raise Malformed("The body is said to be gzip and breaks off.")
+    return msgspec.structs.replace(request, body=body)
+
+
+def readable(body: bytes, headers: Mapping[str, str], most: int) -> bytes:
+    """A body for a person to look at: the beginning of what was compressed, or what came if it cannot be unpacked."""
+    if _encoding(headers) not in _GZIP:
+        return body
+    try:
+        return zlib.decompressobj(_GZIP_HEADER).decompress(body, most)
+    except zlib.error:
+        return body
+
+
+_GZIP = {"gzip", "x-gzip"}  # two names of one (RFC 9110, 8.4.1.3)
+_GZIP_HEADER = zlib.MAX_WBITS | 16  # 16: with gzip's header
+
+
+def _encoding(headers: Mapping[str, str]) -> str:
+    return headers.get("content-encoding", "identity").strip().lower() or "identity"
 
 
 def plain(value: Any) -> str:

@@ -160,7 +160,8 @@ class Sender:
             is then known by its token alone; such a path arrives whole as `Request.path`.
         token_in_body: Whether the token may stand in the body, where `token_in` finds it.
         short_token: Whether the token must be 32 letters and digits.
-        most_bytes: How large a body may be.
+        most_bytes: How large a body may be, as it comes.
+        most_unpacked: How large one that comes compressed may be when it is unpacked.
         methods: What it is sent with.
     """
 
@@ -177,6 +178,7 @@ class Sender:
     token_in_body: bool = False
     short_token: bool = False
     most_bytes: int = MAX_BODY
+    most_unpacked: int = MAX_BODY
     methods: tuple[str, ...] = ("POST",)
 
     def check(self, options: Mapping[str, str]) -> None:

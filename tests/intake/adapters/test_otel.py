@@ -1,12 +1,10 @@
 """OpenTelemetry's evaluations as OTLP logs in JSON."""
 
-import gzip
 import json
 
 import pytest
 
 from andon.intake.adapters import adapters, samples
-from andon.intake.adapters.otel.adapter import LARGEST
 from andon.intake.events import Malformed, Request, Said
 from andon.kit import ids
 
@@ -92,18 +90,6 @@ def test_paths_that_exporters_add():
     assert len(parse(export(record(label="fail")), path="v1/logs")) == 1
     with pytest.raises(Malformed, match="Only logs"):
         parse(export(record(label="fail")), path="v1/traces")
-
-
-def test_gzip_is_unpacked_and_a_bomb_is_not():
-    body = json.dumps(export(record(label="fail"))).encode()
-    assert len(parse(gzip.compress(body), content_encoding="gzip")) == 1
-    for bad, how, words in (
-        (gzip.compress(b" " * (LARGEST + 1)), "gzip", "more than"),
-        (body, "gzip", "is not"),
-        (body, "br", "gzip and none"),
-    ):
-        with pytest.raises(Malformed, match=words):
-            parse(bad, content_encoding=how)
 
 
 def test_protobuf_is_refused_with_what_to_do():

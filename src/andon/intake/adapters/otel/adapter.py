@@ -12,7 +12,6 @@ OTLP's other encoding, protobuf, is refused in words. A sender tries again after
 """
 
 import re
-import zlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -102,6 +101,7 @@ class Adapter(Sender):
     line = "Evaluations of generative AI that fail (gen_ai.evaluation.result)."
     group = "AI platforms"
     auto_close = timedelta(hours=1)
+    most_unpacked = LARGEST
     takes_paths = True  # exporters put /v1/logs behind the address that they are given
     fields = (
         Field("failing", "Labels that fail", f"Separated by commas. Without any: {FAILING}."),
@@ -118,7 +118,7 @@ class Adapter(Sender):
             raise Malformed(f"Only logs are taken here, not {request.path}.")
         if "protobuf" in request.headers.get("content-type", ""):
             raise Malformed("This is protobuf. Set the exporter to JSON: `encoding: json`, or protocol `http/json`.")
-        body = decode(_decoder, _unpacked(request))
+        body = decode(_decoder, request.body)
         labels = settings.get("failing", "").strip() or FAILING
         bad = {label.strip().lower() for label in labels.split(",") if label.strip()}
         limits = _limits(settings.get("limits", ""))
@@ -132,23 +132,6 @@ class Adapter(Sender):
     def answer(self, said: Said, delivery: UUID) -> tuple[int, object]:  # noqa: ARG002  OTLP has an answer of its own
         """What OTLP expects: everything was taken."""
         return 200, {"partialSuccess": {}}
-
-
-def _unpacked(request: Request) -> bytes:
-    """The body; the Collector compresses it unless told otherwise."""
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding == "identity":
-        return request.body
-    if encoding != "gzip":
-        raise Malformed(f"The body is compressed with {encoding}; gzip and none are understood.")
-    unpacking = zlib.decompressobj(zlib.MAX_WBITS | 16)  # 16: with gzip's header
-    try:
-        body = unpacking.decompress(request.body, LARGEST)
-    except zlib.error as error:
-        raise Malformed("The body is said to be gzip and is not.") from error
-    if unpacking.unconsumed_tail:
-        raise Malformed(f"Unpacked, the body has more than {LARGEST} bytes; send smaller batches.")
-    return body
 
 
 def _evaluations(body: Body) -> Iterator[tuple[Record, dict[str, Any], dict[str, Any]]]:

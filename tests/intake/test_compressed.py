@@ -1,0 +1,87 @@
+"""Bodies that come compressed with gzip are taken by every intake, bounded; a signature is of what was sent."""
+
+import gzip
+import hashlib
+import hmac
+import json
+
+import pytest
+
+from andon.intake.actions import create_integration
+from andon.intake.adapters import adapters
+from andon.intake.events import MAX_BODY
+from andon.intake.models import Delivery, Signal
+from andon.people.policy import Actor
+from tests.intake.test_asgi import ask, post, sender  # noqa: F401  a fixture
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PACKED = {"content-encoding": "gzip"}
+BODY = json.dumps({"title": "Errors", "text": "x" * 1000}).encode()
+
+
+def test_a_compressed_body_is_understood_and_kept_readable(sender):  # noqa: F811
+    (answer,) = ask(lambda app: post(app, sender, gzip.compress(BODY), headers=PACKED))
+    assert answer.status == 200
+    assert Signal.objects.get().title == "Errors"
+    assert bytes(Delivery.objects.get().body) == BODY
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "words"),
+    [
+        (gzip.compress(b" " * (MAX_BODY + 1)), "gzip", "more than 1048576 bytes"),
+        (gzip.compress(b" " * (200 * MAX_BODY)), "gzip", "more than 1048576 bytes"),
+        (BODY, "gzip", "is said to be gzip and is not"),
+        (gzip.compress(BODY)[:-9], "x-gzip", "breaks off"),
+        (BODY, "br", "gzip and none are understood"),
+    ],
+)
+def test_what_cannot_be_unpacked_is_400_in_words_and_kept_bounded(sender, body, encoding, words):  # noqa: F811
+    (answer,) = ask(lambda app: post(app, sender, body, headers={"content-encoding": encoding}))
+    assert answer.status == 400
+    assert words in answer.body["detail"]
+    kept = Delivery.objects.get()
+    assert kept.outcome == "rejected"
+    assert len(kept.body) <= 65_536
+    assert not Signal.objects.exists()
+
+
+def test_an_empty_or_plain_encoding_changes_nothing(sender):  # noqa: F811
+    answers = ask(
+        lambda app: post(app, sender, BODY, headers={"content-encoding": "identity"}),
+        lambda app: post(app, sender, BODY, headers={"content-encoding": ""}),
+    )
+    assert [answer.status for answer in answers] == [200, 200]
+
+
+def test_a_signature_is_of_the_body_as_it_was_sent():
+    secret = "a shared secret of theirs"
+    create_integration(slug="g", name="G", kind="grafana", by=Actor.operator(), secret=secret)
+    alert = {"status": "firing", "labels": {"alertname": "Errors"}, "annotations": {}, "fingerprint": "f"}
+    body = gzip.compress(json.dumps({"version": "1", "alerts": [alert]}).encode())
+    name = "x-grafana-alerting-signature"
+    signed = {name: hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()} | PACKED
+    plain = {name: hmac.new(secret.encode(), gzip.decompress(body), hashlib.sha256).hexdigest()} | PACKED
+    answers = ask(
+        lambda app: post(app, body=body, path="/intake/grafana/g", headers=signed),
+        lambda app: post(app, body=body, path="/intake/grafana/g", headers=plain),
+    )
+    assert [answer.status for answer in answers] == [200, 401]
+
+
+def test_a_token_inside_a_compressed_body_is_found():
+    kind = next(name for name, adapter in adapters().items() if adapter.token_in_body)
+    assert kind == "pagerduty"
+    _, token = create_integration(slug="p", name="P", kind=kind, by=Actor.operator())
+    said = {
+        "routing_key": token,
+        "event_action": "trigger",
+        "payload": {"summary": "S", "source": "s", "severity": "critical"},
+    }
+    packed = gzip.compress(json.dumps(said).encode())
+    answers = ask(
+        lambda app: post(app, body=packed, path="/v2/enqueue", headers=PACKED),
+        lambda app: post(app, body=packed[:20], path="/v2/enqueue", headers=PACKED),
+    )
+    assert [answer.status for answer in answers] == [202, 401]

@@ -119,7 +119,7 @@ def test_the_token_may_stand_in_a_header_a_password_or_the_address(sender):
     assert [answer.status for answer in answers] == [200, 200, 200]
 
 
-def test_a_wrong_token_and_a_wrong_name_get_the_same_answer_and_leave_nothing(sender):
+def test_a_wrong_token_and_a_wrong_name_get_the_same_answer(sender):
     answers = ask(
         lambda app: post(app, token="andon_in_wrong"),
         post,
@@ -131,7 +131,23 @@ def test_a_wrong_token_and_a_wrong_name_get_the_same_answer_and_leave_nothing(se
     assert {answer.status for answer in answers} == {401}
     assert all(answer.body == answers[0].body for answer in answers)
     assert answers[0].headers["www-authenticate"].startswith("Bearer")
-    assert not Delivery.objects.exists()
+
+
+def test_a_request_with_a_wrong_token_is_said_on_the_page_now_and_then_and_nothing_of_it_is_kept(sender, time):
+    async def story():
+        async with running() as app:
+            for _ in range(3):
+                await post(app, body=b"from a stranger", token="andon_in_wrong")
+            await post(app, sender, path="/intake/generic/nobody")
+            await post(app, sender, path="/intake/alertmanager/curl")
+            time.forward(timedelta(minutes=6))
+            await post(app, token="andon_in_other")
+
+    asyncio.run(story())
+    kept = list(Delivery.objects.order_by("pk"))
+    assert [(row.outcome, bytes(row.body), row.integration) for row in kept] == [("rejected", b"", sender)] * 2
+    assert "without the integration's token" in kept[0].error
+    assert not Signal.objects.exists()
 
 
 def test_what_is_not_understood_is_answered_by_its_field_and_kept(sender):

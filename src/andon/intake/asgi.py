@@ -79,6 +79,7 @@ class IntakeApp:
         self._held = 0
         self._thinkers: ThreadPoolExecutor | None = None
         self._unsigned: dict[UUID, datetime] = {}
+        self._sayings: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Begin to take signals."""
@@ -93,6 +94,7 @@ class IntakeApp:
 
     async def stop(self) -> None:
         """Write what was taken, and end."""
+        await asyncio.gather(*self._sayings)
         if self._writer is not None:
             await self._writer.stop()
         if self._doors is not None:
@@ -247,8 +249,16 @@ class IntakeApp:
         except Unavailable as error:
             raise _unavailable(str(error)) from error
         if door is None:
+            self._say_refused(self._doors.meant(kind, slug))
             raise _unknown()
         return door
+
+    def _say_refused(self, door: Door | None) -> None:
+        """Say it beside the answer, which takes as long for an integration that does not exist."""
+        if door is not None:
+            saying = asyncio.create_task(self._say_unsigned(door, "A request came without the integration's token."))
+            self._sayings.add(saying)
+            saying.add_done_callback(self._sayings.discard)
 
     async def _body(self, headers: Mapping[str, str], receive: Receive, most: int) -> bytes:
         """The whole body, bounded in size, time, and in what all requests together hold."""

@@ -82,6 +82,11 @@ class Doors:
         _remember(self._refused, (slug, digest), now + REMEMBERED_SECONDS)
         return None
 
+    def meant(self, kind: str, slug: str) -> Door | None:
+        """The integration that was named by a request just refused, for those who look after it to be told."""
+        _, door = self._known.get(slug, (0.0, None))
+        return door if door is not None and door.kind == kind else None
+
     def close(self) -> None:
         """End the thread and its connection."""
         self._thread.submit(_hang_up)

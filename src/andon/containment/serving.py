@@ -5,10 +5,11 @@ has loaded a model keeps serving it. Adapters take `FIELDS` among theirs and giv
 """
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from andon.containment import probes
-from andon.containment.lever import Field, Seen, Settings, web_address
+from andon.containment.lever import Field, LeverFault, Seen, Settings, answered, read_json, web_address
+from andon.containment.rest import Rest, bearer
 from andon.kit.errors import Invalid
 
 
@@ -52,3 +53,33 @@ def look(settings: Settings, expected: str) -> Seen:
     if shows.startswith("/"):
         return probes.look(replace(plain, pointer=shows, equals=expected))
     return probes.look(replace(plain, header=shows, header_equals=expected))
+
+
+def shown(settings: Settings) -> str:
+    """What the serving address shows now. Raises `LeverFault`, surely, where that cannot be told."""
+    body = settings.get("asks", "")
+    side = Rest("The serving address", settings["serving"], bearer({"token": settings.get("serving_token", "")}))
+    answer = answered(side.who, side.ask("POST" if body else "GET", "", body.encode() if body else None), changes=False)
+    where = settings.get("shows", "/version")
+    if not where.startswith("/"):
+        found: Any = answer.headers.get(where.lower())
+    else:
+        found = probes.point(read_json(side.who, answer, changes=False), where)
+    if found is None or probes.found_nothing(found) or isinstance(found, dict | list):
+        raise side.nonsense(f"without a value at {where}")
+    return str(found) if not isinstance(found, bool) else str(found).lower()
+
+
+def shown_if_told(settings: Settings) -> str | None:
+    """As `shown`; None where it cannot be told: a system that answers nothing must still be contained."""
+    try:
+        return shown(settings)
+    except LeverFault:
+        return None
+
+
+def look_for(settings: Settings, expected: str | None) -> Seen:
+    """As `look`, for something that may not be known."""
+    if expected is None:
+        return Seen.unclear("What was served before could not be told, so there is nothing to look for.")
+    return look(settings, expected)

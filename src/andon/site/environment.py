@@ -86,6 +86,12 @@ SETTINGS = (
         "In a guarded process: the folder in which it keeps what it last heard of its switch.",
         "`$XDG_STATE_HOME/andon-guard`, else `~/.local/state/andon-guard`",
     ),
+    Setting(
+        "ANDON_LEVERS_FILE",
+        "A YAML file with the commands and files of this machine that levers may use; only root or Andon's user may "
+        "write it. See [Command](../how-to/levers/command.md).",
+        "levers run no command and rewrite no file",
+    ),
     Setting("ANDON_OIDC_ISSUER", "OpenID Connect: address of the provider.", "single sign-on is off"),
     Setting("ANDON_OIDC_CLIENT_ID", "OpenID Connect: client id.", "none"),
     Setting("ANDON_OIDC_CLIENT_SECRET", "OpenID Connect: client secret.", "none"),
@@ -130,6 +136,12 @@ def log_dirs() -> list[Path]:
     """The folders below which decision logs may be read, absolute; they need not exist yet."""
     given = read("ANDON_LOG_DIRS") or str(data_dir() / "logs")
     return [Path(folder).expanduser().resolve() for folder in given.split(os.pathsep) if folder.strip()]
+
+
+def levers_file() -> Path | None:
+    """The file of what levers may do on this machine, absolute; None where nothing is allowed."""
+    given = read("ANDON_LEVERS_FILE")
+    return Path(given).expanduser().resolve() if given else None
 
 
 def keep(name: str, filename: str, make: Callable[[], str]) -> str:

@@ -1,0 +1,1 @@
+"""The traffic of an online endpoint of Azure Machine Learning."""

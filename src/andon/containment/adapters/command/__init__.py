@@ -1,0 +1,1 @@
+"""A command of this machine that its administrator allowed."""

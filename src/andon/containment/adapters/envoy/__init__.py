@@ -1,0 +1,1 @@
+"""The route of an Envoy that reads its clusters or routes from a file."""

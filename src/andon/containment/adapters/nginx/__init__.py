@@ -1,0 +1,1 @@
+"""The route of an nginx: the servers of an upstream."""

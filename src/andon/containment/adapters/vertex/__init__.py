@@ -1,0 +1,1 @@
+"""The traffic split of a Vertex AI endpoint."""

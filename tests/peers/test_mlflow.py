@@ -1,15 +1,9 @@
 """A real MLflow server tells Andon what happens in its registry, signed; Andon shows it on the system's page."""
 
-import subprocess
-import time
-from collections.abc import Iterator
-from pathlib import Path
-
-import httpx
 import pytest
 
+from tests.peers.conftest import until
 from tests.support import peers
-from tests.support.prometheus import free_port
 
 pytestmark = [
     pytest.mark.heavy,
@@ -19,11 +13,6 @@ pytestmark = [
 ]
 
 SECRET = "a secret of the registry"
-ON_LOOPBACK = {
-    "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https", "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
-    "MLFLOW_WEBHOOK_CACHE_TTL": "1",  # seconds for which the server remembers that nobody listened
-}  # fmt: skip
-
 INTEGRATION = """
 from andon.intake.actions import create_integration
 from andon.people.policy import Actor
@@ -58,48 +47,6 @@ CHANGES = (
     "SELECT c.title, c.kind, c.url, s.slug FROM registry_changeevent c LEFT JOIN registry_system s ON s.id = c.system_id "
     "ORDER BY c.at"
 )
-
-
-@pytest.fixture(scope="session")
-def registry(tmp_path_factory) -> Iterator[str]:
-    """MLflow's server: it takes half a minute to start, so one serves them all."""
-    folder: Path = tmp_path_factory.mktemp("mlflow")
-    port = free_port()
-    command = [
-        str(peers.python("mlflow").with_name("mlflow")), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-        "--backend-store-uri", f"sqlite:///{folder / 'mlflow.sqlite3'}", "--default-artifact-root", str(folder / "artifacts"),
-    ]  # fmt: skip
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, env=peers.environment() | ON_LOOPBACK, cwd=folder, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        until(lambda: answers(f"http://127.0.0.1:{port}/health"), 150, folder / "log")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(5)
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=5).is_success
-    except httpx.TransportError:
-        return False
-
-
-def until(true, seconds: float, log: Path | None = None) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            raise AssertionError(
-                f"It did not come to that within {seconds} s. {log.read_text()[-3000:] if log else ''}"
-            )
-        time.sleep(0.2)
 
 
 def test_a_new_version_and_a_moved_alias_stand_on_the_systems_page(andon, registry):

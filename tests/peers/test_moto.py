@@ -5,11 +5,7 @@ listener serves as SNS's host would, the very same messages are taken.
 """
 
 import json
-import subprocess
-import time
-from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from andon.intake.actions import create_integration
@@ -20,7 +16,6 @@ from andon.people.policy import Actor
 from tests.intake.test_asgi import ask, post
 from tests.support import peers, sns
 from tests.support.listener import listening
-from tests.support.prometheus import free_port
 
 pytestmark = [
     pytest.mark.heavy,
@@ -38,28 +33,6 @@ for message in messages:
     client.publish(TopicArn=topic, Message=json.dumps(message), Subject="ALARM")
 result = topic
 """
-
-
-@pytest.fixture
-def amazon(tmp_path) -> Iterator[str]:
-    port = free_port()
-    program = [str(peers.python("moto").with_name("moto_server")), "-H", "127.0.0.1", "-p", str(port)]
-    with (tmp_path / "moto.log").open("wb") as log:
-        process = subprocess.Popen(program, env=peers.environment(), stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/moto-api/", timeout=2)
-                break
-            except httpx.TransportError:
-                if time.monotonic() > deadline:
-                    raise AssertionError((tmp_path / "moto.log").read_text()) from None
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def test_what_a_topic_delivers_is_taken_once_it_is_signed(amazon, monkeypatch):

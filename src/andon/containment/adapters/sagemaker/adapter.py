@@ -126,8 +126,8 @@ def _described(settings: Settings) -> dict[str, Any]:
         variants = found["ProductionVariants"]
         return {
             "status": str(found["EndpointStatus"]),
-            "weights": {str(one["VariantName"]): float(one["DesiredWeight"]) for one in variants},
-            "current": {str(one["VariantName"]): float(one["CurrentWeight"]) for one in variants},
+            "weights": {str(one["VariantName"]): float(one.get("DesiredWeight", 0.0)) for one in variants},
+            "current": {str(one["VariantName"]): float(one.get("CurrentWeight", 0.0)) for one in variants},
         }
     except (KeyError, TypeError, ValueError) as error:
         raise side.nonsense("without the endpoint’s variants") from error

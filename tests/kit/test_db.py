@@ -1,6 +1,5 @@
 """Many rows at once: written as they are, bounded by the same constraints, and read and changed in few steps."""
 
-import json
 from datetime import UTC, datetime
 
 import pytest
@@ -117,8 +116,8 @@ def test_lists_are_read_as_rows_and_rows_at_once():
     one, other = ids.new(), ids.new()
     told = {str(one): ["a", "b \" ' \\ ü"], str(other): ["a"]}
     rest = f"FROM ({db.lists_of_json('sender', 'uuid', 'word')}) k ORDER BY k.word, k.sender"
-    found = db.rows_at_once("k.sender, k.word", rest, [json.dumps(told)])
+    found = db.rows_at_once("k.sender, k.word", rest, [db.lists_as_json(told)])
     assert {(str(sender), word) for sender, word in found} == {
         (sender, word) for sender, words in told.items() for word in words
     }
-    assert db.rows_at_once("k.sender, k.word", rest, ["{}"]) == []
+    assert db.rows_at_once("k.sender, k.word", rest, [db.lists_as_json({})]) == []

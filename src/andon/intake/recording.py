@@ -168,7 +168,7 @@ class _Record:
     """
 
     def __init__(self, stories: dict[Key, Story], said: Sequence[Said]) -> None:
-        for row in _rows(_firing(), _by_sender(stories)):
+        for row in _rows(_firing(), db.lists_as_json(_by_sender(stories))) if stories else []:
             line = Line.known(row)
             stories[line.integration, line.fingerprint].knows_open(line)
         news = dict.fromkeys(
@@ -190,10 +190,14 @@ class _Record:
         return self._look() == self._heard_before and self._look_back() == self._past
 
     def _look(self) -> list[Sequence[Any]]:
-        return db.rows_at_once("k.integration, k.fingerprint", _heard(), [_encoded(self._keys)]) if self._keys else []
+        return (
+            db.rows_at_once("k.integration, k.fingerprint", _heard(), [db.lists_as_json(self._keys)])
+            if self._keys
+            else []
+        )
 
     def _look_back(self) -> list[Sequence[Any]]:
-        return _rows(_newest(), self._asked)
+        return _rows(_newest(), msgspec.json.encode(self._asked).decode()) if self._asked else []
 
 
 def _by_sender(keys: Iterable[Key]) -> dict[Any, list[str]]:
@@ -204,13 +208,9 @@ def _by_sender(keys: Iterable[Key]) -> dict[Any, list[str]]:
     return {sender: list(fingerprints) for sender, fingerprints in told.items()}
 
 
-def _rows(statement: str, keys: Any) -> list[Sequence[Any]]:
-    """The signals that a statement finds for keys."""
-    return db.rows_at_once(ON_RECORD, statement, [_encoded(keys)]) if keys else []
-
-
-def _encoded(keys: Any) -> str:
-    return msgspec.json.encode(keys).decode()
+def _rows(statement: str, keys: str) -> list[Sequence[Any]]:
+    """The signals that a statement finds for keys, which are JSON."""
+    return db.rows_at_once(ON_RECORD, statement, [keys])
 
 
 @cache

@@ -35,6 +35,7 @@ def pages() -> dict[str, str]:
     """Every generated page: name of the file and its text."""
     prepare()
     written = {"settings.md": settings_page(), "cli.md": cli_page(), "api.md": api_page(), "rules.md": rules_page()}
+    written["handbook.md"] = handbook_page()
     written |= {f"{SENDERS}/{name}": text for name, text in sender_pages().items()}
     return written | {f"{LEVERS}/{name}": text for name, text in lever_pages().items()}
 
@@ -168,6 +169,50 @@ def rules_page() -> str:
             "",
         ]
     )  # fmt: skip
+
+
+def handbook_page() -> str:
+    """The files of a handbook, key by key, from the schemas by which they are written."""
+    from andon.handbook.files import schemas
+
+    lines = [
+        "# The files of a handbook", "", NOTE,
+        "`andon handbook schema NAME` prints the JSON Schema (2020-12) that this page is made from. How the files are",
+        "kept stands in [Keep the practice in a repository](../how-to/keep-the-practice-in-a-repository.md).", "",
+    ]  # fmt: skip
+    for name, schema in schemas().items():
+        lines += [f"## {name}", ""]
+        for part, found in schema["$defs"].items():
+            if "properties" not in found:
+                continue
+            lines += [f"### {part}", "", found["description"], "", "| key | meaning | value |", "|---|---|---|"]
+            needed = found.get("required", [])
+            for key, value in found["properties"].items():
+                must = " (required)" if key in needed else ""
+                lines.append(
+                    f"| `{key}`{must} | {_cell(value.get('description', ''))} | {_cell(_value(value, schema))} |"
+                )
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _value(value: dict[str, Any], schema: dict[str, Any]) -> str:
+    """What a key takes, in words."""
+    words = value.get("enum")
+    if "$ref" in value:
+        name = value["$ref"].rpartition("/")[2]
+        words = schema["$defs"][name].get("enum")
+        said = f"as under {name}"
+    elif parts := value.get("anyOf") or value.get("allOf"):
+        said = " or ".join(_value(one, schema) for one in parts if one.get("type") != "null")
+    elif value.get("type") == "array":
+        said = f"a list: {_value(value['items'], schema)}"
+    elif examples := value.get("examples"):
+        said = "text, such as " + ", ".join(f"`{one}`" for one in examples)
+    else:
+        kinds = {"string": "text", "boolean": "`true` or `false`", "object": "by key", "integer": "a number"}
+        said = kinds.get(str(value.get("type")), "")
+    return ", ".join(f"`{word}`" for word in words) if words else said
 
 
 def settings_page() -> str:

@@ -5,6 +5,7 @@ from andon.api import problems
 from andon.api.house import HouseAPI
 from andon.containment import api as containment
 from andon.containment.evidence import api as evidence
+from andon.handbook import api as handbook
 from andon.intake import api as intake
 from andon.oncall import api as oncall
 from andon.paging import api as paging
@@ -52,6 +53,7 @@ for prefix, router in (
     ("/signals", intake.signals),
     ("/integrations", intake.integrations),
     ("/rules", rules.router),
+    ("/handbook", handbook.router),
     ("/watches", watch.watches),
     ("/alarms", watch.alarms),
     ("/logs", watch.logs),

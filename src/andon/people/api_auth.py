@@ -27,6 +27,7 @@ class Area(StrEnum):
     INCIDENTS = "incidents"
     SIGNALS = "signals"
     RULES = "rules"
+    HANDBOOK = "handbook"
     WATCHES = "watches"
     SYSTEMS = "systems"
     ONCALL = "oncall"

@@ -3,14 +3,16 @@
 They join the router of `andon.incidents.api`: two routers with the same address would hide each other's methods.
 """
 
+from datetime import datetime
 from uuid import UUID
 
 from django.http import HttpRequest
 from ninja import Field, Schema, Status
 
 from andon.incidents.api import IncidentOut, router
-from andon.incidents.models import SeverityLowering
+from andon.incidents.models import Incident, SeverityLowering
 from andon.incidents.policy import access_incident
+from andon.kit import clock
 from andon.kit.errors import Invalid, Missing
 from andon.kit.instants import Instant
 from andon.kit.shapes import Given
@@ -19,7 +21,7 @@ from andon.people.models import Person
 from andon.practice.severity import Severity
 from andon.practice.words import ContainmentKind, HarmDimension, IncidentType
 from andon.registry.models import System
-from andon.response import acknowledging, assessing, containing, opening, resolving
+from andon.response import acknowledging, assessing, containing, opening, promising, resolving
 
 __all__ = ["router"]
 
@@ -238,3 +240,57 @@ def decide_severity(request: HttpRequest, number: int, payload: DecisionIn) -> I
     if asked is None:
         raise Missing("Nobody is asking for a lower severity here any more.")
     return IncidentOut.of(assessing.decide_lowering(asked, approve=payload.approve, by=by))
+
+
+class PromiseOut(Schema):
+    """Something that the incident's protocol promises by a time: the organisation's own word, not the law's."""
+
+    key: str
+    kind: str
+    what: str
+    clock: str = Field(description="From what its time counts.")
+    within: str
+    due_at: datetime | None
+    standing: str = Field(description="open, kept, kept_late, missed or not_asked.")
+    kept_at: datetime | None
+    missed_at: datetime | None = Field(description="When the next in the chain was paged for it.")
+
+
+class KeepIn(Given):
+    """How it was done, and when (now, if absent)."""
+
+    note: str = ""
+    at: Instant | None = None
+
+
+@router.get("/{int:number}/promises", response=list[PromiseOut])
+def list_promises(request: HttpRequest, number: int) -> list[PromiseOut]:
+    """List what the incident's protocol promises by a time, and how each stands."""
+    return _promised(access_incident(caller(request, "incidents:read"), number))
+
+
+@router.post("/{int:number}/promises/{key}/keep", response=list[PromiseOut])
+def keep_promise(request: HttpRequest, number: int, key: str, given: KeepIn) -> list[PromiseOut]:
+    """Say that an audience was told, or a duty done. Andon sends nothing here: it keeps your word."""
+    by = caller(request, WRITE)
+    incident = access_incident(by, number)
+    promising.keep(incident, key=key, note=given.note, at=given.at, by=by)
+    return _promised(incident)
+
+
+def _promised(incident: Incident) -> list[PromiseOut]:
+    rows = promising.promises_of(incident)
+    return [
+        PromiseOut(
+            key=row.key,
+            kind=row.kind,
+            what=row.what,
+            clock=row.clock,
+            within=row.within,
+            due_at=row.due_at,
+            standing=standing,
+            kept_at=row.kept_at,
+            missed_at=row.missed_at,
+        )
+        for row, standing in zip(rows, promising.standing_of(rows, clock.now()), strict=True)
+    ]

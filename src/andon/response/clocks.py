@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from andon.incidents.models import Incident, Promise
 from andon.practice.lifecycle import UNRESOLVED, State
 from andon.practice.promises import PAGES, PromiseKind
-from andon.response.promising import promises_of
+from andon.response.promising import SAID_BY_HAND, promises_of
 
 DUE_SOON = timedelta(days=1)
 
@@ -23,12 +23,18 @@ class Clock:
     due_at: datetime
     met_at: datetime | None
     kind: PromiseKind
+    key: str
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person says that it was done."""
+        return self.kind in SAID_BY_HAND
 
 
 def clocks_of(incident: Incident) -> list[Clock]:
     """Every clock of an incident that its type and severity of now ask for, run out or met or running."""
     return [
-        Clock(incident, row.what, row.due_at, row.kept_at, PromiseKind(row.kind))
+        Clock(incident, row.what, row.due_at, row.kept_at, PromiseKind(row.kind), row.key)
         for row in promises_of(incident)
         if row.applies and row.due_at is not None and row.kind in PAGES
     ]
@@ -44,7 +50,7 @@ def running(incidents: Iterable[Incident]) -> list[Clock]:
     open_ = {incident.pk: incident for incident in incidents if State(incident.state) in UNRESOLVED}
     rows = waiting().filter(incident__in=open_)
     return [
-        Clock(open_[row.incident_id], row.what, row.due_at, None, PromiseKind(row.kind))
+        Clock(open_[row.incident_id], row.what, row.due_at, None, PromiseKind(row.kind), row.key)
         for row in rows.order_by("due_at", "position")
         if row.due_at is not None
     ]

@@ -45,6 +45,18 @@ class ContainForm(forms.Form):
     at = WhenField(label="Since when?", required=False, help_text="Now, if you leave it empty.")
 
 
+class KeepForm(forms.Form):
+    """How something that was promised was done."""
+
+    note = forms.CharField(
+        label="How?",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="As “by phone, with the head of credit”, “form 12 on the authority's portal”.",
+    )
+    at = WhenField(label="When?", required=False, help_text="Now, if you leave it empty.")
+
+
 class ResolveForm(forms.Form):
     """How it ended, and how that was seen."""
 

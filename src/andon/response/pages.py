@@ -19,7 +19,7 @@ from andon.people.http import actor_of
 from andon.people.policy import Actor
 from andon.practice.severity import Severity
 from andon.practice.words import ContainmentKind, HarmDimension, IncidentType
-from andon.response import acknowledging, assessing, containing, forms, opening, resolving
+from andon.response import acknowledging, assessing, containing, forms, opening, promising, resolving
 from andon.response.screen import Screen, entries
 
 OLDER = 200
@@ -136,6 +136,21 @@ def waive(request: HttpRequest, number: int) -> HttpResponse:
         intro="Diagnosis opens, and the record says that nothing was contained and why.",
         submit="Waive containment",
         done="Containment is waived. Diagnosis is open now.",
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def keep(request: HttpRequest, number: int, key: str) -> HttpResponse:
+    """Say that an audience was told, or a duty done."""
+    return _act(
+        request,
+        number,
+        form_class=forms.KeepForm,
+        do=lambda incident, by, given: promising.keep(incident, key=key, note=given["note"], at=given["at"], by=by),
+        title=promising.title_of(access_incident(actor_of(request), number), key),
+        intro="The protocol promised it by a time. Andon sends nothing here: it keeps your word that it was done.",
+        submit="It is done",
+        done="Noted, and its clock has stopped.",
     )
 
 

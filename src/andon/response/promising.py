@@ -112,9 +112,8 @@ def keep(incident: Incident, *, key: str, note: str, by: Actor, at: datetime | N
     """
     must_respond(by, incident, "say what was promised and done")
     held = hold(incident.pk)
-    row = held.promises.filter(key=key).first()
-    if row is None or PromiseKind(row.kind) not in SAID_BY_HAND:
-        raise Missing(f"The protocol of {held.ref} promises nothing under {key!r} that a person keeps by hand.")
+    title_of(held, key)
+    row = held.promises.get(key=key)
     now = clock.now()
     since = at or now
     if since > now:
@@ -127,6 +126,14 @@ def keep(incident: Incident, *, key: str, note: str, by: Actor, at: datetime | N
         _call_off(held)
     row.refresh_from_db()
     return row
+
+
+def title_of(incident: Incident, key: str) -> str:
+    """What is promised under a key that a person keeps by hand. Raises `Missing` where nothing is."""
+    row = incident.promises.filter(key=key, kind__in=SAID_BY_HAND).first()
+    if row is None:
+        raise Missing(f"The protocol of {incident.ref} promises nothing under {key!r} that a person keeps by hand.")
+    return row.what
 
 
 def _call_off(held: Incident) -> None:

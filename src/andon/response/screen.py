@@ -99,7 +99,11 @@ class Screen:
             "links": incident.links.filter(removed_at__isnull=True),
             "link_url": self.url("link") if may else "",
             "preserved": preserved(incident),
-            "duties": [{"what": c.what, "due_at": c.due_at} for c in clocks_of(incident) if c.met_at is None]
+            "duties": [
+                {"what": c.what, "due_at": c.due_at, "url": self.url("promise", c.key) if may and c.by_hand else ""}
+                for c in clocks_of(incident)
+                if c.met_at is None
+            ]
             if State(incident.state) in UNRESOLVED
             else [],
             "lowering": incident.lowerings.filter(state="asked").select_related("approver", "asked_by").first(),

@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_ONE}/pulls/<int:pull>/withdraw", lever_pages.withdraw, name="incident_pull_withdraw"),
     path(f"{_ONE}/pulls/<int:pull>/undo", lever_pages.undo, name="incident_pull_undo"),
     path(f"{_ONE}/waive", pages.waive, name="incident_waive"),
+    path(f"{_ONE}/promises/<str:key>", pages.keep, name="incident_promise"),
     path(f"{_ONE}/resolve", pages.resolve, name="incident_resolve"),
     path(f"{_ONE}/reopen", pages.reopen, name="incident_reopen"),
     path(f"{_ONE}/close", pages.close, name="incident_close"),

@@ -7,6 +7,7 @@ from andon.api.urls import api
 urlpatterns = [
     path("", include("andon.web.urls")),
     path("", include("andon.people.urls")),
+    path("", include("andon.handbook.urls")),
     path("", include("andon.oncall.urls")),
     path("", include("andon.registry.urls")),
     path("", include("andon.incidents.urls")),

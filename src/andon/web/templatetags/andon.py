@@ -33,6 +33,7 @@ NAVIGATION: Final = (
     (
         ("integrations", "/integrations", "Integrations"),
         ("rules", "/rules", "Rules"),
+        ("handbook", "/handbook", "Handbook"),
         ("channels", "/settings/channels", "Channels"),
     ),
 )

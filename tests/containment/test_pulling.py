@@ -7,6 +7,7 @@ import pytest
 from andon.containment import actions
 from andon.containment.evidence.models import Item
 from andon.containment.models import Pull
+from andon.engine.auditor import audit
 from andon.incidents.describe import describe
 from andon.incidents.models import Incident, TimelineEntry
 from andon.kit.errors import Conflict, Forbidden, Invalid
@@ -15,6 +16,8 @@ from andon.people.policy import Actor
 from andon.practice.containment import ApprovalRule, PullState
 from andon.practice.lifecycle import State
 from andon.practice.severity import Severity
+from andon.response.containing import waive_containment
+from andon.response.resolving import resolve
 from tests.containment.conftest import facts
 
 
@@ -225,3 +228,48 @@ def test_a_rehearsal_pulls_looks_undoes_and_looks_again(cast, service, lever):
     assert service.state == {"model": "v7"}
     assert lever.rehearsed_revision == lever.revision
     assert lever.rehearsed_at is not None
+
+
+def test_nobody_is_asked_to_agree_once_the_incident_is_over(cast, time, service, incident):
+    lever = actions.create_lever(
+        cast.credit_scorer, "webhook", facts(service, approval=ApprovalRule.SECOND), by=Actor.of(cast.omar)
+    )
+    Incident.objects.filter(pk=incident.pk).update(severity=Severity.S2)
+    pull = actions.pull(lever, incident, by=Actor.of(cast.lena))
+    asked = Page.objects.filter(reason__contains="agree to pull").count()
+    assert asked
+    time.forward(timedelta(minutes=11))
+    actions.claim(time.now(), 10)
+    assert Page.objects.filter(reason__contains="agree to pull").count() > asked
+    incident.refresh_from_db()
+    waive_containment(incident, reason="It was a test.", by=Actor.of(cast.lena))
+    resolve(incident, summary="It was a test.", by=Actor.of(cast.lena))
+    pages = Page.objects.count()
+    time.forward(timedelta(minutes=11))
+    actions.claim(time.now(), 10)
+    pull.refresh_from_db()
+    assert pull.phase is PullState.WITHDRAWN
+    assert Page.objects.count() == pages
+    assert service.told == []
+
+
+def test_the_audit_finds_a_pull_that_nobody_looks_at(cast, time, lever, incident):
+    actions.pull(lever, incident, by=Actor.of(cast.lena))
+    assert "late_pulls" not in [finding.check for finding in audit(time.now()).findings]
+    time.forward(timedelta(minutes=3))
+    assert "late_pulls" in [finding.check for finding in audit(time.now()).findings]
+
+
+def test_a_pull_during_a_rehearsal_on_the_real_target_stands_and_its_undo_brings_back_what_held_before_both(
+    cast, service, lever, incident
+):
+    rehearsal = actions.rehearse(lever, by=Actor.of(cast.omar), on_real=True)
+    actions.run_pull(rehearsal.pulls.get())  # v7 is now v6, and the rehearsal's undo waits
+    pull = actions.run_pull(actions.pull(lever, incident, by=Actor.of(cast.lena)))
+    assert pull.phase is PullState.VERIFIED
+    waiting = rehearsal.pulls.get(undoes__isnull=False)
+    assert actions.run_pull(waiting).phase is PullState.WITHDRAWN
+    rehearsal.refresh_from_db()
+    assert (rehearsal.state, service.state) == ("failed", {"model": "v6"})
+    assert actions.run_pull(actions.undo(pull, by=Actor.of(cast.lena))).phase is PullState.VERIFIED
+    assert service.state == {"model": "v7"}

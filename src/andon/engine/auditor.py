@@ -12,6 +12,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Q
 
+from andon.containment.models import Pull
 from andon.incidents.models import Incident, Promise
 from andon.incidents.timeline import hold, record
 from andon.intake.models import Signal
@@ -87,6 +88,7 @@ def audit(now: datetime) -> Audit:
         _slack_falls_behind(now),
         _watches_that_stand_still(now),
         _late_watches(now),
+        _late_pulls(now),
     )
     found = Audit(now, tuple(finding for finding in checks if finding is not None))
     for finding in found.findings:
@@ -253,3 +255,14 @@ def _late_watches(now: datetime) -> Finding | None:
     count = late + Alarm.objects.filter(news_at__lt=before).count()
     says = "Watches have been due for more than ten minutes: what they look for is found late."
     return Finding("late_watches", says, count) if count else None
+
+
+def _late_pulls(now: datetime) -> Finding | None:
+    """A pull that is under way has a time (the database holds that), and is looked at when it comes."""
+    before = now - STEP_PATIENCE
+    free = Q(lease_until=None) | Q(lease_until__lt=before)
+    count = Pull.objects.filter(free, next_at__lt=before).count()
+    says = (
+        "Levers are being pulled, and nobody has looked at them for more than two minutes: is the engine's pulling on?"
+    )
+    return Finding("late_pulls", says, count) if count else None

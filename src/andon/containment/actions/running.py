@@ -32,6 +32,7 @@ from andon.practice.containment import (
     Sight,
     next_move,
 )
+from andon.practice.lifecycle import UNRESOLVED, State
 
 PREPARE_RESTS: Final = (timedelta(seconds=1), timedelta(seconds=3))
 """Before what holds now is asked for again; after that the pull has failed, with nothing changed."""
@@ -113,7 +114,12 @@ def _lease(pull: Pull, move: Move) -> timedelta:
 
 
 def _ask_again(pull: Pull, held: Incident | None, now: datetime) -> None:
-    """Nobody has said a word yet: the next one is asked."""
+    """Nobody has said a word yet: the next one is asked. Nobody is asked for an incident that is over."""
+    if held is not None and pull.undoes_id is None and State(held.state) not in UNRESOLVED:
+        _end(pull, PullState.WITHDRAWN, now, f"{held.ref} was over before anybody agreed.")
+        pull.save(update_fields=["state", "next_at", "ended_at", "outcome"])
+        _note(held, pull, "lever_withdrawn", {"reason": pull.outcome})
+        return
     pull.next_at = now + rules.ASK_AGAIN
     pull.save(update_fields=["next_at"])
     if held is not None:
@@ -236,7 +242,8 @@ def _end(pull: Pull, state: PullState, now: datetime, why: str) -> None:
 
 def _prepared(pull: Pull, held: Incident | None, outcome: Outcome, now: datetime) -> None:
     if outcome.plan is not None and outcome.prior is not None:
-        pull.prior, pull.expected, pull.says = outcome.prior, dict(outcome.plan.expected), outcome.plan.says
+        prior = _before_a_rehearsal(pull) or outcome.prior
+        pull.prior, pull.expected, pull.says = prior, dict(outcome.plan.expected), outcome.plan.says
         _go_on(pull, PullState.PREPARED, now, prepared_at=now)
         return
     if pull.tries <= len(PREPARE_RESTS):
@@ -244,6 +251,16 @@ def _prepared(pull: Pull, held: Incident | None, outcome: Outcome, now: datetime
         return
     _end(pull, PullState.FAILED, now, f"Nothing was changed. {outcome.text}")
     _note(held, pull, "lever_failed", {"says": pull.outcome})
+
+
+def _before_a_rehearsal(pull: Pull) -> dict[str, Any] | None:
+    """What held before a rehearsal that has the lever on its real target: what an undo of this pull must bring back."""
+    if pull.rehearsal_id is not None or pull.undoes_id is not None or pull.target != Target.REAL:
+        return None
+    unfinished = Q(rehearsal__state=Rehearsal.State.RUNNING) | Q(rehearsal__ended_at__gte=pull.asked_at)
+    rows = pull.lever.pulls.filter(unfinished, undoes=None, target=Target.REAL, acting_at__isnull=False)
+    held = rows.exclude(undone_by__state=PullState.VERIFIED, undone_by__ended_at__lt=pull.asked_at).first()
+    return held.prior if held is not None else None
 
 
 def _acted(pull: Pull, held: Incident | None, outcome: Outcome, now: datetime) -> None:

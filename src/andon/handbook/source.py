@@ -109,6 +109,8 @@ def read(root: Traversable, file: str) -> Document:
         raise HandbookError(file, "", f"it is not valid YAML: {problem}.", mark.line + 1 if mark else None) from error
     except RecursionError as error:
         raise HandbookError(file, "", "it is nested too deeply to be read. Write it flatter.") from error
+    except ValueError as error:  # what looks like a date and is none
+        raise HandbookError(file, "", f"it is not valid YAML: {error}.") from error
     finally:
         loader.dispose()
 

@@ -171,6 +171,8 @@ def _switched(body: Body) -> str:
     return f"{body['system']} is {body['words']} (revision {body['revision']}): {body['reason']}{until}"
 
 
+_HELPED = {"yes": "it helped", "partly": "it helped in part", "no": "it did not help"}
+
 _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
     "switched": ("contain", lambda b, _: _switched(b)),
     "opened": ("bell", lambda b, _: f"Opened as {b['reason']}"),
@@ -275,6 +277,16 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
         "warning",
         lambda _b, _n: "The audit found promises that nothing would have looked at; they are looked at again",
     ),
+    "run_begun": ("note", lambda b, _: f"Runbook begun: {b['runbook']}, version {b['version']}"),
+    "run_step_done": ("check", lambda b, _: f"{b['runbook']}: {b['title']}"),
+    "run_step_skipped": ("note", lambda b, _: f"{b['runbook']}, skipped: {b['title']}"),
+    "run_step_failed": ("warning", lambda b, _: f"{b['runbook']}, did not work: {b['title']}"),
+    "run_decided": ("check", lambda b, _: f"{b['runbook']}: {b['title']}: {b['words']}{_again(b)}"),
+    "run_step_again": ("note", lambda b, _: f"{b['runbook']}, to do again: {b['title']}"),
+    "run_looked": ("signal", lambda b, _: f"{b['runbook']}, looked at {b['log']}: {b['title']}"),
+    "run_finished": ("check", lambda b, _: f"Runbook finished: {b['runbook']}{_left(b)}{_reason(b)}"),
+    "run_stopped": ("note", lambda b, _: f"Runbook stopped: {b['runbook']}{_left(b)}{_reason(b)}"),
+    "run_feedback": ("note", lambda b, _: f"{b['runbook']}: {_HELPED[b['helped']]}"),
     "escalation_repaired": (
         "warning",
         lambda _b, _n: "The audit found that no page was due here; the chain goes on at once",
@@ -324,6 +336,15 @@ def _changed(body: Body) -> str:
     """What of an action changed; of its day, from which to which."""
     days = f"due {body.get('due_before')} before, {body.get('due_on')} now"
     return ", ".join(days if name == "due_on" else name for name in body["changed"])
+
+
+def _again(body: Body) -> str:
+    return ", which leads back" if body.get("again") else ""
+
+
+def _left(body: Body) -> str:
+    count = body.get("left", 0)
+    return f", with {count} step{'' if count == 1 else 's'} not done" if count else ""
 
 
 def _role(body: Body) -> str:

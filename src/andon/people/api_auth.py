@@ -33,6 +33,7 @@ class Area(StrEnum):
     ONCALL = "oncall"
     PEOPLE = "people"
     REVIEWS = "reviews"
+    RUNBOOKS = "runbooks"
     POINTS = "points"
     SWITCHES = "switches"
     LEVERS = "levers"

@@ -189,6 +189,37 @@ class Phase(RankedWord):
     LEARN = "learn"
 
 
+class RunbookPhase(RankedWord):
+    """The phases of a runbook, in order. Containing comes before understanding; telling does not wait."""
+
+    CONTAIN = "contain"
+    ASSESS = "assess", "assess harm"
+    DIAGNOSE = "diagnose"
+    RESOLVE = "resolve"
+    VERIFY = "verify"
+    COMMUNICATE = "communicate"
+
+
+class StepKind(Word):
+    """What a step of a runbook asks for."""
+
+    MANUAL = "manual", "something to do"
+    DECISION = "decision"
+    LEVER = "lever"
+    QUERY = "query", "look at the decision log"
+    NOTICE = "notice"
+
+
+class StepState(Word):
+    """What became of a step in a run. One that the way taken does not lead over is passed by."""
+
+    TODO = "todo", "to do"
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed", "did not work"
+    PASSED = "passed", "not on the way taken"
+
+
 class Measure(Word):
     """What a watch makes of the rows of a window."""
 

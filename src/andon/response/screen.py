@@ -28,6 +28,7 @@ from andon.response import lever_screen as levers
 from andon.response.clocks import clocks_of
 from andon.response.escalating import thaw
 from andon.response.next_act import Act, NextAct
+from andon.runbooks.incident_part import runbooks_of
 from andon.watch import queries as watches
 from andon.watch.screen import evidence
 
@@ -95,6 +96,7 @@ class Screen:
             "signals": [_signal(signal) for signal in signals[:SIGNALS]],
             "signals_more": max(0, signals.count() - SIGNALS),
             "changes": self.changes(),
+            "runbooks": runbooks_of(self.by, incident, may=may),
             "evidence": evidence(watches.alarms_in([self.incident.pk])[self.incident.pk]),
             "links": incident.links.filter(removed_at__isnull=True),
             "link_url": self.url("link") if may else "",

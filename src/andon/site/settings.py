@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "andon.switch",
     "andon.containment",
     "andon.containment.evidence",
+    "andon.runbooks",
     "andon.response",
     "andon.slack",
     "andon.api",

@@ -19,6 +19,7 @@ urlpatterns = [
     path("", include("andon.switch.urls")),
     path("", include("andon.containment.urls")),
     path("", include("andon.containment.evidence.urls")),
+    path("", include("andon.runbooks.urls")),
     path("", include("andon.response.urls")),
     path("", include("andon.slack.urls")),
     path("account/", include("allauth.urls")),

@@ -81,7 +81,7 @@ def suggest(log: Log, *, by: Actor, measured: bool = True) -> Suggestion:
     book = handbook.recipes_for(SystemKind(log.system.kind))
     found, lacking = propose(
         book,
-        columns_of(log.columns, _named(log), handbook.roles, book),
+        columns_of(log.columns, said_of(log), handbook.roles, book),
         {kind: one.what for kind, one in KINDS.items()},
     )
     watches = list(Watch.objects.filter(log=log, ended_at=None))
@@ -107,8 +107,8 @@ def suggest(log: Log, *, by: Actor, measured: bool = True) -> Suggestion:
     return Suggestion(log, book.title, offers, lacking, barred)
 
 
-def _named(log: Log) -> dict[str, list[str]]:
-    """What a log says of its columns."""
+def said_of(log: Log) -> dict[str, list[str]]:
+    """What a log says of its columns, by role."""
     said = {
         "time": [log.time_column],
         "subject": [log.subject_column],

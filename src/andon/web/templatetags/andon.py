@@ -29,7 +29,11 @@ NAVIGATION: Final = (
         ("people", "/people", "People"),
         ("teams", "/teams", "Teams"),
     ),
-    (("reviews", "/reviews", "Reviews"), ("actions", "/actions", "Actions")),
+    (
+        ("runbooks", "/runbooks", "Runbooks"),
+        ("reviews", "/reviews", "Reviews"),
+        ("actions", "/actions", "Actions"),
+    ),
     (
         ("integrations", "/integrations", "Integrations"),
         ("rules", "/rules", "Rules"),

@@ -1,0 +1,1 @@
+"""Runbooks: what is prescribed, what was done, and what a run taught."""

@@ -1,0 +1,1 @@
+"""The structure of this slice's tables, the same on both databases."""

@@ -301,7 +301,8 @@ class Reader:
             document = read_yaml(Kept({_BLOCK: "\n".join(self._lines[begin:end])}), _BLOCK)
             return convert(document, model, known=KNOWN), Lines(document, begin)
         except HandbookError as error:
-            self.wrong(begin + (error.line or 1), error.what)
+            no_date = "RFC3339" in error.what  # msgspec's words for it
+            self.wrong(begin + (error.line or 1), "it is no date. Write it as 2026-01-31." if no_date else error.what)
         return None
 
 

@@ -94,16 +94,19 @@ def _uses(by: Actor, key: str = "") -> dict[str, Use]:
     if key:
         runs, answers = runs.filter(runbook__key=key), answers.filter(run__runbook__key=key)
     real = Q(incident__kind=IncidentKind.REAL)
-    counted = runs.values_list("runbook__key").annotate(
-        Count("pk", filter=real), Count("pk", filter=~real), Max("created_at", filter=real)
+    counted = runs.values("runbook__key").annotate(
+        real=Count("pk", filter=real), drills=Count("pk", filter=~real), last=Max("created_at", filter=real)
     )
     said = {
-        name: (helped, all_)
-        for name, helped, all_ in answers.order_by()
-        .values_list("run__runbook__key")
-        .annotate(Count("pk", filter=Q(helped=Feedback.Helped.YES)), Count("pk"))
+        row["run__runbook__key"]: (row["yes"], row["all"])
+        for row in answers.order_by()
+        .values("run__runbook__key")
+        .annotate(yes=Count("pk", filter=Q(helped=Feedback.Helped.YES)), all=Count("pk"))
     }
-    return {name: Use(real_, drills, last, *said.get(name, (0, 0))) for name, real_, drills, last in counted}
+    return {
+        (name := row["runbook__key"]): Use(row["real"], row["drills"], row["last"], *said.get(name, (0, 0)))
+        for row in counted
+    }
 
 
 def runs_of(by: Actor, key: str) -> QuerySet[Run]:

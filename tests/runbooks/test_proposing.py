@@ -97,7 +97,7 @@ def test_a_runbook_of_ones_own(cast, time):
 def test_a_review_that_is_overdue_is_said_until_somebody_has_read_it(cast, time):
     from datetime import timedelta
 
-    time.move(timedelta(days=600))
+    time.forward(timedelta(days=600))
     lena, omar = Actor.of(cast.lena), Actor.of(cast.omar)
     assert queries.standing(omar, KEY).freshness is Freshness.STALE
     with pytest.raises(Forbidden):

@@ -38,10 +38,10 @@ def contain(run, by):
 
 
 def test_a_run_keeps_who_did_what_when_and_how_long_it_took(run, cast, time):
-    time.move(timedelta(minutes=4))
+    time.forward(timedelta(minutes=4))
     row = settle(run, "read-gap", cast.lena, note="Age 18 to 25 fell.")
     assert (row.state, row.by, row.at - row.begun_at) == ("done", cast.lena, timedelta(minutes=4))
-    time.move(timedelta(minutes=2))
+    time.forward(timedelta(minutes=2))
     chosen = settle(run, "choose-lever", cast.tomas, outcome="no-human-capacity")
     assert (chosen.outcome, chosen.at - chosen.begun_at) == ("no-human-capacity", timedelta(minutes=2))
     assert [state(run, key) for key in ("roll-back", "human-review", "stop-adverse")] == ["passed", "passed", "todo"]
@@ -69,7 +69,7 @@ def test_diagnosing_waits_for_containment_and_its_turn_begins_with_it(run, cast,
             outcome = {"choose-lever": "steady-or-unknown", "measure": "selection"}.get(row.key, "")
             settle(run, row.key, cast.lena, outcome=outcome)
     assert RunStep.objects.get(run=run, key="locate").begun_at is None
-    time.move(timedelta(minutes=7))
+    time.forward(timedelta(minutes=7))
     contain(run, cast.lena)
     assert RunStep.objects.get(run=run, key="locate").begun_at == time.now()
     assert settle(run, "locate", cast.lena).state == "done"

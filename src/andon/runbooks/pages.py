@@ -64,6 +64,8 @@ Of how many, since when.
 key: changes
 ```
 
+Where to look first, and what rules it out.
+
 ## Resolve
 
 ### Put it right
@@ -72,6 +74,8 @@ key: changes
 key: repair
 ```
 
+How, and who has to agree.
+
 ## Verify
 
 ### See that it is over
@@ -79,6 +83,8 @@ key: repair
 ```step
 key: verify
 ```
+
+On what figure, for how long.
 
 ## Communicate
 
@@ -176,7 +182,7 @@ def history(request: HttpRequest, key: str) -> HttpResponse:
     by = actor_of(request)
     standing = queries.standing(by, key)
     rows = queries.versions_of(by, standing.shelved)
-    before = [*(row.text for row in rows[1:]), ""]
+    before = [*(row.text for row in rows[1:]), *[""][: len(rows)]]
     versions = [
         {"row": row, "lines": changes(earlier, row.text) if earlier else []}
         for row, earlier in zip(rows, before, strict=True)

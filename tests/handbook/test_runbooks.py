@@ -156,6 +156,7 @@ def test_a_file_says_what_it_means():
         ("types: [safety]\n", "", "key: good", "missing required field `types`"),
         ("reviewed: 2026-01-01\n", "reviewed: 2026-13-45\n", "key: good", "not valid YAML"),
         ("reviewed: 2026-01-01\n", "reviewed: soon\n", "reviewed: soon", "it is no date"),
+        ("key: mend\n", "key: off\n", "key: off", "Put it into quotes"),
         ("minutes: 5\n", "minutes: 0\n", "minutes: 0", "Write a number from 1"),
         ("key: good\n", "key: better\n", "key: better", "its file is called good"),
         ("---\nkey", "key", "key: good", "does not begin with ---"),

@@ -4,8 +4,7 @@ from django.urls import reverse
 
 from andon.incidents.models import Incident
 from andon.people.policy import Actor
-from andon.practice.words import ContainmentKind, IncidentType
-from andon.response import containing
+from andon.practice.words import IncidentType, StepState
 from andon.runbooks import actions, queries, shelf
 from andon.runbooks.models import Feedback, Proposal, Run
 from tests.runbooks.conftest import KEY
@@ -184,20 +183,15 @@ def test_a_proposal_does_not_tell_of_a_restricted_incident(run, cast, signed_in)
     assert run.ref in read(signed_in(cast.omar), url("proposal", made.number))
 
 
-def test_every_page_of_a_run_to_its_end(cast, time, signed_in):
-    """Every step of every runbook that ships can be shown and settled on its page."""
-    client = signed_in(cast.lena)
-    for key in shelf.shipped_texts():
-        incident = scenes.acknowledged(cast, title=f"For {key}", type_=IncidentType.SAFETY)
-        containing.contain(incident, kind=ContainmentKind.DISABLE, note="Off.", at=None, by=Actor.of(cast.lena))
-        run = actions.begin(incident, key=key, by=Actor.of(cast.lena))
-        book = shelf.parsed(run.version.text)
-        for _ in range(len(book.steps)):
-            row = next((one for one in queries.latest(run) if one.state == "todo"), None)
-            if row is None:
-                break
-            step = book.step(row.key)
-            onward = [one for one in step.outcomes if not one.to or book.place(one.to) > book.place(step.key)]
-            outcome = onward[0].key if onward else ""
-            client.post(url("run_settle", run.number, row.key), {"state": "done", "outcome": outcome})
-        assert "Every step is settled" in read(client, url("run", run.number)), key
+@pytest.mark.parametrize("key", sorted(shelf.shipped_texts()))
+def test_a_run_of_every_shipped_runbook_comes_to_its_end(cast, time, signed_in, key):
+    by = Actor.of(cast.lena)
+    incident = scenes.contained(cast, type_=IncidentType.SAFETY)
+    run = actions.begin(incident, key=key, by=by)
+    book = shelf.parsed(run.version.text)
+    while (row := next((one for one in queries.latest(run) if one.state == "todo"), None)) is not None:
+        step = book.step(row.key)
+        onward = [one for one in step.outcomes if not one.to or book.place(one.to) > book.place(step.key)]
+        actions.settle(run, key=row.key, state=StepState.DONE, outcome=onward[0].key if onward else "", by=by)
+    assert "Every step is settled" in read(signed_in(cast.lena), url("run", run.number))
+    assert actions.end(run, finished=True, by=by).state == "finished"

@@ -301,9 +301,15 @@ class Reader:
             document = read_yaml(Kept({_BLOCK: "\n".join(self._lines[begin:end])}), _BLOCK)
             return convert(document, model, known=KNOWN), Lines(document, begin)
         except HandbookError as error:
-            no_date = "RFC3339" in error.what  # msgspec's words for it
-            self.wrong(begin + (error.line or 1), "it is no date. Write it as 2026-01-31." if no_date else error.what)
+            self.wrong(begin + (error.line or 1), _in_words(error.what))
         return None
+
+
+def _in_words(what: str) -> str:
+    """What msgspec says of a value, with what to do where that is not plain: `off` is no word in YAML, but false."""
+    if "RFC3339" in what:
+        return "it is no date. Write it as 2026-01-31."
+    return f"{what} Put it into quotes." if what.startswith("Expected `str`, got") else what
 
 
 class Lines:

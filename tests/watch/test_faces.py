@@ -12,6 +12,7 @@ from andon.practice.words import Stage
 from andon.response import routing
 from andon.watch import actions
 from andon.watch.models import Alarm, Log, Watch
+from andon.watch.suggestions import suggest
 from tests.support import scenes
 from tests.watch.conftest import MONDAY, decisions
 
@@ -171,6 +172,22 @@ def test_a_connection_string_is_never_shown_again(cast, connected, written, sign
     said = browser.get(f"/api/v1/logs/{log.pk}").content.decode()
     assert "s3cret" not in said
     assert "hush" not in said
+
+
+@pytest.mark.parametrize(("days", "weekly"), [(60, True), (50, False)])
+def test_a_week_is_proposed_where_the_log_shows_four_of_them_in_the_first_half(
+    cast, written, connected, time, days, weekly
+):
+    time.set(MONDAY + timedelta(days=days))
+    written(decisions(24 * days, 2, lambda _hour: 0))
+    found = suggest(connected(output_column="approved", score_column="score"), by=Actor.of(cast.omar), measured=False)
+    offers = {offer.key: offer for offer in found.offers}
+    assert offers["volume"].facts.weekly is weekly
+    assert not offers["latency"].facts.weekly
+    made = actions.create_watch(offers["estimated-wrong"].facts, by=Actor.of(cast.omar))
+    state = actions.run_watch(made).states.get(window_start=MONDAY + 24 * HOUR, segment="")
+    assert state.n == 2
+    assert state.total == pytest.approx((1 - 0.0) + 0.1)
 
 
 def test_the_proposed_watches_say_why_and_what_and_are_made(cast, log, signed_in):

@@ -29,6 +29,7 @@ from andon.response.missing import adopt_due, missed_due
 from andon.response.resolving import resolve_due
 from andon.response.routing import route_due
 from andon.rules.clockwork import heartbeats_due, quiet_due
+from andon.watch.actions.forgetting import forget as forget_windows
 from andon.watch.actions.pushing import forget as forget_pushed
 
 AUDIT_EVERY = timedelta(minutes=1)
@@ -249,7 +250,7 @@ class Auditor:
 
 
 class Retention:
-    """Forgets what is no longer kept: raw bodies of deliveries, keys of pushed batches, sessions that have ended."""
+    """Forgets what is no longer kept: bodies of deliveries, keys of pushed batches, old windows, ended sessions."""
 
     name = "retention"
 
@@ -260,7 +261,7 @@ class Retention:
         """Forget a little at a time, so that nothing waits for it; once an hour, and on until nothing is left."""
         if self._asked is not None and abs(now - self._asked) < FORGET_EVERY:
             return 0
-        forgotten = prune_deliveries(now, limit) + forget_pushed(now, limit)
+        forgotten = prune_deliveries(now, limit) + forget_pushed(now, limit) + forget_windows(limit)
         if not forgotten:
             Session.objects.filter(expire_date__lt=now).delete()
             self._asked = now

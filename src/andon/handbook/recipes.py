@@ -89,6 +89,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         why: Why it is worth having, in a sentence or two.
         ways: The first that the log has the columns for is taken.
         by_group: Whether the measure is broken down by the log's groups.
+        weekly: Whether it follows the hours of a week, and is to be judged so where the log shows enough weeks.
     """
 
     key: str
@@ -100,6 +101,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metric: FairnessMetric | None = None
     direction: Direction | None = None
     by_group: bool = False
+    weekly: bool = False
 
 
 class RecipeBook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -64,6 +64,7 @@ class Proposal:
     segments: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
+    weekly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,7 @@ def _proposal(
         segments=segments,
         low=way.low,
         high=way.high,
+        weekly=recipe.weekly,
     )
 
 

@@ -143,6 +143,7 @@ def _facts(log: Log, proposal: Proposal, look: looking.Look | None) -> WatchFact
         low=proposal.low,
         high=proposal.high,
         budget=BUDGET,
+        weekly=proposal.weekly and reference is not None and reference[1] - reference[0] >= _REFERENCE,
         reference_from=reference[0] if reference else None,
         reference_to=reference[1] if reference else None,
     )
@@ -170,7 +171,7 @@ def _reference(look: looking.Look | None) -> tuple[datetime, datetime] | None:
 
 def _detects(draft: Watch, last: datetime) -> str:
     """What the watch could detect, by its newest windows in the log. Raises `Unreadable` or `Invalid` in words."""
-    if draft.measure not in {Measure.RATE, Measure.MEAN, Measure.COUNT} or draft.log is None:
+    if draft.measure not in {Measure.RATE, Measure.MEAN, Measure.COUNT} or draft.log is None or draft.weekly:
         return ""
     until = draft.window_of(last - draft.label_delay)
     since = until - _WINDOWS * draft.length

@@ -81,12 +81,8 @@ def _figures(tally: Tally) -> dict[str, Any]:
 
 def note(watch: Watch, until: datetime) -> None:
     """Note on a watch that reads a log what is odd about its windows up to `until`, beside its reference."""
-    begins = watch.began_at or until
-    most = MOST_NOTED * watch.length
-    since = max(begins, until - min(most, max(NEWEST, 4 * watch.length)))
-    first = watch.reference_from or begins
-    named = watch.reference_to or begins + judging.REFERENCE_WINDOWS * watch.length
-    last = min(named, since, first + most)
+    since = max(watch.began_at or until, until - min(MOST_NOTED * watch.length, max(NEWEST, 4 * watch.length)))
+    first, last = noted_reference(watch, since)
     watch.notes = oddities(
         _source(watch),
         loading.held(watch, first, last),
@@ -94,6 +90,14 @@ def note(watch: Watch, until: datetime) -> None:
         loading.rows_by_segment(watch, first, last) if watch.segments else {},
         loading.rows_by_segment(watch, since, until) if watch.segments else {},
     )
+
+
+def noted_reference(watch: Watch, before: datetime) -> tuple[datetime, datetime]:
+    """From when until when windows lie that notes compare the newest with."""
+    begins = watch.began_at or before
+    first = watch.reference_from or begins
+    named = watch.reference_to or begins + judging.REFERENCE_WINDOWS * watch.length
+    return first, min(named, before, first + MOST_NOTED * watch.length)
 
 
 def _source(watch: Watch) -> Source:

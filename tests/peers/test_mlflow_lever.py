@@ -29,8 +29,8 @@ incomes = np.arange(0, 100).reshape(-1, 1)
 for approved in (incomes.ravel() >= 50, incomes.ravel() < 50):  # the second version declines whom the first one takes
     with mlflow.start_run():
         model = DecisionTreeClassifier().fit(incomes, approved)
-        mlflow.sklearn.log_model(model, name="model", registered_model_name=name, serialization_format="cloudpickle")
-mlflow.MlflowClient().set_registered_model_alias(name, "champion", "2")
+        mlflow.sklearn.log_model(model, name="model", registered_model_name=called, serialization_format="cloudpickle")
+mlflow.MlflowClient().set_registered_model_alias(called, "champion", "2")
 """
 
 
@@ -74,7 +74,7 @@ def lever(registry, model, server, **more):
 
 
 def test_a_rollback_is_seen_in_the_served_predictions_and_undone(registry, tmp_path):
-    peers.run("mlflow", TRAIN, server=registry, name="credit-rolled")
+    peers.run("mlflow", TRAIN, server=registry, called="credit-rolled")
     with Server(registry, "credit-rolled", tmp_path) as server:
         assert server.decide(80) == {"approved": False, "version": "2", "by": "model"}
         adapter, settings = lever(registry, "credit-rolled", server)
@@ -99,7 +99,7 @@ def test_a_rollback_is_seen_in_the_served_predictions_and_undone(registry, tmp_p
 
 
 def test_the_kill_switch_constrains_what_the_model_server_decides(registry, tmp_path):
-    peers.run("mlflow", TRAIN, server=registry, name="credit-guarded")
+    peers.run("mlflow", TRAIN, server=registry, called="credit-guarded")
     with running_andon(tmp_path / "andon", engine=False) as andon:
         guarded = {
             "ANDON_GUARD_TOKEN": guard_token(andon), "ANDON_BASE_URL": andon.base_url,

@@ -1,18 +1,22 @@
 """Guarded processes, as real ones: each reads its switch, and says in a file what it reads.
 
-with guarded(andon, "credit-scorer", tmp_path) as replica:
+with guarded(andon, Desk.of(andon).token, tmp_path) as replica:
     replica.until("safe")
 """
 
 import json
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+import httpx
 
 from tests.support.processes import ROOT, RunningAndon
 
@@ -28,7 +32,10 @@ def say(*_):
 switch.mode()
 switch.on_change(say)
 say()
-for line in sys.stdin:  # each line asks what holds
+real, moved = switch._clock, 0.0
+switch._clock = lambda: real() + moved
+for line in sys.stdin:  # each line asks what holds; a number moves the clock on by so many seconds first
+    moved += float(line.strip() or 0)
     say()
 """
 
@@ -43,11 +50,11 @@ class Guarded:
     def said(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
 
-    def ask(self) -> dict[str, Any]:
-        """What holds now."""
+    def ask(self, *, after: float = 0.0) -> dict[str, Any]:
+        """What holds now, or so many seconds later by its own clock."""
         before = len(self.said())
         assert self.process.stdin is not None
-        self.process.stdin.write("?\n")
+        self.process.stdin.write(f"{after}\n")
         self.process.stdin.flush()
         wait_for(lambda: len(self.said()) > before)
         return self.said()[-1]
@@ -59,30 +66,138 @@ class Guarded:
         return self.said()[-1]
 
 
-def wait_for(true: Any, seconds: float = 40.0, *, what: Any = lambda: "it") -> None:
+class Between(ThreadingHTTPServer):
+    """A proxy that does to Andon's answers what a test wants: it passes them on whole, so that no stream gets through.
+
+    Attributes:
+        change: Given a path and what Andon answered, what is answered in its place; None for 502.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, andon: RunningAndon) -> None:
+        super().__init__(("127.0.0.1", 0), _Passing)
+        self.andon = andon
+        self.line = httpx.Client(verify=False, timeout=60)
+        self.change: Callable[[str, bytes], bytes | None] = lambda path, body: None if "/stream" in path else body
+        self.asked: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def server_close(self) -> None:
+        super().server_close()
+        self.line.close()
+
+
+class _Passing(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self._pass(b"")
+
+    def do_POST(self) -> None:
+        self._pass(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def _pass(self, content: bytes) -> None:
+        server = self.server
+        assert isinstance(server, Between)
+        server.asked.append(self.path)
+        headers = {name: self.headers[name] for name in ("Authorization", "Content-Type") if name in self.headers}
+        given: bytes | None = None
+        if "/stream" not in self.path:
+            found = server.line.request(
+                self.command, server.andon.base_url + self.path, content=content, headers=headers
+            )
+            given = found.content
+        changed = server.change(self.path, given or b"")
+        self.send_response(502 if changed is None else 200)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(changed or b"")))
+        self.end_headers()
+        self.wfile.write(changed or b"")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def between(andon: RunningAndon) -> Iterator[Between]:
+    """A proxy in front of Andon."""
+    with Between(andon) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join(10)
+
+
+def wait_for(true: Any, seconds: float = 90.0, *, what: Any = lambda: "it") -> None:
     """Look again until it is so."""
     ends = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < ends, f"waited in vain for {what()}"
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
-def guard_token(andon: RunningAndon, system: str = "credit-scorer") -> str:
-    """A guard token, made as a lead would; the cast is there afterwards."""
-    return andon.python(
-        "from andon.registry.models import System\nfrom andon.people.policy import Actor\n"
-        "from tests.support import cast\nfrom andon.switch.actions import make_token\n"
-        "if not System.objects.exists(): cast.make()\n"
-        "result = make_token(System.objects.get(slug=system), name='production', by=Actor.operator()).token",
-        system=system,
-    )
+@dataclass
+class Desk:
+    """A lead, over the API: the switch as it stands, and setting it. `token` is a guard token that they made."""
+
+    andon: RunningAndon
+    token: str
+    line: httpx.Client
+
+    @classmethod
+    def of(cls, andon: RunningAndon) -> "Desk":
+        token, personal = andon.python(_MAKE)
+        headers = {"Authorization": f"Bearer {personal}"}
+        return cls(andon, token, httpx.Client(verify=False, timeout=60, headers=headers))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.line.close()
+
+    def show(self) -> dict[str, Any]:
+        return self._ask("GET")
+
+    def says(self) -> str:
+        return str(self.show()["replicas_say"])
+
+    def set(self, mode: str, **more: Any) -> dict[str, Any]:
+        return self._ask("POST", {"mode": mode, "reason": "It declines whom it should not.", **more})
+
+    def _ask(self, method: str, body: Any = None) -> dict[str, Any]:
+        where = f"{self.andon.base_url}/api/v1/systems/credit-scorer/switch"
+        answer = self.line.request(method, where, json=body)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+_MAKE = """
+from andon.people.actions import make_token as make_personal
+from andon.people.policy import Actor
+from andon.switch.actions import make_token
+from tests.support import cast
+
+people = cast.make()
+by = Actor.of(people.omar)
+result = [
+    make_token(people.credit_scorer, name="production", by=by).token,
+    make_personal(name="desk", scopes=["switches:write"], days=1, by=by).token,
+]
+"""
 
 
 def command(andon: RunningAndon, *arguments: str) -> Any:
-    """`andon switch …` as another process, its answer as JSON."""
+    """`andon switch …` as another process, its answer as JSON. It takes seconds to start: mostly use the desk."""
     done = subprocess.run(
         [sys.executable, "-m", "andon.cli.main", "switch", *arguments, "--json"],
-        env=andon.environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        env=andon.environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -106,7 +221,8 @@ def guarded(
         yield Guarded(process, log)
     finally:
         assert process.stdin is not None
-        process.stdin.close()
+        with suppress(BrokenPipeError):  # it was killed
+            process.stdin.close()
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:

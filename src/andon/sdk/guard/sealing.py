@@ -4,7 +4,7 @@
 
 A guard token is `andon_guard.<system>.<id>.<key>`. All but the key is sent to Andon, to say who asks. The key never
 leaves the process and Andon: with it Andon seals what it says. So whoever sits in between, and reads and changes
-everything, cannot make a snapshot that a process believes; docs/adr/0032 weighs that against signatures.
+everything, cannot make a snapshot that a process believes; docs/adr/0025 weighs that against signatures.
 
 A snapshot that answers a request repeats its `nonce`, which the process has made up for it, and says how many seconds
 after the request's arrival it is true (`elapsed`). So an old snapshot cannot be played again, one that was held back on

@@ -272,9 +272,9 @@ class Guard:
         with self._lock:
             if self._threads or self._token is None:
                 return
-            hearing = Hearing(self._url, self._token, self.take, self._closing)
+            self._hearing = Hearing(self._url, self._token, self.take, self._closing)
             self._threads = [
-                threading.Thread(target=hearing.run, name="andon-guard-hears", daemon=True),
+                threading.Thread(target=self._hearing.run, name="andon-guard-hears", daemon=True),
                 threading.Thread(target=self._telling, name="andon-guard-tells", daemon=True),
             ]
         for thread in self._threads:

@@ -10,7 +10,7 @@ from tests.support.command import andon, read_until, start
 from tests.support.processes import ROOT
 from tests.support.prometheus import free_port
 
-pytestmark = [pytest.mark.heavy, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
 STEPS = [
     "signal", "opened", "estimated", "first_page", "second_page", "acknowledged", "served_before", "evidence", "contained",
     "served", "signal_ended", "resolved", "review_drafted", "actions", "verified",
@@ -30,7 +30,7 @@ def machine(tmp_path):
 
 
 def test_once_every_step_happens_and_nothing_is_left(machine, tmp_path):
-    said = andon(machine, "demo", "--once", "--json", "--port", str(free_port()), seconds=120)
+    said = andon(machine, "demo", "--once", "--json", "--port", str(free_port()), seconds=600)
     assert said.code == 0, said.err
     assert said.data["ok"] is True
     assert [step["key"] for step in said.data["steps"]] == STEPS
@@ -50,7 +50,7 @@ def test_afterwards_one_can_sign_in_and_read_the_review(machine, tmp_path):
         password = re.search(r"Password\s+(\S+)", told)
         assert address
         assert password
-        with httpx.Client(base_url=address[1], follow_redirects=True, timeout=20) as browser:
+        with httpx.Client(base_url=address[1], follow_redirects=True, timeout=90) as browser:
             form = browser.get("/account/login/")
             token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form.text)
             assert token
@@ -68,6 +68,6 @@ def test_afterwards_one_can_sign_in_and_read_the_review(machine, tmp_path):
         assert "running on this machine already" in another.err
     finally:
         running.send_signal(signal.SIGTERM)
-        rest = running.communicate(timeout=60)[0]
+        rest = running.communicate(timeout=240)[0]
     assert running.returncode == 0, rest
     assert not (tmp_path / "real.sqlite3").exists()

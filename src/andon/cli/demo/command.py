@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from andon.cli.demo.story import Step, Story
 
 BEGINS_AGO = timedelta(minutes=35)
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 
 
 def demo(
@@ -80,7 +80,7 @@ def _play(open_: ExitStack, listening: socket.socket, address: str) -> "tuple[Wo
         open_.callback(replicas.stop)
         say.line(f"Starting the assistant's model server, {REPLICAS} guarded replicas, and rehearsing its lever ...")
         lever = prepare(world, replicas, address, house.environment().data_dir() / "replicas")
-        http = open_.enter_context(httpx.Client(base_url=address, timeout=20))
+        http = open_.enter_context(httpx.Client(base_url=address, timeout=60))
         story = Story(http, world, phones, elastic, log, replicas, lever.number, tell=_tell, passing=_passing)
         _introduce(story, address)
         _run_engine(open_)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SYSTEM: Final = "support-assistant"
 NAME: Final = "Answer by the pinned model"
-_PATIENCE: Final = 30.0
+_PATIENCE: Final = 120.0
 _LOOK_EVERY: Final = 0.05
 
 
@@ -30,7 +30,7 @@ def prepare(world: World, replicas: Replicas, address: str, folder: Path) -> "Le
     system = access_system(by, SYSTEM)
     replicas.start(address, make_token(system, name="Replicas of the assistant", by=by).token, folder)
     facts = actions.LeverFacts(
-        name=NAME, kind=ContainmentKind.CONSTRAIN, settings={"system": SYSTEM, "mode": "safe"}, verify_seconds=60,
+        name=NAME, kind=ContainmentKind.CONSTRAIN, settings={"system": SYSTEM, "mode": "safe"}, verify_seconds=120,
         every_seconds=1,
         effect="Every replica answers by the version of the model that is pinned. Customers notice nothing.",
     )  # fmt: skip

@@ -16,7 +16,7 @@ REPLICAS: Final = 4
 ASKED: Final = 50
 """Primes that each replica is asked about: enough to tell 98% right from 2%."""
 _LEAVING_SECONDS: Final = 5.0
-_ASKING_SECONDS: Final = 10.0
+_ASKING_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ PEOPLE = (
 )
 WEEKDAYS = (0, 1, 2, 3, 4)
 SCOPES = ("incidents:write", "signals:read", "systems:read", "oncall:read", "people:read", "reviews:write")
-PHONE_SECONDS = 10.0
+PHONE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _people(password: str, phones: Phones) -> "dict[str, Person]":
             admin = Actor.of(people[key])
         else:
             people[key] = create_person(email=email, name=name, role=role, time_zone=zone, by=admin)
-            people[key].set_password(password)
+            people[key].password = people["nadia"].password  # the one password; hashing it for each would take seconds
             people[key].save(update_fields=["password"])
         _give_phone(people[key], key, phones)
     return people

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SYSTEM = "support-assistant"
-PATIENCE = 20.0
+PATIENCE = 90.0
 """Seconds of real time that a step may take before the demo says that it did not happen."""
 _LOOK_EVERY = 0.1
 _WRONG, _RIGHT = 0.1, 0.9

@@ -212,7 +212,7 @@ def _office_hours(people: "dict[str, Person]", team: "Team", admin: "Actor") -> 
 def _systems(
     people: "dict[str, Person]", credit: "Team", assistants: "Team", chains: "dict[str, Chain]", admin: "Actor"
 ) -> tuple[str, ...]:
-    """Three systems on four components; returns the short names of those that are ready."""
+    """Three systems on four components; returns the short names of those that are ready once a lever is rehearsed."""
     from andon.registry.actions import ComponentFacts, SystemFacts, add_component, depend, move_stage, register
     from andon.registry.models import Component
 
@@ -265,8 +265,10 @@ def _systems(
         (identity, "document-reader", "reads the document"),
     ):
         depend(by=admin, system=system, component=components[slug], purpose=purpose)
-    move_stage(by=admin, system=scorer, to=Stage.PRODUCTION)
-    move_stage(by=admin, system=assistant, to=Stage.PRODUCTION)
+    reason = "It was live before levers were asked for; one is being prepared."
+    move_stage(by=admin, system=scorer, to=Stage.PRODUCTION, override_reason=reason)
+    reason = "Its lever is rehearsed as soon as its model server runs."
+    move_stage(by=admin, system=assistant, to=Stage.PRODUCTION, override_reason=reason)
     reason = "It was live before this register; cover for nights and weekends begins next month."
     move_stage(by=admin, system=identity, to=Stage.PRODUCTION, override_reason=reason)
-    return scorer.slug, assistant.slug
+    return (assistant.slug,)

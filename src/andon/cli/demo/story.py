@@ -89,7 +89,7 @@ class Story:
             told.append((system["slug"], f"NOT READY. {found[0]['text']}{more}" if found else "ready"))
         ready = {slug for slug, words in told if words == "ready"}
         if ready != set(self.world.ready):
-            raise DidNotHappen(f"{', '.join(self.world.ready)} are ready and the rest is not")
+            raise DidNotHappen(f"{', '.join(self.world.ready)} and nothing else is ready")
         return told
 
     # The steps

@@ -18,6 +18,7 @@ from tests.support.prometheus import free_port
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(240), peers.needs("litellm", "LiteLLM")]
 
+KEY = "sk-" + "0f3a9c5d17b2e486" * 4  # the proxy does not start without one, nor with a weak one
 HOOK = """
 from litellm.integrations.custom_logger import CustomLogger
 from andon.sdk.litellm import Guarded, ModelGuard
@@ -71,6 +72,7 @@ def proxy(tmp_path: Path, upstream) -> Iterator[tuple[RunningAndon, str]]:
         environment = peers.environment() | {
             "ANDON_GUARD_TOKEN": guard_token(andon), "ANDON_BASE_URL": andon.base_url,
             "ANDON_GUARD_DIR": str(tmp_path / "guard"), "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            "LITELLM_MASTER_KEY": KEY,
         }  # fmt: skip
         program = [
             str(peers.python("litellm").with_name("litellm")), "--config", str(tmp_path / "config.yaml"),
@@ -95,7 +97,7 @@ def proxy(tmp_path: Path, upstream) -> Iterator[tuple[RunningAndon, str]]:
 def asked(url: str) -> tuple[int, str]:
     """Status, and what was answered."""
     body = {"model": "explainer", "messages": [{"role": "user", "content": "Why was it declined?"}]}
-    answer = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=30)
+    answer = httpx.post(f"{url}/v1/chat/completions", json=body, headers={"Authorization": f"Bearer {KEY}"}, timeout=30)
     return answer.status_code, answer.json()["choices"][0]["message"]["content"] if answer.is_success else answer.text
 
 

@@ -34,6 +34,11 @@ class Guard(ModelGuard, Logger):
     pass
 
 
+def test_the_class_has_the_hook_itself():
+    """LiteLLM looks for it among the class's own names, and finds none that it has from its bases."""
+    assert vars(Guard)["async_pre_call_hook"] is ModelGuard.async_pre_call_hook
+
+
 @pytest.fixture
 def switches():
     return {"credit-explainer": Switch(), "small": Switch()}

@@ -52,6 +52,13 @@ class ModelGuard:
         self._models = dict(models)
         self._guards = {one.system: make(one.system) for one in self._models.values()}
 
+    def __init_subclass__(cls, **given: Any) -> None:
+        """Give the hook to the class itself: LiteLLM calls none that a class has from its bases."""
+        super().__init_subclass__(**given)
+        if "async_pre_call_hook" not in vars(cls):
+            # What it would find by itself, put where it is looked for.
+            type.__setattr__(cls, "async_pre_call_hook", cls.async_pre_call_hook)
+
     async def async_pre_call_hook(
         self, user_api_key_dict: Any, cache: Any, data: dict[str, Any], call_type: Any
     ) -> dict[str, Any]:

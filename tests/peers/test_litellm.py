@@ -11,9 +11,9 @@ import yaml
 
 from tests.peers.conftest import answers, until
 from tests.support import peers
-from tests.support.guarding import command, guard_token
+from tests.support.guarding import Desk
 from tests.support.listener import Listener, listening
-from tests.support.processes import RunningAndon, running_andon
+from tests.support.processes import running_andon
 from tests.support.prometheus import free_port
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(240), peers.needs("litellm", "LiteLLM")]
@@ -54,7 +54,7 @@ def upstream() -> Iterator[Listener]:
 
 
 @pytest.fixture
-def proxy(tmp_path: Path, upstream) -> Iterator[tuple[RunningAndon, str]]:
+def proxy(tmp_path: Path, upstream) -> Iterator[tuple[Desk, str]]:
     def model(name, served):
         return {
             "model_name": name,
@@ -68,9 +68,9 @@ def proxy(tmp_path: Path, upstream) -> Iterator[tuple[RunningAndon, str]]:
     (tmp_path / "guarded.py").write_text(HOOK)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     url = f"http://127.0.0.1:{(port := free_port())}"
-    with running_andon(tmp_path / "andon", engine=False) as andon:
+    with running_andon(tmp_path / "andon", engine=False) as andon, Desk.of(andon) as desk:
         environment = peers.environment() | {
-            "ANDON_GUARD_TOKEN": guard_token(andon), "ANDON_BASE_URL": andon.base_url,
+            "ANDON_GUARD_TOKEN": desk.token, "ANDON_BASE_URL": andon.base_url,
             "ANDON_GUARD_DIR": str(tmp_path / "guard"), "LITELLM_LOCAL_MODEL_COST_MAP": "True",
             "LITELLM_MASTER_KEY": KEY,
         }  # fmt: skip
@@ -84,7 +84,7 @@ def proxy(tmp_path: Path, upstream) -> Iterator[tuple[RunningAndon, str]]:
             )
         try:
             until(lambda: answers(f"{url}/health/liveliness"), 150, tmp_path / "log")
-            yield andon, url
+            yield desk, url
         finally:
             process.terminate()
             try:
@@ -102,16 +102,16 @@ def asked(url: str) -> tuple[int, str]:
 
 
 def test_the_switch_blocks_a_model_and_sends_its_calls_elsewhere(proxy, upstream):
-    andon, url = proxy
+    desk, url = proxy
     until(lambda: asked(url) == (200, "by large"), 60)
-    command(andon, "set", "credit-scorer", "safe", "--reason", "It explains what is not so.")
+    desk.set("safe")
     until(lambda: asked(url) == (200, "by small"), 60)
-    command(andon, "set", "credit-scorer", "off", "--reason", "The small one does so as well.")
+    desk.set("off")
     until(lambda: asked(url)[0] == 503, 60)
     before = len(upstream.heard)
     status, said = asked(url)
     assert status == 503
     assert "explainer is not available: credit-scorer is contained" in said
     assert len(upstream.heard) == before, "the provider was not asked"
-    command(andon, "set", "credit-scorer", "on", "--reason", "The prompt is mended.")
+    desk.set("on")
     until(lambda: asked(url) == (200, "by large"), 60)

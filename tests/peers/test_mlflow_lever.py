@@ -13,7 +13,7 @@ from andon.containment import adapters
 from andon.containment.lever import Plan, cleaned
 from tests.peers.conftest import until
 from tests.support import peers
-from tests.support.guarding import command, guard_token
+from tests.support.guarding import Desk
 from tests.support.processes import running_andon
 from tests.support.prometheus import free_port
 
@@ -100,16 +100,16 @@ def test_a_rollback_is_seen_in_the_served_predictions_and_undone(registry, tmp_p
 
 def test_the_kill_switch_constrains_what_the_model_server_decides(registry, tmp_path):
     peers.run("mlflow", TRAIN, server=registry, called="credit-guarded")
-    with running_andon(tmp_path / "andon", engine=False) as andon:
+    with running_andon(tmp_path / "andon", engine=False) as andon, Desk.of(andon) as desk:
         guarded = {
-            "ANDON_GUARD_TOKEN": guard_token(andon), "ANDON_BASE_URL": andon.base_url,
+            "ANDON_GUARD_TOKEN": desk.token, "ANDON_BASE_URL": andon.base_url,
             "ANDON_GUARD_DIR": str(tmp_path / "guard"),
         }  # fmt: skip
         with Server(registry, "credit-guarded", tmp_path, **guarded) as server:
             until(lambda: server.decide(80)["by"] == "model", 60)
-            command(andon, "set", "credit-scorer", "safe", "--reason", "It declines whom it should not.")
+            desk.set("safe")
             until(lambda: server.decide(80)["by"] == "rule", 60)
-            until(lambda: command(andon, "show", "credit-scorer")["applies_everywhere"], 60)
-            assert command(andon, "show", "credit-scorer")["replicas_say"] == "1 of 1 replica contained"
-            command(andon, "set", "credit-scorer", "on", "--reason", "Version 1 is back.")
+            until(lambda: desk.show()["applies_everywhere"], 60)
+            assert desk.says() == "1 of 1 replica contained"
+            desk.set("on")
             until(lambda: server.decide(80)["by"] == "model", 60)

@@ -6,6 +6,7 @@ from andon.people.policy import Actor
 from andon.practice.words import IncidentType
 from andon.runbooks import actions
 from andon.runbooks.models import Run
+from tests.containment.conftest import lever, service  # noqa: F401  a lever that rolls back, and what it acts on
 from tests.support import scenes
 from tests.watch.conftest import connected, folder, watched, written  # noqa: F401  a decision log of its own
 

@@ -12,11 +12,13 @@ from andon.containment import adapters, probes
 from andon.containment.lever import complaints
 from andon.containment.models import Lever, Pull, Rehearsal, Target
 from andon.containment.policy import must_view, visible_pulls
+from andon.handbook.queries import handbook_at
 from andon.incidents.models import Incident
 from andon.kit import clock
 from andon.people.policy import Actor
 from andon.practice import containment as rules
-from andon.practice.containment import OPEN, PullState, Unfit
+from andon.practice.containment import OPEN, ApprovalRule, PullState, Unfit
+from andon.practice.protocol import Asks
 from andon.registry.models import System
 
 
@@ -74,6 +76,16 @@ def problems(lever: Lever, *, drill: bool = False) -> tuple[str, ...]:
     if not drill and lever.probe:
         wrong += probes.complaints(lever.probe)
     return tuple(wrong)
+
+
+def asks_of(incident: Incident) -> Asks:
+    """What the protocol that the incident opened with asks for, at its type and severity as they are now."""
+    return handbook_at(incident.edition_id).prescription(incident.incident_type, incident.level).asks
+
+
+def rule_of(lever: Lever, incident: Incident) -> ApprovalRule:
+    """Who must agree before a lever is pulled for an incident, as it stands."""
+    return rules.rule_at(incident.level, ApprovalRule(lever.approval))
 
 
 def fitness(lever: Lever, now: datetime) -> Fitness:

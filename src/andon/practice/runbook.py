@@ -210,6 +210,22 @@ def _reached(runbook: Runbook) -> set[str]:
     return reached
 
 
+def calls_for(step: Step, kind: ContainmentKind, name: str) -> bool:
+    """Whether a step asks for a lever of this kind and name: by its name where the step gives one, else by its kind."""
+    if step.kind is not StepKind.LEVER:
+        return False
+    return step.lever.casefold() == name.casefold() if step.lever else step.does is kind
+
+
+def pulled_for(runbook: Runbook, states: Mapping[str, StepState], kind: ContainmentKind, name: str) -> Step | None:
+    """The step that is done by a lever that was seen to hold: the first to do that asks for it; None if none does.
+
+    What stands after a decision that is still to come counts too: the lever is pulled, whatever is decided.
+    """
+    todo = (step for step in runbook.steps if states.get(step.key, StepState.TODO) is StepState.TODO)
+    return next((step for step in todo if calls_for(step, kind, name)), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """What follows for other steps when one is settled.

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from andon.containment import actions
+from andon.containment import actions, offering
 from andon.containment.models import Lever, Pull
 from andon.containment.policy import access_pull, must_pull
 from andon.incidents.models import Incident
@@ -15,7 +15,6 @@ from andon.incidents.policy import access_incident
 from andon.kit.errors import Conflict, Invalid, Missing
 from andon.people.http import actor_of
 from andon.people.policy import Actor
-from andon.response import lever_screen
 
 
 @require_safe
@@ -24,14 +23,14 @@ def lever(request: HttpRequest, number: int, lever: int) -> HttpResponse:
     by = actor_of(request)
     incident = access_incident(by, number)
     must_pull(by, incident)
-    offer = next((one for one in lever_screen.offers(incident) if one.lever.number == lever), None)
+    offer = next((one for one in offering.offers(incident) if one.lever.number == lever), None)
     if offer is None:
         raise Missing(f"LEVER-{lever} cannot be pulled for {incident.ref}.")
     context = {
         "incident": incident,
         "offer": offer,
-        "explanation": lever_screen.explanation(offer, incident),
-        "effect": lever_screen.effect(offer, incident),
+        "explanation": offering.explanation(offer, incident),
+        "effect": offering.effect(offer, incident),
     }
     return render(request, "response/lever.html", context)
 

@@ -11,9 +11,8 @@ from typing import Any, Final
 from django.urls import reverse
 
 from andon.containment import adapters
-from andon.containment.models import Lever, Pull
+from andon.containment.models import Pull
 from andon.containment.policy import may_pull
-from andon.containment.queries import problems
 from andon.incidents.models import Incident
 from andon.kit import clock
 from andon.people.policy import Actor
@@ -21,14 +20,9 @@ from andon.practice.containment import (
     OPEN,
     ApprovalRule,
     PullState,
-    Unfit,
-    in_order,
-    rule_at,
-    unfit,
 )
-from andon.practice.words import IncidentKind, ReplicaStanding
+from andon.practice.words import ReplicaStanding
 from andon.registry.models import System
-from andon.response.promising import prescription_of
 from andon.switch import queries as switches
 
 SWITCH: Final = "switch"
@@ -53,62 +47,10 @@ _STAGES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A lever that can be pulled, and what stands against counting on it."""
-
-    lever: Lever
-    doubt: Unfit | None
-
-    @property
-    def icon(self) -> str:
-        """The sign of its kind."""
-        return str(self.lever.kind)
-
-
-def offers(incident: Incident) -> list[Offer]:
-    """The levers that can be pulled for an incident, the one to pull first in front."""
-    if incident.system is None:
-        return []
-    now = clock.now()
-    rows = list(Lever.objects.filter(system=incident.system, ended_at=None).order_by("number"))
-    doubts = [unfit(row.facts(problems(row)), now) for row in rows]
-    wanted = prescription_of(incident).asks.levers
-    places = in_order([(row.what_kind, doubt) for row, doubt in zip(rows, doubts, strict=True)], wanted)
-    return [Offer(rows[place], doubts[place]) for place in places]
-
-
 def pulls_of(incident: Incident) -> list[Pull]:
     """The pulls of an incident that count for its page, newest first; what was withdrawn is in the timeline."""
     rows = incident.pulls.select_related("lever", "asked_by", "undoes").exclude(state=PullState.WITHDRAWN)
     return list(rows.order_by("-number"))
-
-
-def effect(offer: Offer, incident: Incident) -> str:
-    """What pressing does, in sentences that stand beside the button."""
-    said = [offer.lever.effect or adapters.find(offer.lever.adapter).line]
-    said.append("Evidence is kept first, at most 10 s; then it acts once, and is seen to hold or said not to.")
-    said.append("It can be undone." if adapters.find(offer.lever.adapter).undoes else "It cannot be undone by Andon.")
-    rule = rule_at(incident.level, ApprovalRule(offer.lever.approval))
-    if rule is not ApprovalRule.ALONE:
-        said.append(f"Needs {rule.words} to agree.")
-    return " ".join(said)
-
-
-def drill_note(offer: Offer, incident: Incident) -> str:
-    """Of a drill: what it acts on."""
-    if incident.kind != IncidentKind.DRILL:
-        return ""
-    return "Drill: the target for drills is acted on." if offer.lever.drill_settings else "It has no target for drills."
-
-
-def explanation(offer: Offer, incident: Incident) -> str:
-    """Why this lever, and what stands against it, in one or two sentences."""
-    parts = [offer.lever.effect or adapters.find(offer.lever.adapter).line]
-    if offer.doubt is not None:
-        parts.append(offer.doubt.words)
-    parts.append(drill_note(offer, incident))
-    return " ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True)

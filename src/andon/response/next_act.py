@@ -6,13 +6,13 @@ from typing import Any, TypedDict
 
 from django.urls import reverse
 
+from andon.containment import offering
 from andon.containment.models import Pull
 from andon.containment.policy import may_pull
 from andon.incidents.models import Incident, ProtocolStep
 from andon.people.policy import Actor
 from andon.practice.lifecycle import State
 from andon.practice.words import OrgRole, Phase
-from andon.response import lever_screen as levers
 from andon.response.clocks import Clock, clocks_of
 from andon.reviews.models import Review
 
@@ -67,7 +67,7 @@ class NextAct:
         if any(pull.is_open for pull in pulls):
             return None  # it is under way, and stands above everything
         incident, clocks = self.incident, self._clocks()
-        offered = levers.offers(incident) if may_pull(self.by, incident) else []
+        offered = offering.offers(incident) if may_pull(self.by, incident) else []
         if offered:
             return self._pull(offered, pulls, clocks.get("Contain"))
         if incident.acknowledged_at is None:
@@ -106,7 +106,7 @@ class NextAct:
             "others": [],
         }
 
-    def _pull(self, offered: Sequence[levers.Offer], pulls: Sequence[Pull], due: Clock | None) -> Act:
+    def _pull(self, offered: Sequence[offering.Offer], pulls: Sequence[Pull], due: Clock | None) -> Act:
         """The first lever, above all; the other levers, acknowledging and doing it by hand beside it."""
         tried = {pull.lever_id for pull in pulls}
         first = next((one for one in offered if one.lever.pk not in tried), offered[0])
@@ -138,8 +138,8 @@ class NextAct:
             "verb": first.icon,
             "heading": first.lever.name,
             "label": f"{again}{first.lever.name}",
-            "explanation": levers.explanation(first, self.incident),
-            "effect": levers.effect(first, self.incident),
+            "explanation": offering.explanation(first, self.incident),
+            "effect": offering.effect(first, self.incident),
             "url": self.url("pull", first.lever.number),
             "method": "post",
             "due_at": due.due_at if due else None,

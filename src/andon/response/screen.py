@@ -7,6 +7,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 
+from andon.containment import offering
 from andon.containment.evidence.queries import listed as preserved
 from andon.incidents.describe import Line, describe
 from andon.incidents.models import Incident, ProtocolStep, RoleAssignment
@@ -114,7 +115,7 @@ class Screen:
     def prepare_url(self) -> str:
         """Where a lever is prepared, on an incident that has to do without one."""
         incident = self.incident
-        without = incident.held is None and State(incident.state) in UNRESOLVED and not levers.offers(incident)
+        without = incident.held is None and State(incident.state) in UNRESOLVED and not offering.offers(incident)
         return f"{reverse('system', args=[incident.system.slug])}#levers" if without and incident.system else ""
 
     def changes(self) -> list[ChangeEvent]:

@@ -7,12 +7,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from andon.containment import actions as containment
+from andon.containment.policy import must_pull
 from andon.incidents.policy import access_incident, must_respond
-from andon.kit.errors import Invalid, Refused
+from andon.kit.errors import Invalid, Missing, Refused
 from andon.kit.forms import refuse
 from andon.people.http import actor_of
 from andon.practice.words import OrgRole, StepState
-from andon.runbooks import actions, asking, policy, queries, shelf
+from andon.runbooks import actions, asking, levers, policy, queries, shelf
 from andon.runbooks.actions.proposing import with_step
 from andon.runbooks.forms import EndForm, FeedbackForm, MissingStepForm, ProposalForm
 from andon.runbooks.models import Feedback
@@ -80,6 +82,24 @@ def settle(request: HttpRequest, number: int, key: str) -> HttpResponse:
             found, key=key, state=StepState(state), note=given.get("note", "") or given.get("reason", ""),
             outcome=given.get("outcome", ""), by=by,
         )  # fmt: skip
+
+    return _done(request, number, do)
+
+
+@require_POST
+def pull(request: HttpRequest, number: int, key: str, lever: int) -> HttpResponse:
+    """Pull a lever that a step asks for; the step is settled once it is seen to hold."""
+    by = actor_of(request)
+    found = policy.access_run(by, number)
+    must_pull(by, found.incident)
+
+    def do() -> None:
+        step = parsed(found.version.text).step(key)
+        offers = levers.fitting(step, found.incident) if step is not None else []
+        asked = next((one.lever for one in offers if one.lever.number == lever), None)
+        if asked is None:
+            raise Missing(f"LEVER-{lever} cannot be pulled for this step of {found.ref}.")
+        containment.pull(asked, found.incident, by=by, why=request.POST.get("reason", "")[:2000])
 
     return _done(request, number, do)
 

@@ -19,7 +19,7 @@ from andon.kit.markdown import render
 from andon.people.policy import Actor
 from andon.practice.runbook import Runbook, Step, current
 from andon.practice.words import RunbookPhase, StepKind, StepState
-from andon.runbooks import asking, queries
+from andon.runbooks import asking, levers, queries
 from andon.runbooks.models import Run, RunStep
 from andon.runbooks.shelf import parsed
 
@@ -142,6 +142,7 @@ class Screen:
             "within": step.within,
             "draft": filled(step.draft, incident, zone=zone) if step.draft else "",
             "does": step.does.words if step.does else "",
+            "levers": levers.rows_of(step, self.run, self.by, open_=acts and open_ and not folded),
             **(self._query(step, row, acts=acts and not folded, zone=zone) if step.ask else {}),
         }
 

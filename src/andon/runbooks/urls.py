@@ -25,5 +25,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_RUN}/missing", run_pages.missing, name="run_missing"),
     path(f"{_RUN}/steps/<slug:key>", run_pages.settle, name="run_settle"),
     path(f"{_RUN}/steps/<slug:key>/again", run_pages.again, name="run_again"),
+    path(f"{_RUN}/steps/<slug:key>/pull/<int:lever>", run_pages.pull, name="run_pull"),
     path(f"{_RUN}/steps/<slug:key>/draw", run_pages.draw, name="run_draw"),
 ]

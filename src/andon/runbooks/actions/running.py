@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from andon.containment.models import Pull
 from andon.incidents.actions import next_number
 from andon.incidents.models import Incident
 from andon.incidents.policy import must_respond
@@ -16,7 +17,7 @@ from andon.people.policy import Actor
 from andon.practice import runbook as practice
 from andon.practice.lifecycle import State
 from andon.practice.words import RunbookPhase, StepKind, StepState
-from andon.runbooks import queries, shelf
+from andon.runbooks import levers, queries, shelf
 from andon.runbooks.actions.shelving import kept
 from andon.runbooks.models import Run, RunStep
 from andon.runbooks.shelf import parsed
@@ -70,6 +71,31 @@ def settle(run: Run, *, key: str, state: StepState, by: Actor, note: str = "", o
     row, step = _step(run, book, rows, key)
     note = note.strip()
     _check(held, step, row, state=state, note=note, outcome=outcome)
+    if state is StepState.DONE and not note and step.kind is StepKind.LEVER and levers.fitting(step, held):
+        raise Invalid("Pull the lever: seen to hold, it settles the step. Done by hand, say how and why.", field="note")
+    return _settle(held, run, book, rows, row, state=state, note=note, outcome=outcome, by=by)
+
+
+def settle_pulled(pull: Pull, held: Incident) -> None:
+    """In every run that goes on, settle the step that asked for a lever which was seen to hold. The incident is held.
+
+    A pull counts wherever it was begun: from the run, the incident's page, the API.
+    """
+    by = Actor.of(pull.asked_by) if pull.asked_by else Actor.engine()
+    for run in Run.objects.filter(incident=held, state=Run.State.GOING).select_related("version"):
+        book, rows = parsed(run.version.text), queries.latest(run)
+        step = practice.pulled_for(book, queries.states(rows), pull.lever.what_kind, pull.lever.name)
+        row = next((one for one in rows if step is not None and one.key == step.key), None)
+        if row is not None:
+            note = f"{pull.lever.name} ({pull.ref}). {pull.seen}".strip()[:NOTE_LIMIT]
+            _settle(held, run, book, rows, row, state=StepState.DONE, note=note, outcome="", by=by)
+
+
+def _settle(
+    held: Incident, run: Run, book: practice.Runbook, rows: Sequence[RunStep], row: RunStep,
+    *, state: StepState, note: str, outcome: str, by: Actor,
+) -> RunStep:  # fmt: skip
+    step, key = book.steps[book.place(row.key)], row.key
     before = queries.states(rows)
     now = clock.now()
     settled = RunStep.objects.filter(pk=row.pk, state__in=_OPEN).update(

@@ -1,0 +1,62 @@
+"""Which levers are offered for an incident, in which order, and what is said beside the button that pulls."""
+
+from dataclasses import dataclass
+
+from andon.containment import adapters, queries
+from andon.containment.models import Lever
+from andon.incidents.models import Incident
+from andon.kit import clock
+from andon.practice.containment import ApprovalRule, Unfit, in_order, unfit
+from andon.practice.words import IncidentKind
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A lever that can be pulled, and what stands against counting on it."""
+
+    lever: Lever
+    doubt: Unfit | None
+
+    @property
+    def icon(self) -> str:
+        """The sign of its kind."""
+        return str(self.lever.kind)
+
+
+def offers(incident: Incident) -> list[Offer]:
+    """The levers that can be pulled for an incident, the one to pull first in front."""
+    if incident.system is None:
+        return []
+    now = clock.now()
+    rows = list(Lever.objects.filter(system=incident.system, ended_at=None).order_by("number"))
+    doubts = [unfit(row.facts(queries.problems(row)), now) for row in rows]
+    wanted = queries.asks_of(incident).levers
+    places = in_order([(row.what_kind, doubt) for row, doubt in zip(rows, doubts, strict=True)], wanted)
+    return [Offer(rows[place], doubts[place]) for place in places]
+
+
+def effect(offer: Offer, incident: Incident) -> str:
+    """What pressing does, in sentences that stand beside the button."""
+    said = [offer.lever.effect or adapters.find(offer.lever.adapter).line]
+    said.append("Evidence is kept first, at most 10 s; then it acts once, and is seen to hold or said not to.")
+    said.append("It can be undone." if adapters.find(offer.lever.adapter).undoes else "It cannot be undone by Andon.")
+    rule = queries.rule_of(offer.lever, incident)
+    if rule is not ApprovalRule.ALONE:
+        said.append(f"Needs {rule.words} to agree.")
+    return " ".join(said)
+
+
+def drill_note(offer: Offer, incident: Incident) -> str:
+    """Of a drill: what it acts on."""
+    if incident.kind != IncidentKind.DRILL:
+        return ""
+    return "Drill: the target for drills is acted on." if offer.lever.drill_settings else "It has no target for drills."
+
+
+def explanation(offer: Offer, incident: Incident) -> str:
+    """Why this lever, and what stands against it, in one or two sentences."""
+    parts = [offer.lever.effect or adapters.find(offer.lever.adapter).line]
+    if offer.doubt is not None:
+        parts.append(offer.doubt.words)
+    parts.append(drill_note(offer, incident))
+    return " ".join(part for part in parts if part)

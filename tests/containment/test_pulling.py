@@ -273,3 +273,23 @@ def test_a_pull_during_a_rehearsal_on_the_real_target_stands_and_its_undo_brings
     assert (rehearsal.state, service.state) == ("failed", {"model": "v6"})
     assert actions.run_pull(actions.undo(pull, by=Actor.of(cast.lena))).phase is PullState.VERIFIED
     assert service.state == {"model": "v7"}
+
+
+@pytest.mark.parametrize(
+    ("severity", "rule", "begins"),
+    [
+        (Severity.S1, ApprovalRule.ALONE, True),
+        (Severity.S2, ApprovalRule.ALONE, True),
+        (Severity.S3, ApprovalRule.SECOND, False),
+        (Severity.S4, ApprovalRule.LEAD, False),
+    ],
+)
+def test_the_protocol_says_whose_word_it_takes_where_the_lever_asks_nobody(
+    cast, lever, incident, severity, rule, begins
+):
+    Incident.objects.filter(pk=incident.pk).update(severity=severity)
+    incident.refresh_from_db()
+    asked = actions.pull(lever, incident, by=Actor.of(cast.lena))
+    assert (asked.rule, asked.phase is PullState.APPROVED) == (rule, begins)
+    if not begins:
+        assert actions.approve(asked, by=Actor.of(cast.omar)).phase is PullState.APPROVED

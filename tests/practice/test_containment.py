@@ -107,3 +107,15 @@ def test_a_doubtful_lever_may_be_pulled_an_incomplete_one_may_not(lever):
 @given(st.lists(st.none() | st.sampled_from(Unfit)))
 def test_one_fit_lever_makes_a_system_ready(reasons):
     assert ready(reasons) == (None in reasons)
+
+
+@given(st.sampled_from(Severity), st.sampled_from(ApprovalRule), st.sampled_from(ApprovalRule))
+def test_a_protocol_makes_a_levers_rule_stricter_and_never_looser(severity, lever, protocol):
+    rule = rule_at(severity, lever, protocol)
+    if severity is Severity.S1:
+        assert rule is ApprovalRule.ALONE
+    else:
+        assert rule in {lever, protocol}
+        order = list(ApprovalRule)
+        assert order.index(rule) >= max(order.index(lever), order.index(protocol))
+        assert rule is rule_at(severity, protocol, lever)

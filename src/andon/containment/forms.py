@@ -30,7 +30,7 @@ class LeverForm(forms.Form):
     approval = forms.ChoiceField(
         label="Who must agree",
         choices=ApprovalRule.choices(),
-        help_text="At S1 nobody is waited for, whatever stands here.",
+        help_text="At S1 nobody is waited for. Else the protocol may ask for more, never for less.",
     )
     verify_seconds = forms.IntegerField(
         label="Seconds until it must be seen",

@@ -85,7 +85,7 @@ def asks_of(incident: Incident) -> Asks:
 
 def rule_of(lever: Lever, incident: Incident) -> ApprovalRule:
     """Who must agree before a lever is pulled for an incident, as it stands."""
-    return rules.rule_at(incident.level, ApprovalRule(lever.approval))
+    return rules.rule_at(incident.level, ApprovalRule(lever.approval), asks_of(incident).approval)
 
 
 def fitness(lever: Lever, now: datetime) -> Fitness:

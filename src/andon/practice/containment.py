@@ -110,9 +110,23 @@ def after_look(sight: Sight, now: datetime, deadline: datetime) -> PullState:
     return PullState.ACTED if now < deadline else PullState.UNVERIFIED
 
 
-def rule_at(severity: Severity | None, rule: ApprovalRule) -> ApprovalRule:
-    """Who must agree at a severity: at S1 whoever is on the incident acts alone, else what the lever says."""
-    return ApprovalRule.ALONE if severity is Severity.S1 else rule
+def rule_at(
+    severity: Severity | None, lever: ApprovalRule, protocol: ApprovalRule = ApprovalRule.ALONE
+) -> ApprovalRule:
+    """Who must agree at a severity: at S1 whoever is on the incident acts alone, else the stricter of two rules.
+
+    Neither may loosen the other: a protocol that asks for a second person means every lever, and whoever prepared a
+    lever knows what it breaks.
+
+    Args:
+        severity: How bad it is now.
+        lever: What the lever asks for.
+        protocol: What the protocol of the incident asks for at this severity; nobody, where it says nothing.
+    """
+    if severity is Severity.S1:
+        return ApprovalRule.ALONE
+    strictness = list(ApprovalRule)
+    return max(lever, protocol, key=strictness.index)
 
 
 class Consent(Word):

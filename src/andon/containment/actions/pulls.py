@@ -13,7 +13,7 @@ from django.db import transaction
 from andon.containment import adapters, told
 from andon.containment.models import Approval, Lever, Pull, Rehearsal, Target
 from andon.containment.policy import must_pull
-from andon.containment.queries import problems
+from andon.containment.queries import problems, rule_of
 from andon.incidents.actions import next_number
 from andon.incidents.models import Incident
 from andon.incidents.timeline import hold, record
@@ -87,7 +87,7 @@ def why_not_undoable(done: Pull) -> str:
 def _begin(
     lever: Lever, held: Incident, person: Person, by: Actor, *, why: str, target: Target, undoes: Pull | None = None
 ) -> Pull:
-    rule = rules.rule_at(Severity(held.severity), ApprovalRule(lever.approval))
+    rule = rule_of(lever, held)
     lead = by.may(OrgRole.LEAD)
     given = rules.consent(rule, asked_by_lead=lead, others=0, leads=0) is Consent.GIVEN
     made = make(

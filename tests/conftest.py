@@ -18,6 +18,17 @@ from tests.support import cast as the_cast
 from tests.support import tables
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Migrate before the first test's clock runs: where migrations are new, a slow machine takes minutes for it."""
+    if not session.config.option.collectonly and any(map(_asks_a_database, session.items)):
+        tables.make(os.environ.get("ANDON_TEST_POSTGRES_URL"))
+
+
+def _asks_a_database(item: pytest.Item) -> bool:
+    asked = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
+    return bool(asked) or item.get_closest_marker("django_db") is not None
+
+
 @pytest.fixture(scope="session")
 def django_db_keepdb() -> bool:
     """Use the database that is there: the fixture below has put it."""

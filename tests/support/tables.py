@@ -27,30 +27,26 @@ LOCK = 727_466_001
 """PostgreSQL's advisory lock under which the template is made, copied and dropped. Any number that nobody else has."""
 
 
+def make(server_url: str | None) -> None:
+    """Migrate now, on a PostgreSQL server or (None) in SQLite, if nobody has, so that whoever copies need not wait."""
+    if server_url is None:
+        with _alone():
+            _made_sqlite()
+        return
+    with psycopg.connect(server_url, autocommit=True) as line:
+        _made_postgres(line, server_url)
+
+
 def copy_sqlite(file: Path) -> None:
     """Put a database with empty tables where none is yet."""
     with _alone():
-        template = KEPT / f"{_digest()}.sqlite3"
-        if not template.exists():
-            for older in KEPT.glob("*.sqlite3"):
-                older.unlink()
-            _make_sqlite(template)
-        shutil.copy(template, file)
+        shutil.copy(_made_sqlite(), file)
 
 
 def copy_postgres(server_url: str, name: str) -> str:
     """Make a database with empty tables on a server, in place of one of that name; returns its URL."""
-    template = _template()
     with psycopg.connect(server_url, autocommit=True) as line:
-        line.execute("SELECT pg_advisory_lock(%s)", [LOCK])  # until this connection ends
-        if not line.execute("SELECT 1 FROM pg_database WHERE datname = %s", [template]).fetchone():
-            line.execute(f'CREATE DATABASE "{template}"')
-            try:
-                _migrate(database_url(server_url, template))
-            except BaseException:
-                line.execute(f'DROP DATABASE "{template}" WITH (FORCE)')
-                raise
-            atexit.register(_drop_template, server_url, template)
+        template = _made_postgres(line, server_url)
         line.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         line.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     return database_url(server_url, name)
@@ -104,6 +100,31 @@ def _alone() -> Iterator[None]:
     with (KEPT / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _made_sqlite() -> Path:
+    """The file to copy, made if it is not there. Only for who is alone."""
+    template = KEPT / f"{_digest()}.sqlite3"
+    if not template.exists():
+        for older in KEPT.glob("*.sqlite3"):
+            older.unlink()
+        _make_sqlite(template)
+    return template
+
+
+def _made_postgres(line: psycopg.Connection, server_url: str) -> str:
+    """The name of the database to copy, made if it is not there; nobody else makes or drops it until the line ends."""
+    template = _template()
+    line.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+    if not line.execute("SELECT 1 FROM pg_database WHERE datname = %s", [template]).fetchone():
+        line.execute(f'CREATE DATABASE "{template}"')
+        try:
+            _migrate(database_url(server_url, template))
+        except BaseException:
+            line.execute(f'DROP DATABASE "{template}" WITH (FORCE)')
+            raise
+        atexit.register(_drop_template, server_url, template)
+    return template
 
 
 def _make_sqlite(template: Path) -> None:

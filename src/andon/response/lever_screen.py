@@ -21,6 +21,7 @@ from andon.practice.containment import (
     ApprovalRule,
     PullState,
 )
+from andon.practice.lifecycle import UNRESOLVED, State
 from andon.practice.words import ReplicaStanding
 from andon.registry.models import System
 from andon.switch import queries as switches
@@ -82,12 +83,16 @@ class Panel:
             "stages": self.stages(),
             "replicas": seen,
             "open": pull.phase in OPEN,
-            "watch": pull.phase in OPEN or (seen is not None and not seen["everywhere"]),
+            "watch": pull.phase in OPEN or self.awaited(seen),
             "agree_url": self.url("agree") if waits and may and not mine else "",
             "decline_url": self.url("decline") if waits and may and not mine else "",
             "withdraw_url": self.url("withdraw") if may and pull.phase in _WITHDRAWABLE else "",
             "undo_url": self.url("undo") if may and self.undoable() else "",
         }
+
+    def awaited(self, seen: dict[str, Any] | None) -> bool:
+        """Whether replicas have yet to follow, while somebody waits for them: not once the incident is resolved."""
+        return seen is not None and not seen["everywhere"] and State(self.incident.state) in UNRESOLVED
 
     def tone(self) -> str:
         """Green only for what was seen; loud for what was not."""

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from andon.containment import offering
 from andon.containment.evidence.queries import listed as preserved
+from andon.containment.policy import may_prepare
 from andon.incidents.describe import Line, describe
 from andon.incidents.models import Incident, ProtocolStep, RoleAssignment
 from andon.incidents.policy import may_respond
@@ -113,10 +114,12 @@ class Screen:
         }
 
     def prepare_url(self) -> str:
-        """Where a lever is prepared, on an incident that has to do without one."""
+        """Where a lever is prepared, on an incident that has to do without one, for whoever may prepare it."""
         incident = self.incident
+        if incident.system is None or not may_prepare(self.by):
+            return ""
         without = incident.held is None and State(incident.state) in UNRESOLVED and not offering.offers(incident)
-        return f"{reverse('system', args=[incident.system.slug])}#levers" if without and incident.system else ""
+        return reverse("lever_choose", args=[incident.system.slug]) if without else ""
 
     def changes(self) -> list[ChangeEvent]:
         """What changed about the system shortly before it began, for whoever may see the register; newest first."""

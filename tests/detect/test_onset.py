@@ -60,8 +60,9 @@ def test_the_likelihood_is_what_a_slow_search_finds(measure, sign, seed, mean, w
     assert fast.worth[0] * data.dispersion == pytest.approx(max(slow), rel=0.06, abs=1.5)
 
 
+# The rate is one that thirty observations cannot hide: with few events there may be no rise to be seen.
 @given(
-    seed=st.integers(0, 10_000), quiet=st.integers(0, 400), length=st.integers(30, 200), rate=st.floats(0.2, 0.9),
+    seed=st.integers(0, 10_000), quiet=st.integers(0, 400), length=st.integers(30, 200), rate=st.floats(0.4, 0.9),
     more=st.integers(0, 50), level=st.sampled_from([0.8, 0.9, 0.99]),
 )  # fmt: skip
 @settings(max_examples=40, deadline=None)

@@ -28,14 +28,16 @@ from andon.containment import actions
 from andon.containment.actions import LeverFacts
 from andon.people.models import Person
 from andon.people.policy import Actor
-from andon.practice.words import ContainmentKind, Stage
+from andon.practice.words import ContainmentKind, Criticality, Stage
 from andon.registry.models import System
 from andon.response.opening import declare
 lena = Person.objects.create_user(email="lena@example.org", name="Lena", role="admin")
 by = Actor.of(lena)
 result = []
 for number in range(count):
-    system = System.objects.create(slug=f"system-{number}", name=f"System {number}", stage=Stage.PRODUCTION)
+    system = System.objects.create(
+        slug=f"system-{number}", name=f"System {number}", stage=Stage.PRODUCTION, criticality=Criticality.HIGH
+    )  # so that its incident is an S2, at which whoever is on it pulls alone
     settings = {"url": f"{url}/{number}", "state_url": f"{url}/{number}", "secret": "s", "state": '{"model": "v6"}'}
     facts = LeverFacts(name="Roll back", kind=ContainmentKind.ROLL_BACK, settings=settings, verify_seconds=10)
     lever = actions.create_lever(system, "webhook", facts, by=by)

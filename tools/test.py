@@ -17,7 +17,7 @@ WORKERS = ("-n", "2", "--dist", "loadgroup")
 # whatever is behind them. Peers speak to a server on a database of its own, the SDK to none.
 ONCE = (
     "-m", "not browser",
-    "--ignore=tests/house", "--ignore=tests/practice", "--ignore=tests/handbook", "--ignore=tests/simulation",
+    "--ignore=tests/house", "--ignore=tests/practice", "--ignore=tests/simulation",
     "--ignore=tests/peers", "--ignore=tests/sdk",
 )  # fmt: skip
 # These start real processes on both databases by themselves in the first run, with a server of their own.

@@ -33,7 +33,8 @@ UNWATCHED = (
 )
 """What an open incident promised and nobody would look at."""
 CALLED_FOR_NOTHING = (
-    "SELECT page.id FROM paging_page page WHERE page.state IN ('pending', 'sending') AND page.reason LIKE '%missed: %' "
+    "SELECT page.id FROM paging_page page WHERE page.state IN ('pending', 'sending') "
+    "AND replace(page.reason, 'missed: ', '') <> page.reason "
     "AND NOT EXISTS (SELECT 1 FROM incidents_promise promise WHERE promise.incident_id = page.incident_id "
     "AND promise.missed_at IS NOT NULL)"
 )

@@ -94,7 +94,9 @@ def _append(incident: Incident, item: News) -> TimelineEntry:
         prev_hash=incident.timeline_head,
     )
     entry.hash = rules.entry_hash(**_hashed(entry))
-    incident.timeline_count, incident.timeline_head, incident.changed_at = entry.seq, entry.hash, now
+    # Never back: after a clock was set back, that it lies ahead is how the auditor finds what was timed by that clock.
+    changed_at = max(incident.changed_at, now)
+    incident.timeline_count, incident.timeline_head, incident.changed_at = entry.seq, entry.hash, changed_at
     return entry
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from andon.engine.auditor import audit
 from andon.engine.modules import Auditor, Heartbeat
+from andon.incidents.actions import add_note
 from andon.incidents.models import Incident
 from andon.intake.models import Integration, Signal
 from andon.kit.clock import FixedClock
@@ -87,6 +88,16 @@ def test_a_clock_that_is_set_back_silences_nothing(story: Story, incident: Incid
     assert story.forward(minutes=1) == []
     assert audit(story.time.now()).passed
     assert [message.to for message in story.forward(minutes=4)] == ["Omar"]
+
+
+def test_a_note_that_is_written_after_the_clock_was_set_back_hides_no_page_that_lies_ahead(
+    story: Story, incident: Incident, cast: Cast
+):
+    story.paged(cast.lena)
+    story.time.set(story.time.now() - timedelta(hours=6))
+    add_note(incident, text="Somebody looks at the logs.", by=Actor.of(cast.omar))
+    assert "clock_set_back" in checks(story.time)
+    assert [message.to for message in story.run()] == ["Tomas"]
 
 
 def test_a_page_cut_off_before_the_clock_was_set_back_is_sent(story: Story, incident: Incident, cast: Cast):

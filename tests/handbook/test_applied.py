@@ -39,6 +39,16 @@ def test_only_administrators_apply(cast):
     assert in_force().severity.targets[Severity.S1].acknowledge.text == "5 min"
 
 
+def test_who_applied_it_is_kept_for_years(cast):
+    actions.apply(changed(), by=Actor.operator("deploy"))
+    assert Application.objects.get(number=1).who == "operator deploy"
+    actions.apply(shipped_texts(), by=Actor.of(cast.nadia))
+    row = Application.objects.get(number=2)
+    assert row.who == "Nadia"
+    row.by = None  # erased
+    assert row.who == "somebody"
+
+
 def test_the_same_again_writes_nothing_and_going_back_is_a_new_row(cast):
     by = Actor.of(cast.nadia)
     actions.apply(changed(), by=by)

@@ -16,6 +16,7 @@ from andon.registry import api as registry
 from andon.response import api as response
 from andon.reviews import api as reviews
 from andon.rules import api as rules
+from andon.runbooks import api as runbooks
 from andon.switch import api as switch
 from andon.watch import api as watch
 from andon.watch import budget_api as budget
@@ -65,6 +66,10 @@ for prefix, router in (
     ("/incidents", evidence.router),
     ("/levers", containment.levers),
     ("/pulls", containment.pulls),
+    ("/incidents", runbooks.incidents),
+    ("/runbooks", runbooks.runbooks),
+    ("/runs", runbooks.runs),
+    ("/proposals", runbooks.proposals),
     ("/reviews", reviews.reviews),
     ("/actions", reviews.actions),
 ):

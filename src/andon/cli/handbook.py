@@ -12,6 +12,10 @@ from andon.cli.say import Trouble
 
 app = commands("Keep the practice in files: protocols, severity, review, runbooks, watches.")
 Folder = Annotated[Path, typer.Argument(help="The folder of the handbook.")]
+As = Annotated[
+    str,
+    typer.Option("--as", help="E-mail address of the administrator who applies; else your account on this machine."),
+]
 MISTAKES = 1
 SCHEMAS = ".schema"
 
@@ -58,6 +62,7 @@ def diff(folder: Folder, json: say.AsJson = False) -> None:
 def apply(
     folder: Folder,
     note: Annotated[str, typer.Option(help="Where it comes from: the commit, or what it is for.")] = "",
+    on_behalf_of: As = "",
     json: say.AsJson = False,
 ) -> None:
     """Put the folder in force, for every replica at once. The same folder again changes nothing.
@@ -68,10 +73,11 @@ def apply(
     house.enter()
     from andon.handbook import actions
 
-    done = actions.apply(texts, by=house.operator(), note=note)
+    by = house.actor(on_behalf_of) if on_behalf_of else house.signed_operator()
+    done = actions.apply(texts, by=by, note=note)
     row = done.application
     told = f"Handbook {row.number} is in force" + ("." if done.new else " already; nothing was written.")
-    more = {"number": row.number, "digest": row.edition.digest, "at": row.created_at, "new": done.new}
+    more = {"number": row.number, "digest": row.edition.digest, "at": row.created_at, "by": row.who, "new": done.new}
     _tell(list(done.changes), more, told, last=told)
 
 

@@ -25,7 +25,9 @@ class ApplicationOut(Schema):
     number: int
     digest: str
     at: datetime
-    by: str = Field(description="Who applied it: a person's name, or “operator” for the command line.")
+    by: str = Field(
+        description="Who applied it: a person's name, or “operator” and their account for the command line."
+    )
     note: str
     changes: list[str] = Field(description="What it changed against the one before, in words.")
 
@@ -36,7 +38,7 @@ class ApplicationOut(Schema):
             number=row.number,
             digest=row.edition.digest,
             at=row.created_at,
-            by=str(row.by) if row.by else row.actor,
+            by=row.who,
             note=row.note,
             changes=row.changes,
         )

@@ -23,7 +23,7 @@ class Application(Row):
 
     number = models.PositiveIntegerField(unique=True)
     edition = models.ForeignKey(Edition, on_delete=models.PROTECT, related_name="applications")
-    actor = models.CharField(max_length=80)  # as on a timeline: "person:<id>", "operator"
+    actor = models.CharField(max_length=80)  # as on a timeline: "person:<id>", "operator:<account>"
     by = models.ForeignKey(Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     note = models.CharField(max_length=200, blank=True)  # the commit it comes from, or what it is for
     changes = models.JSONField(default=list)  # in words, against what was in force before
@@ -33,3 +33,8 @@ class Application(Row):
 
     def __str__(self) -> str:
         return f"handbook {self.number}"
+
+    @property
+    def who(self) -> str:
+        """Who applied it, as it is read: a person's name, or the operator with their account on that machine."""
+        return str(self.by) if self.by else self.actor.partition("person:")[0].replace(":", " ") or "somebody"

@@ -34,9 +34,9 @@ class Actor:
         return cls(name=f"integration:{slug}")
 
     @classmethod
-    def operator(cls) -> Self:
-        """Whoever has a shell on the machine that runs Andon."""
-        return cls(name="operator")
+    def operator(cls, login: str = "") -> Self:
+        """Whoever has a shell on the machine that runs Andon; `login` is their account there."""
+        return cls(name=f"operator:{login[:60]}" if login else "operator")
 
     @property
     def is_machine(self) -> bool:

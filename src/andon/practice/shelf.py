@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -11,6 +11,7 @@ from andon.practice.runbook import Runbook
 from andon.practice.words import IncidentType, RankedWord, SystemKind
 
 SOON: Final = timedelta(days=30)
+ASKED: Final = "the protocol asks for it"
 _ALARM, _SIGN, _TYPE, _COMPONENT, _SECONDARY, _SYSTEM, _STRANGE = 5, 5, 4, 4, 2, 1, -4
 
 
@@ -72,10 +73,31 @@ def fit(runbook: Runbook, case: Case) -> Fit:
     return Fit(runbook, max(0, points), tuple(reasons))
 
 
-def suggest(runbooks: Iterable[Runbook], case: Case, *, most: int) -> list[Fit]:
-    """The runbooks that fit a case, best first; at most so many."""
-    fits = [found for runbook in runbooks if (found := fit(runbook, case)).points]
-    return sorted(fits, key=lambda one: (-one.points, one.runbook.title, one.runbook.key))[:most]
+def suggest(runbooks: Iterable[Runbook], case: Case, *, most: int, asked: Sequence[str] = ()) -> list[Fit]:
+    """The runbooks that fit a case; at most so many.
+
+    Those that the protocol asks for (`asked`, their keys) come first, whatever else is known, but for one that is not
+    for this kind of system; then those that fit. Among each, the better fit is first, then the protocol's order.
+    """
+    found = [(_asked_for(runbook, case, asked), fit(runbook, case)) for runbook in runbooks]
+    places = {key: place for place, key in enumerate(asked)}
+    fits = [
+        (named, Fit(one.runbook, one.points, (ASKED, *one.reasons)) if named else one)
+        for named, one in found
+        if named or one.points
+    ]
+
+    def order(one: tuple[bool, Fit]) -> tuple[bool, int, int, str, str]:
+        named, this = one
+        return not named, -this.points, places.get(this.runbook.key, 0), this.runbook.title, this.runbook.key
+
+    return [one for _, one in sorted(fits, key=order)[:most]]
+
+
+def _asked_for(runbook: Runbook, case: Case, asked: Sequence[str]) -> bool:
+    """Whether the protocol asks for a runbook that is for this kind of system."""
+    strange = case.system is not None and runbook.systems and case.system not in runbook.systems
+    return runbook.key in asked and not strange
 
 
 class Freshness(RankedWord):

@@ -18,7 +18,7 @@ from andon.practice.shelf import Freshness
 from andon.practice.words import IncidentType, RunbookPhase, SystemKind
 from andon.reviews.changes import changes
 from andon.reviews.queries import today
-from andon.runbooks import actions, policy, queries, shelf
+from andon.runbooks import actions, policy, queries
 from andon.runbooks.forms import OwnerForm, ProposalForm, TextForm
 from andon.runbooks.models import Proposal
 from andon.runbooks.queries import Standing
@@ -242,16 +242,14 @@ def proposal(request: HttpRequest, number: int) -> HttpResponse:
     """A proposal as a difference, to be accepted or declined."""
     by = actor_of(request)
     found = policy.access_proposal(by, number)
-    shelved = shelf.one(found.runbook.key)
-    open_ = found.state == Proposal.State.OPEN
-    against = shelved.text if open_ else found.base.text
-    now = shelved.version.number if shelved.version and shelved.is_kept else found.base.number + 1
+    compared = queries.compared(found)
+    shelved, open_ = compared.shelved, found.state == Proposal.State.OPEN
     run = policy.visible_runs(by).filter(pk=found.run_id).first() if found.run_id else None
     context = {
         "proposal": found,
         "book": shelved.runbook,
-        "lines": changes(against, found.text),
-        "now": now,
+        "lines": changes(compared.against, found.text),
+        "now": compared.now,
         "moved": open_ and shelved.text != found.base.text,
         "run": run,
         "from_file": shelved.from_file,

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import Count, Max, Q, QuerySet
 
+from andon.containment.queries import asks_of
 from andon.incidents.models import Incident
 from andon.intake.models import Signal
 from andon.people.policy import Actor
@@ -130,6 +131,30 @@ def proposals_of(by: Actor, found: Shelved) -> list[Proposal]:
     return sorted(rows, key=lambda row: row.state != Proposal.State.OPEN)
 
 
+def proposals(by: Actor, *, runbook: str = "", state: str = "") -> QuerySet[Proposal]:
+    """Proposals for a runbook, or for all, that stand so; newest first."""
+    must_view(by)
+    rows = Proposal.objects.select_related("runbook", "base", "by", "decided_by", "made").order_by("-number")
+    rows = rows.filter(runbook__key=runbook) if runbook else rows
+    return rows.filter(state=state) if state else rows
+
+
+@dataclass(frozen=True)
+class Compared:
+    """With what a proposal is compared: a text, and the number of the version that it would follow now."""
+
+    against: str
+    now: int
+    shelved: Shelved
+
+
+def compared(row: Proposal) -> Compared:
+    """An open proposal is compared with what the runbook says now, a decided one with what its writer began from."""
+    found = shelves.one(row.runbook.key)
+    now = found.version.number if found.version and found.is_kept else row.base.number + 1
+    return Compared(found.text if row.state == Proposal.State.OPEN else row.base.text, now, found)
+
+
 def on_incident(by: Actor, incident: Incident) -> list[Run]:
     """The runs on an incident that the viewer may see, those that go on first."""
     rows = list(visible_runs(by).filter(incident=incident).order_by("-number"))
@@ -155,8 +180,9 @@ def case_of(incident: Incident) -> Case:
 
 
 def suggested(incident: Incident, *, most: int = SUGGESTED) -> list[Fit]:
-    """The runbooks that fit an incident, best first."""
-    return suggest([one.runbook for one in shelves.shelf().values()], case_of(incident), most=most)
+    """The runbooks for an incident: those that its protocol asks for first, then those that fit, best first."""
+    books = [one.runbook for one in shelves.shelf().values()]
+    return suggest(books, case_of(incident), most=most, asked=asks_of(incident).runbooks)
 
 
 def latest(run: Run) -> list[RunStep]:

@@ -214,7 +214,8 @@ def test_every_kind_is_complete(kind):
     assert one.measure in measures(kind)
     assert isinstance(one.type, IncidentType)
     assert 1 <= one.severity <= 5
-    assert (one.label_delay > 0) == (kind in {WatchKind.ACCURACY, WatchKind.CALIBRATION, WatchKind.COMPLAINTS})
+    late = {WatchKind.ACCURACY, WatchKind.CALIBRATION, WatchKind.ESTIMATED_ACCURACY, WatchKind.COMPLAINTS}
+    assert (one.label_delay > 0) == (kind in late)
 
 
 def test_fairness_makes_a_fairness_violation_and_harm_a_safety_incident():

@@ -114,6 +114,20 @@ def check(reference: Scores, late: Scores, *, tolerance: float = TOLERANCE, leve
     )
 
 
+def expected_share(n: float, total: float, squares: float, *, level: float = 0.95) -> tuple[float, float]:
+    """Between what the share of wrong decisions will lie, each being wrong with a chance of its own.
+
+    `total` is the sum of the chances and `squares` that of their squares, so that labels scatter with a variance of
+    total - squares. Holds as far as the chances do. Raises ValueError for no decision.
+    """
+    from scipy.special import ndtri
+
+    if n <= 0:
+        raise ValueError("There are no decisions to estimate it for.")
+    reach = float(ndtri(0.5 + level / 2)) * max(0.0, total - squares) ** 0.5 / n
+    return max(0.0, total / n - reach), min(1.0, total / n + reach)
+
+
 def _offsets(reference: Scores) -> Floats:
     """How far labels lay above scores in each bin; 0 where there are none."""
     n, total, positives = (np.array(one) for one in (reference.n, reference.total, reference.positives))

@@ -244,6 +244,7 @@ class WatchKind(Word):
     ERROR_RATE = "error_rate"
     ACCURACY = "accuracy", "accuracy against late labels"
     CALIBRATION = "calibration", "calibration against late labels"
+    ESTIMATED_ACCURACY = "estimated_accuracy", "accuracy estimated before labels"
     INPUT_DRIFT = "input_drift"
     OUTPUT_DRIFT = "output_drift"
     MISSING_INPUTS = "missing_inputs", "missing or invalid inputs"

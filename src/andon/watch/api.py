@@ -60,6 +60,13 @@ def create_watch(request: HttpRequest, given: WatchIn) -> Any:
     return _one(by, actions.create_watch(given.facts(), by=by))
 
 
+@watches.post("/try", response=TrialOut)
+def try_draft(request: HttpRequest, given: WatchIn) -> Any:
+    """Try a watch on its log before it is made. The log is read for it; nothing is written."""
+    by = caller(request, READ)
+    return TrialOut.of(past.try_draft(by, given.facts()))
+
+
 @watches.get("/{int:number}", response=WatchOut)
 def get_watch(request: HttpRequest, number: int) -> Any:
     """Read one watch."""
@@ -112,7 +119,7 @@ def try_watch(request: HttpRequest, number: int) -> Any:
 
 @watches.post("/{int:number}/try", response=TrialOut)
 def try_change(request: HttpRequest, number: int, given: WatchChange) -> Any:
-    """Try a change on the windows of a watch before it is kept. Nothing is written."""
+    """Try a change before it is kept: on the windows of the watch, or on its log where it counts something else."""
     by = caller(request, READ)
     row = access_watch(by, number)
     return TrialOut.of(past.try_change(by, row, given.facts(row)))

@@ -27,7 +27,7 @@ def judge(question: Question, detector: dict[str, Any], windows: Sequence[Window
             return _learn(question, detector, windows)
         case Phase.WATCHING:
             return _watch(question, detector, windows)
-        case Phase.ALARMED:
+        case _:
             return _recover(question, detector, windows)
 
 

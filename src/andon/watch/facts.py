@@ -156,7 +156,10 @@ class WatchFacts:
         plain = ("reference_from", "reference_to", "baseline", "low", "high", "budget", "tolerance", "weekly")
         said |= {one: getattr(self, one) for one in plain}
         _possible(said, measure)
-        if said["baseline"] is not None and measure in {Measure.DISTANCE, Measure.GAP}:
+        if self.kind is WatchKind.ESTIMATED_ACCURACY:
+            said |= self._estimated()
+        learnt = measure in {Measure.DISTANCE, Measure.GAP} or self.kind is WatchKind.ESTIMATED_ACCURACY
+        if said["baseline"] is not None and learnt:
             raise Invalid("What is normal of this is learnt; give a tolerance instead.", field="baseline")
         self._readable(said)
         return said
@@ -177,6 +180,18 @@ class WatchFacts:
                     field="what",
                 )
         return kind.what.format(**{role: f'"{column}"' for role, column in roles.items()})
+
+    def _estimated(self) -> dict[str, Any]:
+        """What an estimate from scores needs besides: the scores, and labels that show whether these hold."""
+        for column, role in (("score_column", "score"), ("label_column", "label")):
+            if self.log is not None and not getattr(self.log, column):
+                raise Invalid(
+                    f"A watch of {self.kind.words} needs the {role} column of the log “{self.log.name}”, which names "
+                    "none. Add it to the log: late labels show whether the scores hold.",
+                    field="log",
+                )
+        label = f'"{self.log.label_column}"' if self.log is not None else ""
+        return {"truth": self.truth.strip() or label, "low": 0.0, "high": 1.0}
 
     def _truth(self, measure: Measure) -> str:
         if measure is not Measure.GAP or self.log is None or self.metric in {None, FairnessMetric.SELECTION_RATE}:
@@ -201,8 +216,10 @@ class WatchFacts:
         """That its expressions can be read, over columns that its log has."""
         log = self.log
         if log is None:
-            if said["measure"] in {Measure.DISTANCE, Measure.GAP}:
-                raise Invalid("This needs a decision log: pushed numbers hold no groups and no spread.", field="log")
+            if said["measure"] in {Measure.DISTANCE, Measure.GAP} or self.kind is WatchKind.ESTIMATED_ACCURACY:
+                raise Invalid(
+                    "This needs a decision log: pushed numbers hold no groups, no spread and no scores.", field="log"
+                )
             if said["measure"] == Measure.MEAN and (said["low"] is None or said["high"] is None):
                 raise Invalid("A mean of pushed numbers needs the bounds that they lie between.", field="low")
             return

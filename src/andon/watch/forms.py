@@ -122,7 +122,7 @@ class WatchForm(forms.Form):
     truth = forms.CharField(
         required=False,
         label="Should have been positive",
-        help_text="For all but the selection rate: a condition on the true label. Empty: the log's label column.",
+        help_text="A condition on the true label; not asked for the selection rate. Empty: the log's label column.",
         widget=forms.Textarea(attrs=_CODE),
     )
     only = forms.CharField(
@@ -201,7 +201,13 @@ class WatchForm(forms.Form):
             gone.add("measure")
         if Measure.GAP not in allowed:
             gone |= {"metric", "truth"}
-        if Measure.MEAN not in allowed:
+        estimates = self.kind is WatchKind.ESTIMATED_ACCURACY
+        if estimates:
+            gone -= {"truth"}
+            gone |= {"baseline"}
+            self.fields["label_delay"].label = "Labels take, in days"
+            self.fields["label_delay"].help_text = "Those of decisions so old show whether the scores still hold."
+        if Measure.MEAN not in allowed or estimates:
             gone |= {"low", "high"}
         for name in gone:
             del self.fields[name]
@@ -217,6 +223,11 @@ class WatchForm(forms.Form):
         if isinstance(field, forms.ChoiceField):
             field.choices = choices
 
+    @property
+    def measured(self) -> str:
+        """Which measure was chosen."""
+        return str(self.cleaned_data.get("measure") or next(iter(measures(self.kind))).value)
+
     def facts(self) -> WatchFacts:
         """What the actions take."""
         given = self.cleaned_data
@@ -224,13 +235,12 @@ class WatchForm(forms.Form):
             name: given.get(name) for name in ("reference_from", "reference_to", "baseline", "low", "high")
         }
         delay, severity = given.get("label_delay"), given.get("severity_hint")
-        measure = given.get("measure") or next(iter(measures(self.kind)))
         return WatchFacts(
             system=self.system,
             name=given["name"],
             kind=self.kind,
             log=self._logs.get(given["log"]),
-            measure=Measure(measure),
+            measure=Measure(self.measured),
             what=given.get("what", ""),
             only=given["only"],
             truth=given.get("truth", ""),

@@ -19,7 +19,7 @@ from andon.detect import sequential
 from andon.detect.season import NoSeason, Season
 from andon.detect.sequential import Baseline, Evidence, Plan
 from andon.practice.words import Direction, Measure
-from andon.watch import comparing, weekly
+from andon.watch import comparing, estimating, weekly
 from andon.watch.questions import Onset, Phase, Question, Raised, Verdict, Window
 
 REFERENCE_WINDOWS: Final = 28
@@ -39,6 +39,7 @@ class _Tally:
     total: float = 0.0
     windows: int = 0
     points: list[list[float]] = field(default_factory=list)
+    labels: list[list[float]] | None = None
     ready: bool = field(default=False)
 
 
@@ -55,10 +56,25 @@ def judge(question: Question, detector: dict[str, Any], windows: Sequence[Window
     match phase:
         case Phase.LEARNING:
             return _learn(question, detector, windows)
-        case Phase.WATCHING:
-            return _watch(question, detector, windows)
-        case Phase.ALARMED:
-            return _recover(question, detector, windows)
+        case Phase.REFUSED:
+            return Verdict(detector, len(windows), says=detector["refused"])
+        case _:
+            return _test(question, detector, windows)
+
+
+def _test(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Verdict:
+    """For a change, or for the way back; an estimate up to where labels contradict its scores, and no further."""
+    step = _watch if detector["phase"] == Phase.WATCHING else _recover
+    if not question.estimates:
+        return step(question, detector, windows)
+    passed, why = estimating.contradicted(detector, windows)
+    if not passed:
+        return Verdict(detector | {"phase": Phase.REFUSED.value, "refused": why}, 0, says=why)
+    found = step(question, detector, windows[:passed])
+    late = detector.get("late")
+    for window in windows[: found.seen]:
+        late = estimating.add(late, window)
+    return replace(found, detector=found.detector | {"labels": detector["labels"], "late": late})
 
 
 def plan(question: Question, detector: dict[str, Any]) -> Plan | None:
@@ -85,6 +101,7 @@ def _learn(question: Question, detector: dict[str, Any], windows: Sequence[Windo
         return Verdict(_afresh({"mean": mean, "n": None}, windows[0]), 0)
     learnt = _Tally(**{key: detector.get(key, 0) for key in ("n", "total", "windows")})
     learnt.points = [*detector.get("points", [])]
+    learnt.labels = detector.get("labels")
     seen = 0
     for window in windows:
         if _reference_over(question, learnt, window):
@@ -94,21 +111,33 @@ def _learn(question: Question, detector: dict[str, Any], windows: Sequence[Windo
         if _in_reference(question, window):
             n, total, _ = _figures(question, window)
             learnt.n, learnt.total, learnt.windows = learnt.n + n, learnt.total + total, learnt.windows + (n > 0)
+            learnt.labels = estimating.add(learnt.labels, window) if question.estimates else None
             if question.slots:
                 learnt.points += [[at, value] for at, value in _points(question, [window]) if value is not None]
     kept = {"phase": Phase.LEARNING.value, "n": learnt.n, "total": learnt.total, "windows": learnt.windows}
     kept |= {"points": learnt.points} if question.slots else {}
+    kept |= {"labels": learnt.labels} if question.estimates else {}
     if not learnt.ready:
         return Verdict(kept, seen, says=_still_learning(question, learnt))
-    if learnt.n < (1 if question.measure is Measure.COUNT else question.minimum):
-        return Verdict(kept, len(windows), says=_too_little(question, learnt))
+    if why := _unfounded(question, learnt):
+        return Verdict(kept, len(windows), says=why)
     baseline = {"mean": learnt.total / learnt.n, "n": learnt.n}
+    scores = {"labels": learnt.labels} if question.estimates else {}
     if not question.slots:
-        return Verdict(_afresh(baseline, windows[seen]), seen)
+        return Verdict(_afresh(baseline, windows[seen]) | scores, seen)
     week = weekly.learn(learnt.points, question.slots)
     if isinstance(week, NoSeason):
         return Verdict(kept, len(windows), says=week.why)
-    return Verdict(_afresh(baseline, windows[seen], week.to_dict()), seen)
+    return Verdict(_afresh(baseline, windows[seen], week.to_dict()) | scores, seen)
+
+
+def _unfounded(question: Question, learnt: _Tally) -> str:
+    """Why a reference says nothing of what is normal; empty if it does."""
+    if learnt.n < (1 if question.measure is Measure.COUNT else question.minimum):
+        return _too_little(question, learnt)
+    if not question.estimates:
+        return ""
+    return estimating.lacks(learnt.labels) or estimating.uncalibrated(learnt.labels or [])
 
 
 def _afresh(baseline: dict[str, Any], window: Window, week: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -285,6 +314,8 @@ def _reference_over(question: Question, learnt: _Tally, window: Window) -> bool:
     if question.reference is not None:
         return window.start >= question.reference[1]
     least = weekly.least(question.slots) if question.slots else REFERENCE_WINDOWS
+    if question.estimates and estimating.lacks(learnt.labels):
+        return False
     return learnt.windows >= least and (learnt.n >= question.minimum or question.measure is Measure.COUNT)
 
 
@@ -292,6 +323,8 @@ def _still_learning(question: Question, learnt: _Tally) -> str:
     if question.reference is not None:
         return f"It learns what is normal until {question.reference[1]:%Y-%m-%d %H:%M}."
     least = weekly.least(question.slots) if question.slots else REFERENCE_WINDOWS
+    if question.estimates and learnt.windows >= least and (why := estimating.lacks(learnt.labels)):
+        return why
     return f"It learns what is normal: {learnt.windows} of {least} windows, {learnt.n:,} rows so far."
 
 

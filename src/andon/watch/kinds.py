@@ -28,7 +28,8 @@ class Kind:
         what: The expression where none is given; `{output}`, `{label}` and `{score}` stand for columns of the log.
         needs: Roles of columns that the log must name for it.
         histogram: Whether windows keep 20 bins: what distances are made of, and how a number lies.
-        label_delay: Minutes for which labels are waited for, where none are given.
+        label_delay: Minutes for which labels are waited for, where none are given. An estimate does not wait for them:
+            it looks at those of decisions that are so old.
     """
 
     line: str
@@ -76,6 +77,20 @@ KINDS: Final[Mapping[WatchKind, Kind]] = {
         window=DAY,
         what="{label} - {score}",
         needs=("score", "label"),
+        label_delay=7 * DAY,
+    ),
+    WatchKind.ESTIMATED_ACCURACY: Kind(
+        "Decisions that are wrong by their own scores, before any label comes. It gives no verdict where late labels "
+        "contradict the scores.",
+        "decisions expected to be wrong by their scores",
+        Measure.MEAN,
+        Direction.UP,
+        IncidentType.PERFORMANCE_DEGRADATION,
+        severity=4,
+        window=DAY,
+        minimum=500,
+        what="{output}",
+        needs=("output", "score", "label"),
         label_delay=7 * DAY,
     ),
     WatchKind.INPUT_DRIFT: Kind(

@@ -23,6 +23,12 @@ def load(
     if until is not None:
         rows = rows.filter(window_start__lt=until)
     rows = rows.order_by("-window_start" if newest else "window_start")
+    if watch.estimates:
+        counted = list(rows.values_list("window_start", "n", "total", "squares", "counts")[:limit])
+        return [
+            Window(start, n, total, squares, labels=labels)
+            for start, n, total, squares, labels in (reversed(counted) if newest else counted)
+        ]
     found = list(rows.values_list("window_start", "n", "total", "squares", "histogram")[:limit])
     if newest:
         found.reverse()

@@ -144,8 +144,23 @@ class Watch(Row):
 
     @property
     def label_delay(self) -> timedelta:
-        """How long after its end a window is read, because labels come late."""
+        """How long labels take to come."""
         return timedelta(minutes=self.label_delay_minutes)
+
+    @property
+    def estimates(self) -> bool:
+        """Whether it goes by scores before labels come, and by labels only to see whether these hold."""
+        return self.kind == WatchKind.ESTIMATED_ACCURACY
+
+    @property
+    def waits(self) -> timedelta:
+        """How long after its end a window is read."""
+        return timedelta() if self.estimates else self.label_delay
+
+    @property
+    def labels_behind(self) -> timedelta:
+        """Of an estimate: how much older than a window the decisions are whose labels it brings, in whole windows."""
+        return -(-self.label_delay // self.length) * self.length
 
     def window_of(self, at: datetime) -> datetime:
         """The start of the window that an instant lies in."""
@@ -191,7 +206,7 @@ class WindowState(models.Model):
     invalid = models.BigIntegerField(default=0)
     doubled = models.BigIntegerField(default=0)  # rows that came again with the same key, and were not counted
     histogram = models.JSONField(null=True, blank=True)  # counts in 20 bins
-    counts = models.JSONField(null=True, blank=True)  # of a gap in calibration: by bin rows, positives, sum of scores
+    counts = models.JSONField(null=True, blank=True)  # by bin of the score: labelled rows, positives, sum of scores
     read_at = models.DateTimeField()
     was = models.JSONField(default=list, blank=True)
 

@@ -10,18 +10,19 @@ from typing import Final
 
 from andon.incidents.models import Incident
 from andon.incidents.policy import visible
-from andon.kit.errors import Conflict
+from andon.kit.errors import Invalid
 from andon.people.policy import Actor
 from andon.practice.words import IncidentKind, Measure
-from andon.watch import loading, picture, queries
+from andon.watch import drafting, loading, picture, queries
 from andon.watch.actions.watches import READS_ANEW
 from andon.watch.actions.writing import question_of
 from andon.watch.facts import WatchFacts
 from andon.watch.judging import Question, Window
 from andon.watch.models import Watch, WindowState
 from andon.watch.picture import Segment
-from andon.watch.policy import must_view
+from andon.watch.policy import must_manage, must_view
 from andon.watch.reach import Reach, Usual, reach
+from andon.watch.reading import Unreadable
 from andon.watch.replaying import Replay, Would, replay
 
 MOST: Final = 20_000
@@ -113,15 +114,15 @@ class Trial:
     says: str
 
 
-def try_watch(by: Actor, watch: Watch, question: Question | None = None) -> Trial:
-    """Go through the history of a watch, as it is or as another question would have it; nothing is written.
+def try_watch(by: Actor, watch: Watch) -> Trial:
+    """Go through the history of a watch; nothing is written. Incidents are those that the actor may see."""
+    return _tried(by, watch, windows_of(by, watch))
 
-    Incidents are those that the actor may see.
-    """
-    seen = windows_of(by, watch)
+
+def _tried(by: Actor, watch: Watch, seen: Sequence[Window]) -> Trial:
     if not seen:
         return Trial(0, None, None, 0, (), (), "It has read no window yet.")
-    found = replay(question or question_of(watch), seen)
+    found = replay(question_of(watch), seen)
     since, until = seen[0].start, seen[-1].start + watch.length
     tested = seen[min(found.learnt, len(seen) - 1)].start
     incidents = list(
@@ -136,16 +137,29 @@ def try_watch(by: Actor, watch: Watch, question: Question | None = None) -> Tria
 
 
 def try_change(by: Actor, watch: Watch, facts: WatchFacts) -> Trial:
-    """Go through the history of a watch as a draft of a change would have it.
+    """Go through the history of a watch as a draft of a change would have it; nothing is written.
 
-    Raises `Conflict` where the draft counts something else: its windows would have to be read first.
+    Where the draft counts something else, its log is read for it (see `try_draft`, which says what that may raise).
     """
     said = facts.columns()
-    anew = sorted(name for name in READS_ANEW if getattr(watch, name) != said[name])
-    if anew:
-        words = ", ".join(name.replace("_", " ") for name in anew)
-        raise Conflict(f"With another {words} its windows have to be read anew. Keep the change, and try it then.")
-    return try_watch(by, watch, question_of(Watch(pk=watch.pk, **said, bins=watch.bins)))
+    if any(getattr(watch, name) != said[name] for name in READS_ANEW):
+        return try_draft(by, facts, instead_of=watch)
+    return _tried(by, Watch(pk=watch.pk, **said, bins=watch.bins), windows_of(by, watch))
+
+
+def try_draft(by: Actor, facts: WatchFacts, *, instead_of: Watch | None = None) -> Trial:
+    """Go through the log as a watch would that is not kept yet; nothing is written.
+
+    Raises:
+        Conflict: There is no history to try it on: numbers are pushed, or the reference lies too far back.
+        Invalid: The log cannot be read now, or not as the draft asks; in words.
+    """
+    must_manage(by, "try a watch")
+    draft = Watch(**({"pk": instead_of.pk} if instead_of else {}), **facts.columns())
+    try:
+        return _tried(by, draft, drafting.windows_of(draft))
+    except Unreadable as error:
+        raise Invalid(str(error), field="log") from error
 
 
 def _line(watch: Watch, would: Would, incidents: Sequence[Incident]) -> Line:

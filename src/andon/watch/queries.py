@@ -92,7 +92,7 @@ def progress(watch: Watch, now: datetime) -> float | None:
     """How much of a watch's history it has read, between 0 and 1; None before it has begun."""
     if watch.began_at is None or watch.read_until is None:
         return None
-    whole = watch.window_of(now - watch.label_delay) - watch.began_at
+    whole = watch.window_of(now - watch.waits) - watch.began_at
     return min(1.0, (watch.read_until - watch.began_at) / whole) if whole else 1.0
 
 

@@ -17,11 +17,15 @@ class Phase(StrEnum):
     LEARNING = "learning"
     WATCHING = "watching"
     ALARMED = "alarmed"
+    REFUSED = "refused"
+    """Of an estimate: labels contradict the scores that it goes by, so it gives no verdict."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """All rows of one window; for a spread its bins, for a gap the counts of each segment by its key.
+
+    For an estimate, `labels` are those that came for older decisions (see `andon.watch.estimating`).
 
     The counts of a segment are three lists by stratum: how many decisions count, how many of them have the event, and
     how many were expected to. A metric that expects nothing has one stratum; calibration has one for each bin of
@@ -34,6 +38,7 @@ class Window:
     squares: float
     histogram: Sequence[int] | None = None
     segments: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
+    labels: Sequence[Sequence[float]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +47,8 @@ class Question:
 
     `length` is how long a window is, `slots` how many make a week, where the metric has one (`andon.watch.weekly`).
     Of a spread, `ordered` says whether its bins lie in an order; of a gap, `columns` are those whose groups are
-    compared, and `calibrates` says that it is one of calibration.
+    compared, and `calibrates` says that it is one of calibration. `estimates` says that a mean is one of what scores
+    let expect, which holds only as long as labels do not contradict them.
     """
 
     measure: Measure
@@ -59,6 +65,7 @@ class Question:
     ordered: bool = True
     columns: tuple[str, ...] = ()
     calibrates: bool = False
+    estimates: bool = False
 
     @property
     def adds_up(self) -> bool:

@@ -11,7 +11,7 @@ from andon.kit import clock
 from andon.kit.charts.views import CurvesView, MultiplesView
 from andon.people.policy import Actor
 from andon.practice.words import Measure
-from andon.watch import apart, judging, past, picture, policy, queries, sentences
+from andon.watch import apart, estimating, judging, past, picture, policy, queries, sentences
 from andon.watch.actions.writing import question_of
 from andon.watch.judging import Window
 from andon.watch.models import Alarm, Watch
@@ -76,7 +76,7 @@ class Screen:
             "incident": self.alarm.signal.incident if self.alarm and self.alarm.signal else None,
             "title": sentences.finding(watch, self.alarm, self.newest),
             "picture": self.picture(),
-            "sure": self.apart[1],
+            "sure": estimating.stand(self.replayed.detector, self.windows) if watch.estimates else self.apart[1],
             "segments": self.segments(),
             "segments_of": self.segments_of,
             "alarms": [alarm_words(watch, one) for one in self.alarms],

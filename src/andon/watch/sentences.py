@@ -36,6 +36,7 @@ class Standing(Word):
     STALE = "stale"
     PAUSED = "paused"
     LEARNING = "learning"
+    REFUSED = "refused", "gives no verdict"
     WATCHING = "watching"
 
 
@@ -49,12 +50,15 @@ def standing(watch: Watch, alarm: Alarm | None = None) -> Standing:
         return Standing.STALE
     if not watch.enabled:
         return Standing.PAUSED
-    return Standing.LEARNING if watch.detector.get("phase", "learning") == "learning" else Standing.WATCHING
+    return _PHASES.get(watch.detector.get("phase", "learning"), Standing.WATCHING)
+
+
+_PHASES: Final = {"learning": Standing.LEARNING, "refused": Standing.REFUSED}
 
 
 def unit_of(watch: Watch) -> Unit:
     """How figures of what a watch measures are written."""
-    return _UNITS[Measure(watch.measure)]
+    return Unit.SHARE if watch.estimates else _UNITS[Measure(watch.measure)]
 
 
 def direction_of(watch: Watch) -> Direction:
@@ -74,6 +78,8 @@ def measured(watch: Watch) -> str:
     match Measure(watch.measure):
         case Measure.RATE:
             return f"the share of rows with {counts}" if watch.kind == WatchKind.METRIC else f"the share of {counts}"
+        case Measure.MEAN if watch.estimates:
+            return f"the share of {kind.counts}"
         case Measure.MEAN:
             return f"the mean of {_column(watch.what) or counts}"
         case Measure.COUNT:

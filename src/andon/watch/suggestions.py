@@ -12,7 +12,7 @@ from andon.handbook.recipes import GROUP
 from andon.kit.errors import Refused
 from andon.people.policy import Actor
 from andon.practice.words import Measure, SystemKind
-from andon.watch import sentences
+from andon.watch import sentences, wants
 from andon.watch.actions.logs import place_of
 from andon.watch.facts import BUDGET, WatchFacts
 from andon.watch.judging import Question, Window
@@ -21,7 +21,7 @@ from andon.watch.models import Log, Watch
 from andon.watch.past import usual_of
 from andon.watch.policy import must_view
 from andon.watch.reach import reach
-from andon.watch.reading import Unreadable, Wanted, looking, read
+from andon.watch.reading import Unreadable, looking, read
 from andon.watch.suggesting import Lacking, Proposal, columns_of, propose
 
 SECONDS: Final = 10.0
@@ -173,13 +173,10 @@ def _detects(draft: Watch, last: datetime) -> str:
     """What the watch could detect, by its newest windows in the log. Raises `Unreadable` or `Invalid` in words."""
     if draft.measure not in {Measure.RATE, Measure.MEAN, Measure.COUNT} or draft.log is None or draft.weekly:
         return ""
-    until = draft.window_of(last - draft.label_delay)
+    until = draft.window_of(last - draft.waits)
     since = until - _WINDOWS * draft.length
-    wanted = Wanted(
-        measure=Measure(draft.measure), what=draft.what, only=draft.only, time=draft.log.time_column,
-        key=draft.log.key_column, window=draft.length, since=since, until=until,
-    )  # fmt: skip
-    tallies = read(place_of(draft.log), wanted, seconds=SECONDS).windows()
+    asked = replace(wants.wanted(draft, since, until, None), segments=())
+    tallies = read(place_of(draft.log), asked, seconds=SECONDS).windows()
     windows = [Window(start, one.n, one.total, one.squares) for start, one in sorted(tallies.items())]
     question = _question(draft, windows)
     usual = usual_of(question, windows, windows)

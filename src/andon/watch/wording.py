@@ -20,7 +20,7 @@ def title(watch: Watch, alarm: Alarm) -> str:
 
 def figure(watch: Watch, value: float) -> str:
     """A figure of what a watch measures: shares as per cent."""
-    if watch.measure in {Measure.RATE, Measure.GAP}:
+    if watch.measure in {Measure.RATE, Measure.GAP} or watch.estimates:
         return f"{value:.1%}" if value >= 0.0095 or value == 0 else f"{value:.2%}"  # noqa: PLR2004  two digits at least
     return f"{value:,.4g}"
 
@@ -51,6 +51,7 @@ def evidence(alarm: Alarm) -> str:
                 f"{figure(watch, alarm.observed or 0.0)} over {figures['n']:,} decisions {since}, "
                 f"{figure(watch, alarm.baseline)} before"
             )
+            said += f" ({counts}; their labels have yet to come)" if watch.estimates else ""
     return f"{said}{_beyond(alarm)}."
 
 

@@ -19,11 +19,10 @@ from django.db.models import Q
 
 from andon.kit import clock, db, fence, ids, wake
 from andon.kit.errors import Refused
-from andon.practice.words import FairnessMetric, Measure
+from andon.watch import wants
 from andon.watch.actions import pushing, telling
 from andon.watch.actions.logs import place_of
 from andon.watch.actions.writing import judge_windows, note, question_of, write_windows
-from andon.watch.kinds import KINDS
 from andon.watch.models import Watch
 from andon.watch.reading import Cells, Outcome, Place, Unreadable, Wanted, looking, read_together
 from andon.watch.reading.cube import MOST_CELLS
@@ -80,17 +79,27 @@ class Reading:
 
 @dataclass(frozen=True)
 class _Ask:
-    """What a claim reads of its log."""
+    """What a claim reads of its log; `labels` are those that came for older decisions, of an estimate."""
 
     claim: Claim
     wanted: Wanted
     bins: Mapping[str, object] | None
+    labels: Wanted | None = None
 
-    def answered(self, outcome: Outcome) -> Reading:
-        """What came of it."""
-        if isinstance(outcome, Cells):
-            return Reading(self.claim, self.wanted.since, self.wanted.until, outcome, self.bins)
-        return _refused(self.claim, outcome)
+    @property
+    def all(self) -> list[Wanted]:
+        """Everything that is read."""
+        return [self.wanted] if self.labels is None else [self.wanted, self.labels]
+
+    def answered(self, outcomes: Sequence[Outcome]) -> Reading:
+        """What came of it, of all that was read."""
+        cells = [one for one in outcomes if isinstance(one, Cells)]
+        for one in outcomes:
+            if not isinstance(one, Cells):
+                return _refused(self.claim, one)
+        for more in cells[1:]:
+            wants.with_labels(cells[0], more, self.claim.watch.labels_behind)
+        return Reading(self.claim, self.wanted.since, self.wanted.until, cells[0], self.bins)
 
 
 def claim(now: datetime, limit: int) -> list[list[Claim]]:
@@ -133,21 +142,26 @@ def read(turn: Sequence[Claim]) -> Iterator[Reading]:
             yield found
         else:
             asked.append(found)
-    left = dict(enumerate(asked))
-    if asked and (place := asked[0].claim.place) is not None:
-        with closing(read_together(place, [ask.wanted for ask in asked], seconds=LIMIT)) as statements:
+    readings = [(ask, wanted) for ask in asked for wanted in ask.all]
+    answers: dict[int, dict[int, Outcome]] = {}
+    if asked and (log := asked[0].claim.place) is not None:
+        with closing(read_together(log, [wanted for _, wanted in readings], seconds=LIMIT)) as statements:
             for outcomes in statements:
                 for at, outcome in outcomes.items():
-                    yield left.pop(at).answered(outcome)
+                    ask = readings[at][0]
+                    heard = answers.setdefault(id(ask), {})
+                    heard[at] = outcome
+                    if len(heard) == len(ask.all):
+                        yield ask.answered([heard[place] for place in sorted(heard)])
                     held += len(outcome.tallies) if isinstance(outcome, Cells) else 0
                 if held > MOST_CELLS or clock.monotonic() > ends:
                     break
-    yield from (Reading(ask.claim, left=True) for ask in left.values())
+    yield from (Reading(ask.claim, left=True) for ask in asked if len(answers.get(id(ask), ())) < len(ask.all))
 
 
 def _prepared(one: Claim, first: Callable[[Place, str], datetime | None]) -> Reading | _Ask:
     """What is to be read for a claim; or what came of it, if that is known before anything of it is read."""
-    watch, end = one.watch, _over(one.watch, one.now)
+    watch, end = one.watch, over(one.watch, one.now)
     try:
         if one.place is None:
             return _waited_for(one, end)
@@ -158,8 +172,8 @@ def _prepared(one: Claim, first: Callable[[Place, str], datetime | None]) -> Rea
             return Reading(one)
         until = min(end, begins + WINDOWS_AT_ONCE * watch.length)
         since = max(watch.began_at or begins, begins - LATE_WINDOWS * watch.length)
-        bins = watch.bins or _bins(one, begins, until)
-        return _Ask(one, _wanted(watch, since, until, bins), bins)
+        bins = watch.bins or wants.learn_bins(one.place, watch, begins, until, seconds=LIMIT) or None
+        return _Ask(one, wants.wanted(watch, since, until, bins), bins, wants.labels(watch, since, until))
     except (Unreadable, Refused) as error:
         return _refused(one, error)
 
@@ -181,14 +195,14 @@ def _waited_for(one: Claim, end: datetime) -> Reading:
     begins = watch.read_until or watch.began_at
     if begins is None:
         return Reading(one, says="Nothing has been pushed yet.")
-    if watch.ran_at is not None and one.now - watch.ran_at > watch.length + watch.label_delay + AWAY:
+    if watch.ran_at is not None and one.now - watch.ran_at > watch.length + watch.waits + AWAY:
         return Reading(one, waits=True, says="It was not run for a while, and waits for numbers that come late.")
     return Reading(one, begins, max(begins, end))
 
 
-def _over(watch: Watch, now: datetime) -> datetime:
-    """The end of the last window that is over, and whose labels have had their time."""
-    return watch.window_of(now - watch.label_delay - _grace(watch))
+def over(watch: Watch, now: datetime) -> datetime:
+    """The end of the last window that may be read: it is over, and the labels that it waits for have had their time."""
+    return watch.window_of(now - watch.waits - _grace(watch))
 
 
 def _grace(watch: Watch) -> timedelta:
@@ -205,52 +219,16 @@ def _first(one: Claim, end: datetime, first_of: Callable[[Place, str], datetime 
     watch = one.watch
     if watch.log is None or one.place is None:
         return None
+    first = watch.reference_from or first_of(one.place, watch.log.time_column)
+    return None if first is None else earliest_of(watch, first, end)
+
+
+def earliest_of(watch: Watch, first: datetime, end: datetime) -> datetime:
+    """Start of the first window of a history that begins with a log's first row, or with the reference, if named."""
     earliest = end - MOST_HISTORY * watch.length
     if watch.reference_from is not None:
         return max(earliest, watch.window_of(watch.reference_from))
-    first = first_of(one.place, watch.log.time_column)
-    return None if first is None else min(end, max(earliest, watch.window_of(first)))
-
-
-def _bins(one: Claim, begins: datetime, until: datetime) -> Mapping[str, object] | None:
-    """The spread of its values in its reference, else in the first windows that are read."""
-    watch = one.watch
-    if one.place is None or not (KINDS[watch.what_kind].histogram or watch.measure == Measure.MEAN):
-        return None
-    since, to = watch.reference_from or begins, watch.reference_to or until
-    found = looking.bins(one.place, _wanted(watch, since, to, None), seconds=LIMIT)
-    if watch.measure != Measure.MEAN or isinstance(found[0], str):
-        return {"at": list(found)}
-    low, high = float(found[0]), float(found[-1])
-    room = (high - low) or abs(high) or 1.0
-    return {
-        "at": list(found),
-        "low": low - room if watch.low is None else watch.low,
-        "high": high + room if watch.high is None else watch.high,
-    }
-
-
-def _wanted(watch: Watch, since: datetime, until: datetime, bins: Mapping[str, object] | None) -> Wanted:
-    log = watch.log
-    if log is None:
-        raise ValueError("A watch without a log reads nothing.")
-    held = bins or {}
-    return Wanted(
-        measure=Measure(watch.measure),
-        what=watch.what,
-        only=watch.only,
-        truth=watch.truth,
-        metric=FairnessMetric(watch.metric) if watch.metric else None,
-        time=log.time_column,
-        key=log.key_column,
-        window=watch.length,
-        since=since,
-        until=until,
-        segments=tuple(watch.segments),
-        bins=tuple(held["at"]) if bins else None,  # type: ignore[arg-type]
-        low=held.get("low", watch.low),  # type: ignore[arg-type]
-        high=held.get("high", watch.high),  # type: ignore[arg-type]
-    )
+    return min(end, max(earliest, watch.window_of(first)))
 
 
 @transaction.atomic
@@ -281,7 +259,7 @@ def settle(reading: Reading, now: datetime) -> bool:
             else:
                 pushing.fill(watch, reading.since, reading.until, now)
             watch.read_until = reading.until
-        more = judge_windows(watch, now) or _over(watch, now) > (watch.read_until or now)
+        more = judge_windows(watch, now) or over(watch, now) > (watch.read_until or now)
         watch.next_run_at = now + WAITS if reading.waits else now if more else _next(watch, now)
         if not more:
             telling.tell(watch, question_of(watch), now)
@@ -301,7 +279,7 @@ def _failed(watch: Watch, why: str, now: datetime) -> None:
 
 def _next(watch: Watch, now: datetime) -> datetime:
     """When the next window will be over, with its labels."""
-    return _over(watch, now) + watch.length + watch.label_delay + _grace(watch)
+    return over(watch, now) + watch.length + watch.waits + _grace(watch)
 
 
 def run_watch(watch: Watch, *, now: datetime | None = None) -> Watch:

@@ -114,8 +114,8 @@ def _source(watch: Watch) -> Source:
         length=watch.length,
         columns=tuple(watch.segments),
         counted=counted,
-        label=log.label_column if log.label_column.lower() in named else "",
-        delay=watch.label_delay,
+        label=log.label_column if log.label_column.lower() in named and not watch.estimates else "",
+        delay=watch.waits,
     )
 
 
@@ -140,6 +140,7 @@ def question_of(watch: Watch) -> Question:
         ordered=not any(isinstance(edge, str) for edge in held.get("at", ())),
         columns=tuple(watch.segments),
         calibrates=watch.metric == FairnessMetric.CALIBRATION,
+        estimates=watch.estimates,
     )
 
 

@@ -86,22 +86,25 @@ def choose(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def create(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
-    """Make a watch."""
+    """Make a watch, or try it on its log first."""
     by = actor_of(request)
     policy.must_manage(by, "make a watch")
     system = access_system(by, slug)
     if kind not in set(WatchKind):
         raise Http404
     form = WatchForm(request.POST or None, system=system, kind=WatchKind(kind))
+    trial = None
     if request.method == "POST" and form.is_valid():
         try:
-            made = actions.create_watch(form.facts(), by=by)
+            if "also" in request.POST:
+                trial = past.try_draft(by, form.facts())
+            else:
+                made = actions.create_watch(form.facts(), by=by)
+                messages.success(request, f"{made.ref} is made, and reads its history now.")
+                return redirect("watch", made.number)
         except Refused as refused:
             refuse(form, refused)
-        else:
-            messages.success(request, f"{made.ref} is made, and reads its history now.")
-            return redirect("watch", made.number)
-    return _form(request, form, None)
+    return _form(request, form, None, trial)
 
 
 @require_http_methods(["GET", "POST"])

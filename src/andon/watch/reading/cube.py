@@ -43,6 +43,8 @@ class Wanted:
         time: The column of when a row happened.
         metric: Of a gap: decides which rows count, and as what. `what` is then whether the output was positive, `truth`
             whether it should have been; of calibration `what` is the score, and a row counts where it has both.
+        score: Of an estimate: an expression that gives the score of a row. `what` is then whether the output was
+            positive, and a row counts as the chance that it is wrong: 1 - score if it was, the score if it was not.
         key: The column that is the same when a row came twice; empty = every row counts.
         window: Length of a window; windows begin on multiples of it since Monday 1970-01-05 00:00 UTC.
         since: Start of the first window.
@@ -61,6 +63,7 @@ class Wanted:
     only: str = ""
     truth: str = ""
     metric: FairnessMetric | None = None
+    score: str = ""
     key: str = ""
     segments: tuple[str, ...] = ()
     bins: tuple[float, ...] | tuple[str, ...] | None = None
@@ -234,8 +237,8 @@ def value_of(rows: Any, wanted: Wanted) -> Any:
     if not wanted.what:
         return ibis.literal(1).cast("float64")
     found = build(wanted.what, rows)
-    if wanted.measure is Measure.GAP:
-        return _agreed(found, rows, wanted)
+    if wanted.measure is Measure.GAP or wanted.score:
+        return _expected_wrong(found, rows, wanted) if wanted.score else _agreed(found, rows, wanted)
     kind = found.type()
     match wanted.measure:
         case Measure.DISTANCE:
@@ -246,6 +249,14 @@ def value_of(rows: Any, wanted: Wanted) -> Any:
         case Measure.RATE:
             return _yes_or_no(found, wanted.what, "what")
     return _number(found, wanted)
+
+
+def _expected_wrong(output: Any, rows: Any, wanted: Wanted) -> Any:
+    """The chance that an output is wrong, by its score; null where there is no output or no score."""
+    import ibis
+
+    positive, score = _yes_or_no(output, wanted.what, "what"), _score(rows, wanted)
+    return ibis.cases((positive == 1, 1 - score), (positive == 0, score)).cast("float64")
 
 
 def _yes_or_no(found: Any, text: str, field: str) -> Any:
@@ -286,9 +297,10 @@ def _score(rows: Any, wanted: Wanted) -> Any:
     """The score of a row; null where it is none between 0 and 1."""
     import ibis
 
-    found = build(wanted.what, rows)
+    text = wanted.score or wanted.what
+    found = build(text, rows)
     if not found.type().is_numeric():
-        raise Invalid(f"“{wanted.what}” is {found.type()}, and no score: a number between 0 and 1.", field="what")
+        raise Invalid(f"“{text}” is {found.type()}, and no score: a number between 0 and 1.", field="what")
     number = finite(found.cast("float64"))
     return number.between(0.0, 1.0).ifelse(number, ibis.null("float64"))
 

@@ -1,0 +1,105 @@
+"""A watch is tried on its log before it is kept: the same windows and verdicts as one that was kept, and nothing written."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+
+from andon.kit.errors import Conflict, Forbidden, Invalid
+from andon.people.policy import Actor
+from andon.practice.words import WatchKind
+from andon.watch import actions, drafting, loading, past
+from andon.watch.facts import WatchFacts
+from andon.watch.models import Watch, WindowState
+from tests.watch.conftest import MONDAY, decisions
+
+pytestmark = pytest.mark.django_db
+HOUR = timedelta(hours=1)
+END = MONDAY + 240 * HOUR
+
+
+@pytest.fixture
+def log(written, connected, time):
+    """Ten days of decisions; from the ninth on more of them fail."""
+    time.set(END + timedelta(minutes=10))
+    written(decisions(240, 20, lambda hour: 5 if hour >= 200 else 1))
+    return connected(output_column="approved", score_column="score", label_column="failed", segment_columns=["region"])
+
+
+@pytest.fixture
+def facts(cast, log):
+    def make(kind="error_rate", **given):
+        said = {"name": "Draft", "what": "failed", "log": log, "budget": 1000} | given
+        return WatchFacts(system=cast.credit_scorer, kind=WatchKind(kind), **said)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        ("error_rate", {}),
+        ("volume", {"what": ""}),
+        ("latency", {"what": "latency_ms", "window_minutes": 60}),
+        ("output_drift", {"what": "score", "window_minutes": 60}),
+        ("fairness_gap", {"what": "approved", "window_minutes": 60, "segments": ["region"]}),
+        ("estimated_accuracy", {"what": "approved", "window_minutes": 60, "label_delay_minutes": 120}),
+    ],
+)
+def test_a_draft_sees_the_windows_that_it_would_see_if_it_were_kept(cast, facts, kind, given):
+    said = facts(kind, **given)
+    draft = Watch(**said.columns())
+    seen = drafting.windows_of(draft)
+    assert not WindowState.objects.exists()
+    kept = actions.run_watch(actions.create_watch(said, by=Actor.of(cast.omar)))
+    assert kept.error == ""
+    assert seen == loading.load(kept, since=None, until=None, limit=10_000)
+    tried = past.try_watch(Actor.of(cast.omar), kept)
+    assert len(tried.lines) == kept.alarms.count()
+
+
+def test_the_form_tries_before_it_keeps(cast, log, signed_in):
+    url = reverse("watch_create", args=["credit-scorer", "error_rate"])
+    form = {"name": "Failures", "log": log.pk, "window_minutes": "60", "direction": "up", "budget": "1000"}
+    page = signed_in(cast.omar).post(url, form | {"what": "failed", "also": "1"}).content.decode()
+    assert "It would have alarmed once" in page
+    assert 'value="Failures"' in page
+    assert not Watch.objects.exists()
+    wrong = signed_in(cast.omar).post(url, form | {"what": "nosuch", "also": "1"})
+    assert wrong.status_code == 422
+
+
+def test_the_api_tries_what_it_would_make(cast, log, signed_in):
+    body = {"system": "credit-scorer", "log": str(log.pk), "name": "Failures", "kind": "error_rate", "what": "failed"}
+    browser = signed_in(cast.omar)
+    tried = browser.post("/api/v1/watches/try", json.dumps(body | {"budget": 1000}), content_type="application/json")
+    assert (tried.status_code, len(tried.json()["alarms"])) == (200, 1)
+    assert not Watch.objects.exists()
+    assert (
+        signed_in(cast.vera).post("/api/v1/watches/try", json.dumps(body), content_type="application/json").status_code
+        == 403
+    )
+
+
+def test_a_change_of_what_is_counted_is_tried_on_the_log(cast, facts):
+    watch = actions.run_watch(actions.create_watch(facts(), by=Actor.of(cast.omar)))
+    trial = past.try_change(Actor.of(cast.omar), watch, facts(what="latency_ms > 1000"))
+    assert (len(trial.lines), trial.windows) == (0, 240)
+    assert watch.states.filter(segment="").count() == 240
+
+
+def test_what_cannot_be_tried_says_why(cast, facts, folder, time):
+    by = Actor.of(cast.omar)
+    with pytest.raises(Conflict, match="numbers are pushed"):
+        past.try_draft(by, facts(log=None))
+    with pytest.raises(Conflict, match="2,000 windows back"):
+        past.try_draft(by, facts(window_minutes=1, reference_from=MONDAY, reference_to=MONDAY + HOUR))
+    with pytest.raises(Forbidden):
+        past.try_draft(Actor.of(cast.vera), facts())
+    time.set(MONDAY + timedelta(minutes=30))
+    with pytest.raises(Invalid, match="no window that is over yet"):
+        past.try_draft(by, facts())
+    (folder / "decisions.csv").unlink()
+    with pytest.raises(Invalid, match="there is no file"):
+        past.try_draft(by, facts())

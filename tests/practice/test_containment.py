@@ -5,22 +5,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from andon.practice.containment import (
+    BEFORE_THE_ACT,
     MOVING,
     OPEN,
     REHEARSED_WITHIN,
+    SEEN_TO,
     ApprovalRule,
     Consent,
     LeverFacts,
     Move,
     PullState,
     Sight,
+    Turn,
     Unfit,
     after_look,
     consent,
     may_be_pulled,
+    moot,
     next_move,
     ready,
     rule_at,
+    turn,
     unfit,
 )
 from andon.practice.severity import Severity
@@ -88,6 +93,7 @@ levers = st.builds(
     revision=st.integers(1, 3),
     rehearsed_at=st.none() | spans.map(lambda span: NOW - span),
     rehearsed_revision=st.integers(0, 3),
+    rehearsal_failed=st.booleans(),
     ended=st.booleans(),
 )
 
@@ -96,6 +102,7 @@ levers = st.builds(
 def test_a_lever_is_fit_only_if_complete_and_rehearsed_lately_as_it_is(lever):
     fit = unfit(lever, NOW) is None
     rehearsed = lever.rehearsed_at is not None and NOW - lever.rehearsed_at <= REHEARSED_WITHIN
+    rehearsed = rehearsed and not lever.rehearsal_failed
     assert fit == (not lever.ended and not lever.problems and rehearsed and lever.rehearsed_revision == lever.revision)
 
 
@@ -119,3 +126,38 @@ def test_a_protocol_makes_a_levers_rule_stricter_and_never_looser(severity, leve
         order = list(ApprovalRule)
         assert order.index(rule) >= max(order.index(lever), order.index(protocol))
         assert rule is rule_at(severity, protocol, lever)
+
+
+@given(st.sampled_from(PullState), st.booleans(), st.booleans(), st.booleans())
+def test_only_what_has_not_acted_comes_to_nothing_and_never_an_undo(state, undo, over, ended):
+    reason = moot(state, undo=undo, incident_over=over, lever_ended=ended)
+    if reason is not None:
+        assert state in BEFORE_THE_ACT
+        assert not undo
+        assert over or (ended and state is PullState.ASKED)
+    elif state in BEFORE_THE_ACT and not undo:
+        assert not over
+
+
+pulls = st.sets(st.sampled_from(PullState))
+
+
+@given(pulls)
+def test_a_rehearsal_never_acts_after_a_pull_that_may_have_acted_nor_beside_one_that_may(others):
+    whose = turn(rehearsing=True, others=others)
+    acted = others & {PullState.ACTING, PullState.ACTED, *SEEN_TO}
+    assert (whose is Turn.YIELDS) == bool(acted)
+    assert (whose is Turn.WAITS) == (not acted and bool(others & set(MOVING)))
+
+
+@given(pulls)
+def test_a_pull_waits_for_nothing_but_an_act_that_is_under_way(others):
+    assert (turn(rehearsing=False, others=others) is Turn.WAITS) == (PullState.ACTING in others)
+    assert turn(rehearsing=False, others=others) is not Turn.YIELDS
+
+
+@given(st.sampled_from([state for state in MOVING if state in BEFORE_THE_ACT]))
+def test_of_a_pull_and_a_rehearsal_one_can_always_go_on(state):
+    """The pull acts before its act whatever the rehearsal waits for, unless that is in the act itself."""
+    if turn(rehearsing=True, others={state}) is Turn.WAITS:
+        assert turn(rehearsing=False, others={state}) is Turn.ACTS

@@ -39,6 +39,7 @@ class Lever(Row):
     revision = models.PositiveIntegerField(default=1)  # counts changes of what is acted on and looked at
     rehearsed_at = models.DateTimeField(null=True, blank=True)
     rehearsed_revision = models.PositiveIntegerField(default=0)
+    rehearsal_failed_at = models.DateTimeField(null=True, blank=True)  # until one passes again
     made_by = models.ForeignKey(Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     changed_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -74,6 +75,7 @@ class Lever(Row):
             revision=self.revision,
             rehearsed_at=self.rehearsed_at,
             rehearsed_revision=self.rehearsed_revision,
+            rehearsal_failed=self.rehearsal_failed_at is not None,
             ended=self.ended_at is not None,
         )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from andon.containment.lever import Field, LeverFault, Seen, Settings, call, web_address
+from andon.kit import outbound
 from andon.kit.errors import Invalid
 
 DEADLINE: Final = 5.0
@@ -156,6 +157,9 @@ def _in_json(probe: Probe, status: int, body: bytes, facts: dict[str, Any], met:
     try:
         value = point(json.loads(body), probe.pointer or "")
     except (ValueError, RecursionError):
+        if len(body) >= outbound.LARGEST_ANSWER:
+            limit = outbound.LARGEST_ANSWER // 1024
+            return Seen.unclear(f"The answer ({status}) is larger than {limit} KB, so its JSON cannot be read.", facts)
         return Seen.unclear(f"The answer ({status}) is not JSON.", facts)
     if value is _NOTHING:
         return Seen.unclear(f"The answer ({status}) has nothing at {probe.pointer}.", facts)

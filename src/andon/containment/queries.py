@@ -18,6 +18,7 @@ from andon.kit import clock
 from andon.people.policy import Actor
 from andon.practice import containment as rules
 from andon.practice.containment import OPEN, ApprovalRule, PullState, Unfit
+from andon.practice.lifecycle import UNRESOLVED
 from andon.practice.protocol import Asks
 from andon.registry.models import System
 
@@ -160,6 +161,16 @@ def has_open_rehearsal(lever: Lever) -> bool:
 def open_pull(lever: Lever) -> Pull | None:
     """The pull or undo that is under way for an incident, if there is one."""
     return lever.pulls.filter(state__in=OPEN, rehearsal=None).select_related("asked_by", "lever").first()
+
+
+def standing(lever: Lever, target: Target = Target.REAL, *, after: int = 0) -> Pull | None:
+    """The newest pull of a lever that stands: it acted, or may have, for an incident that goes on, and was not undone.
+
+    With `after` only pulls with a higher number than that.
+    """
+    rows = lever.pulls.filter(rehearsal=None, undoes=None, target=target, number__gt=after, state__in=rules.SEEN_TO)
+    rows = rows.filter(incident__state__in=UNRESOLVED).exclude(undone_by__state=PullState.VERIFIED)
+    return rows.order_by("-number").first()
 
 
 def targets(lever: Lever) -> list[Target]:

@@ -9,3 +9,8 @@ moved: Final = Signal()
 
 Rehearsals are not told: they belong to no incident.
 """
+stranded: Final = Signal()
+"""Sent with `pull`, the undo of a rehearsal on the real target that was not seen to hold, as it ends.
+
+A system in production may still be as the rehearsal left it, and nobody is paged for a rehearsal by itself.
+"""

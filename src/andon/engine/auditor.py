@@ -12,6 +12,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Q
 
+from andon.containment.actions import turns
 from andon.containment.models import Pull
 from andon.incidents.models import Incident, Promise
 from andon.incidents.timeline import hold, record
@@ -115,6 +116,7 @@ def _times_of_another_clock(now: datetime) -> Finding | None:
     longest = max(*mirroring.WAITS, sending.LEASE)
     early += Mirror.objects.filter(due_at__gt=now + longest + SKEW).update(due_at=now)
     early += _watches_of_another_clock(now)
+    early += turns.of_another_clock(now, SKEW)
     slack.let_go(now)
     count = incidents + early
     says = "The clock was set back: what is due waited for times that lay too far ahead, pages or steps. It is due now."

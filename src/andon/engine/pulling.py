@@ -31,7 +31,7 @@ class Pulling:
     def __init__(self, *, pullers: int = PULLERS) -> None:
         self._pullers = pullers
         self._pool = ThreadPoolExecutor(pullers, thread_name_prefix="pull") if pullers else None
-        self._out: dict[str, Claim] = {}
+        self._out: dict[str, tuple[Claim, float]] = {}  # with when it began (monotonic)
         self._done: SimpleQueue[Outcome] = SimpleQueue()
         self._unsettled: list[Outcome] = []
 
@@ -42,7 +42,7 @@ class Pulling:
         room = min(limit, self._pullers - len(self._out)) if self._pool else limit
         claims = actions.claim(now, room) if room > 0 else []
         for claim in claims:
-            self._out[claim.token] = claim
+            self._out[claim.token] = claim, clock.monotonic()
             if self._pool:
                 self._pool.submit(self._work_beside, claim)
             else:
@@ -64,9 +64,9 @@ class Pulling:
 
     def _lose_patience(self) -> None:
         """Containment does not wait for evidence beyond its time."""
-        now = clock.now()
-        for claim in list(self._out.values()):
-            if claim.move is Move.PRESERVE and now - claim.at > EVIDENCE_WITHIN:
+        now = clock.monotonic()
+        for claim, began in list(self._out.values()):
+            if claim.move is Move.PRESERVE and now - began > EVIDENCE_WITHIN.total_seconds():
                 del self._out[claim.token]
                 self._unsettled.append(Outcome(claim, None, "Collecting took longer than containment waits for it."))
         self._write()

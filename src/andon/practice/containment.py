@@ -51,6 +51,10 @@ MOVING = (PullState.APPROVED, PullState.PRESERVED, PullState.PREPARED, PullState
 """The states in which the engine has something to do."""
 OPEN = (PullState.ASKED, *MOVING)
 """The states that are not an end: while one of these stands, the same lever is not pulled again."""
+BEFORE_THE_ACT = (PullState.ASKED, PullState.APPROVED, PullState.PRESERVED, PullState.PREPARED)
+"""The states in which nothing was done: until here a pull can be withdrawn."""
+SEEN_TO = (PullState.VERIFIED, PullState.UNVERIFIED)
+"""The ends of a pull that acted, or may have: what an undo can bring back."""
 TROUBLED = (PullState.UNVERIFIED, PullState.FAILED)
 """The ends that somebody must hear of."""
 
@@ -88,6 +92,49 @@ _MOVES = {
 def next_move(state: PullState) -> Move:
     """What an engine that takes a pull up in this state has to do; it holds the lease, so nobody else is at it."""
     return _MOVES.get(state, Move.NOTHING)
+
+
+class Moot(Word):
+    """Why a pull that has not acted comes to nothing by itself."""
+
+    OVER = "over", "The incident was over before it acted."
+    ENDED = "ended", "The lever was taken out of use before anybody agreed."
+
+
+def moot(state: PullState, *, undo: bool, incident_over: bool, lever_ended: bool) -> Moot | None:
+    """Why a pull is not to go on, or None.
+
+    What is over needs no containment any more; an undo is wanted all the more then. A lever that was taken out of use
+    is not agreed to; a pull that was agreed to before goes on.
+    """
+    if undo or state not in BEFORE_THE_ACT:
+        return None
+    if incident_over:
+        return Moot.OVER
+    return Moot.ENDED if lever_ended and state is PullState.ASKED else None
+
+
+class Turn(Word):
+    """Whether a pull on a real target acts now, beside a rehearsal that has the same lever there."""
+
+    ACTS = "acts", "Nobody else is at it."
+    WAITS = "waits", "It waits for the other to act."
+    YIELDS = "yields", "The lever was pulled for an incident meanwhile, so the rehearsal left it as it stands."
+
+
+def turn(*, rehearsing: bool, others: Collection[PullState]) -> Turn:
+    """Whose turn it is: a rehearsal never undoes what somebody pulled for an incident.
+
+    Args:
+        rehearsing: Whether it is the pull or the undo of a rehearsal that is about to act.
+        others: The states of the pulls that it could meet: of a rehearsal, those of the lever that came for incidents
+            since it began; of a pull for an incident, those of the rehearsal that is under way.
+    """
+    if not rehearsing:
+        return Turn.WAITS if PullState.ACTING in others else Turn.ACTS
+    if any(state in {PullState.ACTING, PullState.ACTED, *SEEN_TO} for state in others):
+        return Turn.YIELDS
+    return Turn.WAITS if any(state in MOVING for state in others) else Turn.ACTS
 
 
 class Sight(Word):
@@ -159,6 +206,7 @@ class Unfit(Word):
     ENDED = "ended", "It was taken out of use."
     SETTINGS = "settings", "Its settings are not complete."
     NEVER_REHEARSED = "never_rehearsed", "It has never been rehearsed."
+    REHEARSAL_FAILED = "rehearsal_failed", "Its last rehearsal did not pass."
     CHANGED_SINCE = "changed_since", "Its settings changed after its last rehearsal."
     REHEARSED_LONG_AGO = "rehearsed_long_ago", "Its last rehearsal is more than 90 days ago."
 
@@ -172,6 +220,7 @@ class LeverFacts:
         revision: How often its settings have changed.
         rehearsed_at: When its last rehearsal passed, if ever.
         rehearsed_revision: Which revision of its settings that was.
+        rehearsal_failed: Whether a later rehearsal did not pass.
         ended: Whether it was taken out of use.
     """
 
@@ -179,6 +228,7 @@ class LeverFacts:
     revision: int = 1
     rehearsed_at: datetime | None = None
     rehearsed_revision: int = 0
+    rehearsal_failed: bool = False
     ended: bool = False
 
 
@@ -192,6 +242,8 @@ def unfit(lever: LeverFacts, now: datetime) -> Unfit | None:
         return Unfit.ENDED
     if lever.problems:
         return Unfit.SETTINGS
+    if lever.rehearsal_failed:
+        return Unfit.REHEARSAL_FAILED
     if lever.rehearsed_at is None:
         return Unfit.NEVER_REHEARSED
     if lever.rehearsed_revision != lever.revision:

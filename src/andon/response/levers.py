@@ -1,4 +1,9 @@
-"""What a pull means for its incident: whoever pulls has it, a verified one contains it, a doubtful one calls people."""
+"""What a pull means for its incident: whoever pulls has it, a verified one contains it, a doubtful one calls people.
+
+And what a rehearsal means that left a system as no rehearsal may: it is an incident.
+"""
+
+import json
 
 from andon.containment.models import Pull
 from andon.incidents.models import Incident
@@ -7,9 +12,11 @@ from andon.kit import clock
 from andon.people.policy import Actor
 from andon.practice.containment import OPEN, TROUBLED, PullState
 from andon.practice.lifecycle import UNRESOLVED, State, Step
+from andon.practice.words import IncidentType
 from andon.response.acknowledging import take_up
 from andon.response.calling import call_next
 from andon.response.containing import contained_by
+from andon.response.opening import Opening, open_incident
 from andon.response.steps import decided
 
 
@@ -44,3 +51,28 @@ def _contain(pull: Pull, incident: Incident) -> None:
     if State(incident.state) in UNRESOLVED and incident.contained_at is None:
         by = Actor.of(pull.asked_by) if pull.asked_by else Actor.engine()
         contained_by(incident, pull.lever.what_kind, f"{pull.lever.name} ({pull.ref}). {pull.seen}", by)
+
+
+def strand(pull: Pull) -> None:
+    """Called in the transaction in which the undo of a rehearsal on the real target ended, and was not seen to hold.
+
+    Whoever rehearsed may have left their desk: an incident pages the system's chain until somebody has it.
+    """
+    word = "UNVERIFIED" if pull.phase is PullState.UNVERIFIED else "NOT DONE"
+    before = json.dumps(pull.undoes.prior if pull.undoes else {}, ensure_ascii=False)
+    who = f" by {pull.asked_by}" if pull.asked_by else ""
+    open_incident(
+        Opening(
+            title=f"A rehearsal may have left “{pull.lever.name}” pulled: its undo is {word}",
+            type_=IncidentType.TECHNICAL_FAILURE,
+            system=pull.lever.system,
+            key=f"rehearsal:{pull.pk}",
+            detected_at=clock.now(),
+            by=Actor.engine(),
+            because="rehearsal",
+            description=(
+                f"{pull.lever.ref} was rehearsed on the real target{who}. {pull.ref} was to bring back what held "
+                f"before, {before}, and that was not seen: {pull.seen or pull.outcome} Look at the system itself."
+            ),
+        )
+    )

@@ -6,11 +6,11 @@ from typing import Any, Final
 from django.dispatch import receiver
 
 from andon.containment.models import Pull
-from andon.containment.told import moved
+from andon.containment.told import moved, stranded
 from andon.incidents.models import Incident, TimelineEntry
 from andon.incidents.timeline import recorded
 from andon.response import promising
-from andon.response.levers import follow
+from andon.response.levers import follow, strand
 
 _TURNS: Final = frozenset({"acknowledged", "contained", "containment_waived", "resolved", "reopened", "closed"})
 """Entries after which a promise may be kept, or counts anew."""
@@ -20,6 +20,12 @@ _TURNS: Final = frozenset({"acknowledged", "contained", "containment_waived", "r
 def hear(pull: Pull, incident: Incident, **_signal: Any) -> None:
     """The incident follows, in the same transaction."""
     follow(pull, incident)
+
+
+@receiver(stranded, dispatch_uid="andon.response.rehearsals")
+def hear_stranded(pull: Pull, **_signal: Any) -> None:
+    """It is an incident, in the same transaction."""
+    strand(pull)
 
 
 @receiver(recorded, dispatch_uid="andon.response.promises")

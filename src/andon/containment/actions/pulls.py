@@ -11,9 +11,10 @@ from typing import Any
 from django.db import transaction
 
 from andon.containment import adapters, told
+from andon.containment.actions import turns
 from andon.containment.models import Approval, Lever, Pull, Rehearsal, Target
 from andon.containment.policy import must_pull
-from andon.containment.queries import problems, rule_of
+from andon.containment.queries import problems, rule_of, standing
 from andon.incidents.actions import next_number
 from andon.incidents.models import Incident
 from andon.incidents.timeline import hold, record
@@ -22,13 +23,10 @@ from andon.kit.errors import Conflict, Forbidden, Invalid
 from andon.people.models import Person
 from andon.people.policy import Actor
 from andon.practice import containment as rules
-from andon.practice.containment import OPEN, ApprovalRule, Consent, PullState
+from andon.practice.containment import BEFORE_THE_ACT, OPEN, SEEN_TO, ApprovalRule, Consent, PullState
 from andon.practice.lifecycle import UNRESOLVED, State
 from andon.practice.severity import Severity
 from andon.practice.words import IncidentKind, OrgRole
-
-_UNDOABLE = (PullState.VERIFIED, PullState.UNVERIFIED)
-_BEFORE_THE_ACT = (PullState.ASKED, PullState.APPROVED, PullState.PRESERVED, PullState.PREPARED)
 
 
 @transaction.atomic
@@ -76,12 +74,17 @@ def why_not_undoable(done: Pull) -> str:
     """Why a pull cannot be undone now, in words; nothing when it can."""
     if done.undoes_id is not None:
         return "This is an undo itself. Pull the lever again."
-    if done.phase not in _UNDOABLE:
+    if done.phase not in SEEN_TO:
         return f"{done.ref} is {done.phase.words}: there is nothing to undo."
     if done.lever.adapter not in adapters.kinds() or not adapters.find(done.lever.adapter).undoes:
         return f"“{done.lever.name}” cannot be undone by Andon."
     again = done.undone_by.filter(state__in=[*OPEN, PullState.VERIFIED]).first()
-    return f"{done.ref} is being undone, or was: see {again.ref}." if again is not None else ""
+    if again is not None:
+        return f"{done.ref} is being undone, or was: see {again.ref}."
+    later = standing(done.lever, Target(done.target), after=done.number)
+    if later is not None:
+        return f"{later.ref} pulled “{done.lever.name}” again since, and stands. Undo that one."
+    return ""
 
 
 def _begin(
@@ -147,6 +150,8 @@ def make(
 def approve(one: Pull, *, by: Actor) -> Pull:
     """Agree to a pull that waits for it. Whoever asked may do so too, once the severity lets them act alone."""
     held, row, person = _waiting(one, by)
+    if (reason := turns.moot(row, held)) is not None:
+        raise Conflict(f"{row.ref} is not wanted any more. {reason.words}")
     asked_themselves = row.asked_by_id == person.pk
     rule = rules.rule_at(Severity(held.severity), ApprovalRule(row.rule))
     if asked_themselves and rule is not ApprovalRule.ALONE:
@@ -191,7 +196,7 @@ def withdraw(one: Pull, *, reason: str, by: Actor) -> Pull:
     reason = _reason(reason)
     held = hold(one.incident.pk)
     row = db.lock(Pull.objects.filter(pk=one.pk)).get()
-    if row.phase not in _BEFORE_THE_ACT:
+    if row.phase not in BEFORE_THE_ACT:
         raise Conflict(f"{row.ref} is {row.phase.words}: it is too late to withdraw it. It can be undone.")
     return _end(held, row, "lever_withdrawn", reason, by)
 

@@ -9,7 +9,7 @@ from andon.containment.actions.pulls import make
 from andon.containment.lever import LeverFault, Plan, State
 from andon.containment.models import Lever, Rehearsal, Target
 from andon.containment.policy import must_rehearse, must_try
-from andon.containment.queries import problems
+from andon.containment.queries import problems, standing
 from andon.kit import clock, db
 from andon.kit.errors import Conflict, Invalid
 from andon.people.policy import Actor
@@ -71,6 +71,11 @@ def rehearse(lever: Lever, *, by: Actor, on_real: bool = False) -> Rehearsal:
         raise Conflict(f"“{row.name}” is being rehearsed already.")
     if row.pulls.filter(state__in=OPEN, rehearsal=None).exists():
         raise Conflict(f"“{row.name}” is being pulled. Rehearse it afterwards.")
+    if on_real and (stands := standing(row)) is not None:
+        raise Conflict(
+            f"“{row.name}” is pulled now ({stands.ref}, {stands.phase.words}), and a rehearsal would undo it. "
+            "Rehearse it once that pull is undone or its incident is over."
+        )
     made = Rehearsal.objects.create(lever=row, target=target, revision=row.revision, by=person)
     make(row, target=target, asked_by=person, rule=ApprovalRule.ALONE, approved=True, rehearsal=made)
     return made
@@ -81,10 +86,18 @@ def passed(one: Rehearsal) -> None:
     now = clock.now()
     ended = Rehearsal.objects.filter(pk=one.pk, state=Rehearsal.State.RUNNING)
     if ended.update(state=Rehearsal.State.PASSED, ended_at=now, says="It took effect, and was undone."):
-        Lever.objects.filter(pk=one.lever_id).update(rehearsed_at=now, rehearsed_revision=one.revision)
+        Lever.objects.filter(pk=one.lever_id).update(
+            rehearsed_at=now, rehearsed_revision=one.revision, rehearsal_failed_at=None
+        )
 
 
 def failed(one: Rehearsal, why: str) -> None:
-    """It did not go as it should; the lever counts as rehearsed no more than before."""
+    """It did not go as it should: the lever is not to be counted on until a rehearsal passes."""
+    if left(one, why):
+        Lever.objects.filter(pk=one.lever_id).update(rehearsal_failed_at=clock.now())
+
+
+def left(one: Rehearsal, why: str) -> bool:
+    """It ended early, which says nothing of the lever: it counts as rehearsed no more and no less than before."""
     ended = Rehearsal.objects.filter(pk=one.pk, state=Rehearsal.State.RUNNING)
-    ended.update(state=Rehearsal.State.FAILED, ended_at=clock.now(), says=why)
+    return bool(ended.update(state=Rehearsal.State.FAILED, ended_at=clock.now(), says=why))

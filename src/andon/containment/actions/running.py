@@ -4,16 +4,16 @@ What a move begins from is on disk before it begins: in `acting` the act may hav
 there without being its claimant looks at the data plane and never acts (see `practice.containment`).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Q
 
 from andon.containment import adapters, probes, told
-from andon.containment.actions import rehearsing
+from andon.containment.actions import rehearsing, turns
 from andon.containment.actions.pulls import body_of, make
 from andon.containment.evidence import before as evidence
 from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen
@@ -30,9 +30,9 @@ from andon.practice.containment import (
     Move,
     PullState,
     Sight,
+    Turn,
     next_move,
 )
-from andon.practice.lifecycle import UNRESOLVED, State
 
 PREPARE_RESTS: Final = (timedelta(seconds=1), timedelta(seconds=3))
 """Before what holds now is asked for again; after that the pull has failed, with nothing changed."""
@@ -88,11 +88,14 @@ def _claim_one(pk: Any, incident: Any, now: datetime) -> Claim | None:
     pull = db.lock(Pull.objects.filter(pk=pk).select_related(*_RELATED)).first()
     if pull is None or pull.next_at is None or pull.next_at > now or (pull.lease_until and pull.lease_until > now):
         return None
+    if (reason := turns.moot(pull, held)) is not None:
+        _withdraw(pull, held, now, reason.words)
+        return None
     move = next_move(pull.phase)
     if move is Move.ASK:
         _ask_again(pull, held, now)
         return None
-    if move is Move.ACT and _overtaken(pull):
+    if move is Move.ACT and not _is_its_turn(pull, now):
         return None
     pull.lease_by, pull.lease_until = str(ids.new()), now + _lease(pull, move)
     if move is Move.ACT:
@@ -113,31 +116,31 @@ def _lease(pull: Pull, move: Move) -> timedelta:
     return timedelta(seconds=max(limit, looks)) + _SLACK
 
 
+def _withdraw(pull: Pull, held: Incident | None, now: datetime, why: str) -> None:
+    """It is not wanted any more, and nothing was done. Nobody is paged for what is over."""
+    _end(pull, PullState.WITHDRAWN, now, why)
+    pull.save(update_fields=["state", "next_at", "ended_at", "outcome"])
+    _note(held, pull, "lever_withdrawn", {"reason": why})
+
+
 def _ask_again(pull: Pull, held: Incident | None, now: datetime) -> None:
-    """Nobody has said a word yet: the next one is asked. Nobody is asked for an incident that is over."""
-    if held is not None and pull.undoes_id is None and State(held.state) not in UNRESOLVED:
-        _end(pull, PullState.WITHDRAWN, now, f"{held.ref} was over before anybody agreed.")
-        pull.save(update_fields=["state", "next_at", "ended_at", "outcome"])
-        _note(held, pull, "lever_withdrawn", {"reason": pull.outcome})
-        return
+    """Nobody has said a word yet: the next one is asked."""
     pull.next_at = now + rules.ASK_AGAIN
     pull.save(update_fields=["next_at"])
     if held is not None:
         told.moved.send(sender=Pull, pull=pull, incident=held)
 
 
-def _overtaken(pull: Pull) -> bool:
-    """Whether a rehearsal's undo would undo a real pull that came meanwhile; then the rehearsal ends without it."""
-    if pull.rehearsal is None or pull.undoes_id is None or pull.target != Target.REAL:
-        return False
-    real = pull.lever.pulls.filter(rehearsal=None, created_at__gte=pull.rehearsal.created_at)
-    if not real.exclude(state__in=[PullState.WITHDRAWN, PullState.FAILED]).exists():
-        return False
-    why = "The lever was pulled for an incident meanwhile, so the rehearsal left it as it stands."
-    pull.state, pull.ended_at, pull.next_at, pull.outcome = PullState.WITHDRAWN, clock.now(), None, why
-    pull.save(update_fields=["state", "ended_at", "next_at", "outcome"])
-    rehearsing.failed(pull.rehearsal, why)
-    return True
+def _is_its_turn(pull: Pull, now: datetime) -> bool:
+    """Whether it acts now; where not, it waits a moment, or as a rehearsal leaves the lever to whoever pulled it."""
+    turn = turns.turn(pull)
+    if turn is Turn.WAITS:
+        pull.next_at = now + turns.SHORTLY
+        pull.save(update_fields=["next_at"])
+    elif turn is Turn.YIELDS and pull.rehearsal is not None:
+        _withdraw(pull, None, now, turn.words)
+        rehearsing.left(pull.rehearsal, turn.words)
+    return turn is Turn.ACTS
 
 
 def work(one: Claim) -> Outcome:
@@ -152,8 +155,7 @@ def work(one: Claim) -> Outcome:
         words = f"Andon’s own fault in the {one.pull.lever.adapter} lever: {type(error).__name__}. The log has details."
         # Before the act nothing can have been changed; from then on nobody knows.
         outcome = Outcome(one, None, words, sure=one.move in {Move.PRESERVE, Move.PREPARE})
-    object.__setattr__(outcome, "seconds", round(clock.monotonic() - began, 3))
-    return outcome
+    return replace(outcome, seconds=round(clock.monotonic() - began, 3))
 
 
 def _work(one: Claim) -> Outcome:
@@ -167,6 +169,7 @@ def _work(one: Claim) -> Outcome:
     if one.move is Move.PREPARE:
         return _prepare(one, adapter)
     if one.move is Move.ACT:
+        _still_ours(one)
         done = _act(pull, adapter)
         return Outcome(one, ok=True, text=done.text, facts=dict(done.facts))
     seen = look(pull, adapter)
@@ -181,6 +184,19 @@ def _prepare(one: Claim, adapter: LeverAdapter) -> Outcome:
     else:
         plan = Plan(pull.undoes.prior, f"What held before {pull.undoes.ref} comes back.")
     return Outcome(one, ok=True, text=plan.says, prior=prior, plan=plan)
+
+
+def _still_ours(one: Claim) -> None:
+    """Raise `LeverFault`, surely, where another engine has taken the pull up since: this process was held up too long.
+
+    The other has found it acting and looks; whatever it says of it must not be overturned by an act that comes after.
+    """
+    try:
+        ours = Pull.objects.filter(pk=one.pull.pk, lease_by=one.token).exists()
+    except DatabaseError as error:
+        raise LeverFault("The database could not be asked just before the act, so it was left.", sure=True) from error
+    if not ours:
+        raise LeverFault("Another engine took the pull up before this one acted, so this one left it.", sure=True)
 
 
 def _act(pull: Pull, adapter: LeverAdapter) -> Done:
@@ -242,7 +258,7 @@ def _end(pull: Pull, state: PullState, now: datetime, why: str) -> None:
 
 def _prepared(pull: Pull, held: Incident | None, outcome: Outcome, now: datetime) -> None:
     if outcome.plan is not None and outcome.prior is not None:
-        prior = _before_a_rehearsal(pull) or outcome.prior
+        prior = turns.held_before(pull, outcome.prior)
         pull.prior, pull.expected, pull.says = prior, dict(outcome.plan.expected), outcome.plan.says
         _go_on(pull, PullState.PREPARED, now, prepared_at=now)
         return
@@ -251,16 +267,6 @@ def _prepared(pull: Pull, held: Incident | None, outcome: Outcome, now: datetime
         return
     _end(pull, PullState.FAILED, now, f"Nothing was changed. {outcome.text}")
     _note(held, pull, "lever_failed", {"says": pull.outcome})
-
-
-def _before_a_rehearsal(pull: Pull) -> dict[str, Any] | None:
-    """What held before a rehearsal that has the lever on its real target: what an undo of this pull must bring back."""
-    if pull.rehearsal_id is not None or pull.undoes_id is not None or pull.target != Target.REAL:
-        return None
-    unfinished = Q(rehearsal__state=Rehearsal.State.RUNNING) | Q(rehearsal__ended_at__gte=pull.asked_at)
-    rows = pull.lever.pulls.filter(unfinished, undoes=None, target=Target.REAL, acting_at__isnull=False)
-    held = rows.exclude(undone_by__state=PullState.VERIFIED, undone_by__ended_at__lt=pull.asked_at).first()
-    return held.prior if held is not None else None
 
 
 def _acted(pull: Pull, held: Incident | None, outcome: Outcome, now: datetime) -> None:
@@ -323,6 +329,8 @@ def _rehearsed(pull: Pull, rehearsal: Rehearsal) -> None:
         first = troubled[0]
         what = "The undo" if first.undoes_id else "The pull"
         rehearsing.failed(rehearsal, f"{what} is {first.phase.words}. {first.seen or first.outcome}")
+        if pull.undoes_id is not None and pull.phase in TROUBLED and pull.target == Target.REAL:
+            told.stranded.send(sender=Pull, pull=pull)
     else:
         rehearsing.passed(rehearsal)
 

@@ -79,7 +79,8 @@ def of_another_clock(now: datetime, skew: timedelta) -> int:
     early = open_.filter(lease_until__gt=now + _FAR + skew).update(lease_until=None, lease_by="", next_at=now)
     early += open_.filter(state__in=MOVING, next_at__gt=now + _FAR + skew).update(next_at=now)
     early += open_.filter(next_at__gt=now + rules.ASK_AGAIN + skew).update(next_at=now)
-    for pull in open_.filter(state=PullState.ACTED, deadline_at__gt=now + skew).select_related("lever"):
+    acted = open_.filter(state=PullState.ACTED, deadline_at__gt=now + skew).order_by("next_at")
+    for pull in acted.select_related("lever"):
         latest = now + timedelta(seconds=pull.lever.verify_seconds)
         if pull.deadline_at is not None and pull.deadline_at > latest + skew:
             same = Pull.objects.filter(pk=pull.pk, state=PullState.ACTED, deadline_at=pull.deadline_at)

@@ -185,8 +185,9 @@ def test_the_copy_on_disk_holds_a_containment_and_lets_on_be_stale(tmp_path):
 def test_an_earlier_revision_replaces_no_copy(tmp_path):
     kept = Copy(tmp_path, "https://andon.example.org", TOKEN)
     assert kept.read() is None
-    assert kept.write(seal(TOKEN.key, snapshot(5)), 5)
-    assert not kept.write(seal(TOKEN.key, snapshot(4)), 4)
+    assert kept.write(seal(TOKEN.key, snapshot(5)), snapshot(5))
+    assert not kept.write(seal(TOKEN.key, snapshot(4)), snapshot(4))
+    assert not kept.write(seal(TOKEN.key, snapshot(5, nonce="of a sister")), snapshot(5, nonce="of a sister"))
     assert kept.read() == snapshot(5)
     assert (kept.path.stat().st_mode & 0o777, tmp_path.joinpath(kept.path.name).exists()) == (0o600, True)
 
@@ -195,7 +196,7 @@ def test_an_earlier_revision_replaces_no_copy(tmp_path):
 def test_a_copy_that_is_not_andons_is_not_believed(tmp_path, spoil, caplog):
     kept = Copy(tmp_path / "kept", "https://andon.example.org", TOKEN)
     line = seal(b"another" if spoil == "seal" else TOKEN.key, snapshot(9, Mode.ON))
-    kept.write(line, 9)
+    kept.write(line, snapshot(9, Mode.ON))
     if spoil == "system":
         kept.path.write_text(seal(TOKEN.key, replace(snapshot(9, Mode.ON), system="other")))
     elif spoil == "rights":
@@ -228,3 +229,51 @@ def test_what_is_no_token_is_told_without_repeating_it(text):
 def test_what_nothing_says_is_as_uncertain_as_minus_infinity():
     assert Held.nothing(Mode.ON).reading(0.0).mode is Mode.ON
     assert Held.nothing(Mode.ON).true_at == -math.inf
+
+
+NEW = Token("credit-scorer", "andon_guard.credit-scorer.4567", b"the key of the token that follows")
+
+
+def kept_for(tmp_path, token, *snapshots, url="https://andon.example.org"):
+    for one in snapshots:
+        Copy(tmp_path / "kept", url, token).write(seal(token.key, one), one)
+
+
+@pytest.mark.parametrize("mode", [mode for mode in Mode if mode.contains])
+def test_a_containment_outlives_the_token_that_it_was_sealed_for(tmp_path, mode, caplog):
+    """The token was replaced, and the process started anew, while Andon was away."""
+    kept_for(tmp_path, TOKEN, snapshot(7, mode))
+    one = Guard(NEW, "https://andon.example.org", folder=tmp_path / "kept", background=False, on_stale=Mode.ON)
+    assert (one.mode(), one.reading().state, one.reading().revision) == (mode, State.STALE, 0)
+    assert (one.reading().limit is not None) is (mode is Mode.LIMIT)
+    assert "sealed for an earlier token" in " ".join(caplog.messages)
+    # Its number binds nobody: the first word of Andon's under the new token counts, whatever its number.
+    assert one.take(seal(NEW.key, snapshot(2, Mode.ON)), NONCE, one._clock())
+    assert (one.mode(), one.reading().state, one.reading().revision) == (Mode.ON, State.LIVE, 2)
+    again = Guard(NEW, "https://andon.example.org", folder=tmp_path / "kept", background=False, on_stale=Mode.OFF)
+    assert (again.mode(), again.reading().revision) == (Mode.SAFE, 2), "its own copy comes first"
+
+
+def test_of_earlier_copies_the_newest_counts_and_none_lets_anybody_go_on(tmp_path):
+    older = Token("credit-scorer", "andon_guard.credit-scorer.older", b"k")
+    kept_for(tmp_path, older, snapshot(5, Mode.OFF))
+    kept_for(tmp_path, TOKEN, snapshot(6, Mode.ON))
+    one = Guard(NEW, "https://andon.example.org", folder=tmp_path / "kept", background=False, on_stale=Mode.REVIEW)
+    assert (one.mode(), one.reading().state) == (Mode.REVIEW, State.NO_STATE)
+
+
+@pytest.mark.parametrize("spoil", ["rights", "rubbish", "system", "another Andon", "a longer name"])
+def test_an_earlier_copy_that_cannot_be_meant_holds_nobody_back(tmp_path, spoil):
+    kept_for(tmp_path, TOKEN, snapshot(7, Mode.OFF), url="https://b.example.org" if spoil == "another Andon" else
+             "https://andon.example.org")  # fmt: skip
+    (path,) = (tmp_path / "kept").glob("*.snapshot")
+    if spoil == "rights":
+        path.chmod(0o666)
+    elif spoil == "rubbish":
+        path.write_bytes(os.urandom(5000))
+    elif spoil == "system":
+        path.write_text(seal(TOKEN.key, replace(snapshot(7, Mode.OFF), system="other")))
+    elif spoil == "a longer name":
+        path.rename(path.with_name(path.name.replace("credit-scorer-", "credit-scorer-2-", 1)))
+    one = Guard(NEW, "https://andon.example.org", folder=tmp_path / "kept", background=False, on_stale=Mode.ON)
+    assert (one.mode(), one.reading().state) == (Mode.ON, State.NO_STATE)

@@ -184,10 +184,39 @@ def test_three_of_four_and_the_one_that_says_nothing_is_silent(cast, time):
     time.forward(timedelta(seconds=20))
     for name in ("one", "two", "three"):
         says(cast.credit_scorer, name)
-    assert seen(cast).says == "3 of 4 replicas contained, 1 silent"
+    heard = Replica.objects.get(instance="four").heard_at
+    assert seen(cast).says == f"3 of 4 replicas contained, 1 silent since {heard:%H:%M} UTC"
     assert seen(cast).tally.everywhere is None
     says(cast.credit_scorer, "three", ended=True)
-    assert seen(cast).says == "2 of 3 replicas contained, 1 silent"
+    assert seen(cast).says == f"2 of 3 replicas contained, 1 silent since {heard:%H:%M} UTC"
+    time.forward(timedelta(seconds=40))
+    assert seen(cast).says == f"0 of 3 replicas contained, 3 silent, the first since {heard:%H:%M} UTC"
+
+
+@pytest.mark.parametrize(
+    ("mode", "on_stale", "minutes"),
+    [("safe", "on", 5), ("on", "safe", 6), ("on", "on", 24 * 60)],
+)
+def test_a_killed_replica_is_counted_until_it_would_hold_itself_back_if_it_ran(cast, time, mode, on_stale, minutes):
+    """Whoever may go on deciding, cut off, is counted for a day."""
+    token_of(cast.credit_scorer)
+    lead = Actor.of(cast.omar)
+    actions.change_staleness(cast.credit_scorer, max_stale_seconds=60, on_stale=SwitchMode(on_stale), by=lead)
+    set_(cast, Setting(SwitchMode(mode), "As it was before it was killed."), cast.omar)
+    says(cast.credit_scorer, "killed")
+    # What the switch is set to since is not what the process goes by: it has not heard of it.
+    actions.change_staleness(cast.credit_scorer, max_stale_seconds=3600, on_stale=SwitchMode.OFF, by=lead)
+    time.forward(timedelta(minutes=minutes) - timedelta(seconds=1))
+    assert [one.stands for one in seen(cast).replicas] == [ReplicaStanding.SILENT]
+    time.forward(timedelta(seconds=2))
+    assert seen(cast).says == "no replica has said anything"
+
+
+def test_a_replica_that_was_never_told_anything_and_goes_on_is_counted_for_a_day(cast, time):
+    token_of(cast.credit_scorer)
+    says(cast.credit_scorer, "one", revision=0, mark="", mode="on", state="no_state")
+    time.forward(timedelta(hours=23))
+    assert [one.stands for one in seen(cast).replicas] == [ReplicaStanding.SILENT]
 
 
 def test_a_silent_replica_that_is_known_to_be_gone_is_counted_no_more_until_it_speaks(cast, time):
@@ -248,7 +277,7 @@ def test_what_is_silent_or_not_the_newest_is_never_taken_for_applied(revision, m
 
 @given(st.lists(st.sampled_from(list(ReplicaStanding))))
 def test_a_tally_adds_up_and_everywhere_means_all(standings):
-    found = tally(standings)
+    found = tally((one, clock.now()) for one in standings)
     there = [one for one in standings if one is not ReplicaStanding.ENDED]
     assert found.total == len(there) == found.applies + found.behind + found.refuses + found.silent
     assert (found.everywhere is True) is (bool(there) and set(there) == {ReplicaStanding.APPLIES})

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from andon.practice.words import Criticality, ReplicaStanding, RiskClass, SwitchMode
 
 SILENT_AFTER: Final = timedelta(seconds=30)
-"""A replica speaks at least every twelve seconds; after this long it is not counted as applying anything."""
+"""A replica speaks every ten seconds or so; after three of those it is not counted as applying anything."""
 GONE_AFTER: Final = timedelta(hours=24)
-"""A replica that was silent for so long is counted no more. Until then it may still be there, cut off."""
+"""A replica that was silent for so long is counted no more, though it may go on deciding, cut off from Andon."""
+GONE_MARGIN: Final = timedelta(minutes=5)
+"""One that holds itself back is counted for so long after it has begun to."""
 MOST_AHEAD: Final = 1_000_000
 """How far ahead a replica may claim to be: whoever holds its token must not use up the numbers."""
 STALE_MODES: Final = (SwitchMode.ON, SwitchMode.SAFE, SwitchMode.REVIEW, SwitchMode.OFF)
@@ -28,6 +30,23 @@ def next_revision(current: int, seen: int) -> int:
         seen: The newest that a replica says it has heard.
     """
     return max(current, min(seen, current + MOST_AHEAD)) + 1
+
+
+def gone_after(mode: str, max_stale: timedelta, on_stale: SwitchMode) -> timedelta:
+    """After how long without a word a replica is counted no more.
+
+    Whether it was killed or is cut off cannot be told from here. If by then it holds itself back, should it run at all,
+    nobody is decided for by a process that is not counted. Where it may go on deciding, it is counted for a day, or
+    until somebody says that it is gone.
+
+    Args:
+        mode: By which it acted when it was last heard.
+        max_stale: How long it goes on with `on` unheard, by the revision that it applied then.
+        on_stale: What it does from then on, by the same.
+    """
+    if mode != SwitchMode.ON:
+        return GONE_MARGIN  # a containment does not expire
+    return min(GONE_AFTER, max_stale + GONE_MARGIN) if on_stale.contains else GONE_AFTER
 
 
 def falls_back_to(criticality: Criticality, risk: RiskClass) -> SwitchMode:
@@ -50,21 +69,25 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaFacts:
-    """What a replica last said: which revision it applies and by which mode it acts, when, and whether it ended."""
+    """What a replica last said: which revision it applies and by which mode it acts, when, and whether it ended.
+
+    `gone_after` is as the function of that name says.
+    """
 
     revision: int
     mark: str
     mode: str
     heard_at: datetime
     ended: bool = False
+    gone_after: timedelta = GONE_AFTER
 
 
 def standing(replica: ReplicaFacts, wanted: Wanted, now: datetime) -> ReplicaStanding:
     """How a replica stands to the newest revision. One that says nothing is silent, whatever it said before."""
     if replica.ended:
         return ReplicaStanding.ENDED
-    if now - replica.heard_at > SILENT_AFTER:
-        return ReplicaStanding.ENDED if now - replica.heard_at > GONE_AFTER else ReplicaStanding.SILENT
+    if (silence := now - replica.heard_at) > SILENT_AFTER:
+        return ReplicaStanding.ENDED if silence > replica.gone_after else ReplicaStanding.SILENT
     if replica.revision > wanted.revision or (replica.revision == wanted.revision and replica.mark != wanted.mark):
         return ReplicaStanding.REFUSES
     applies = replica.revision == wanted.revision and replica.mode == wanted.mode
@@ -73,13 +96,14 @@ def standing(replica: ReplicaFacts, wanted: Wanted, now: datetime) -> ReplicaSta
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many replicas there are, and how many of them stand how."""
+    """How many replicas there are, how many of them stand how, and when the first silent one was last heard."""
 
     total: int = 0
     applies: int = 0
     behind: int = 0
     refuses: int = 0
     silent: int = 0
+    silent_since: datetime | None = None
 
     @property
     def everywhere(self) -> bool | None:
@@ -89,21 +113,27 @@ class Tally:
         return True if self.applies == self.total > 0 else None
 
     def says(self, mode: SwitchMode) -> str:
-        """One sentence without its stop: “3 of 4 replicas contained, 1 silent”."""
+        """One sentence without its stop: “3 of 4 replicas contained, 1 silent since 02:14 UTC”."""
         if not self.total:
             return "no replica has said anything"
         what = "contained" if mode.contains else "in service"
         parts = [f"{self.applies} of {self.total} {'replica' if self.total == 1 else 'replicas'} {what}"]
         parts += [f"{self.behind} not yet"] if self.behind else []
         parts += [f"{self.refuses} refusing it"] if self.refuses else []
-        parts += [f"{self.silent} silent"] if self.silent else []
+        if self.silent:
+            first = "" if self.silent == 1 else "the first "
+            since = f" {first}since {self.silent_since.astimezone(UTC):%H:%M} UTC" if self.silent_since else ""
+            parts.append(f"{self.silent} silent{',' if first and since else ''}{since}")
         return ", ".join(parts)
 
 
-def tally(standings: Iterable[ReplicaStanding]) -> Tally:
-    """Count those that have not ended."""
-    counts = dict.fromkeys(ReplicaStanding, 0)
-    for one in standings:
+def tally(standings: Iterable[tuple[ReplicaStanding, datetime]]) -> Tally:
+    """Count those that have not ended: how each stands, and when it was last heard."""
+    counts, silent = dict.fromkeys(ReplicaStanding, 0), list[datetime]()
+    for one, heard_at in standings:
         counts[one] += 1
+        if one is ReplicaStanding.SILENT:
+            silent.append(heard_at)
     del counts[ReplicaStanding.ENDED]
-    return Tally(sum(counts.values()), **{one.value: count for one, count in counts.items()})
+    named = {one.value: count for one, count in counts.items()}
+    return Tally(sum(counts.values()), **named, silent_since=min(silent, default=None))

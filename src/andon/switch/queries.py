@@ -1,6 +1,6 @@
 """Reads: a switch, its replicas and how they stand, its revisions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,8 +8,8 @@ from django.db.models import QuerySet
 
 from andon.incidents.policy import visible
 from andon.people.policy import Actor
-from andon.practice.switching import GONE_AFTER, ReplicaFacts, Tally, standing, tally
-from andon.practice.words import ReplicaStanding
+from andon.practice.switching import GONE_AFTER, SILENT_AFTER, ReplicaFacts, Tally, gone_after, standing, tally
+from andon.practice.words import ReplicaStanding, SwitchMode
 from andon.registry.models import System
 from andon.switch.models import GuardToken, Replica, Revision, Switch
 
@@ -33,7 +33,7 @@ class Seen:
 
     @property
     def says(self) -> str:
-        """“3 of 4 replicas contained, 1 silent”."""
+        """“3 of 4 replicas contained, 1 silent since 02:14 UTC”."""
         return self.tally.says(self.switch.what_mode)
 
 
@@ -44,15 +44,29 @@ def switch_of(system: System) -> Switch | None:
 
 def seen(switch: Switch, now: datetime) -> Seen:
     """A switch as it stands."""
-    rows = Replica.objects.filter(system=switch.system_id, ended_at=None, heard_at__gt=now - GONE_AFTER)
-    replicas = [Standing(row, standing(facts(row), switch.wanted, now)) for row in rows]
+    rows = list(Replica.objects.filter(system=switch.system_id, ended_at=None, heard_at__gt=now - GONE_AFTER))
     newest = revisions(switch).get(number=switch.number)
-    return Seen(switch, newest, replicas, tally(one.stands for one in replicas))
+    applied = _applied(switch, rows, now)
+    replicas = [
+        Standing(row, stands)
+        for row in rows
+        if (stands := standing(facts(row, applied), switch.wanted, now)) is not ReplicaStanding.ENDED
+    ]
+    return Seen(switch, newest, replicas, tally((one.stands, one.row.heard_at) for one in replicas))
 
 
-def facts(row: Replica) -> ReplicaFacts:
-    """What a replica said, as the rules know it."""
-    return ReplicaFacts(row.revision, row.mark, row.mode, row.heard_at, row.ended_at is not None)
+def facts(row: Replica, applied: Mapping[tuple[int, str], Revision]) -> ReplicaFacts:
+    """What a replica said, as the rules know it; `applied` has the revisions by number and mark, where they matter."""
+    found = applied.get((row.revision, row.mark))
+    goes = gone_after(row.mode, found.max_stale, SwitchMode(found.on_stale)) if found else GONE_AFTER
+    return ReplicaFacts(row.revision, row.mark, row.mode, row.heard_at, row.ended_at is not None, goes)
+
+
+def _applied(switch: Switch, rows: Iterable[Replica], now: datetime) -> dict[tuple[int, str], Revision]:
+    """The revisions that replicas apply which say nothing any more: how long these go on unheard stands there."""
+    numbers = {row.revision for row in rows if now - row.heard_at > SILENT_AFTER}
+    found = Revision.objects.filter(switch=switch, number__in=numbers) if numbers else []
+    return {(one.number, one.mark): one for one in found}
 
 
 def revisions(switch: Switch) -> QuerySet[Revision]:

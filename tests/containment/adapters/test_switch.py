@@ -8,6 +8,7 @@ from andon.containment import actions
 from andon.containment.actions import LeverFacts
 from andon.containment.adapters import find
 from andon.containment.lever import LeverFault, Plan, complaints
+from andon.kit import clock
 from andon.kit.errors import Invalid
 from andon.people.policy import Actor
 from andon.practice.containment import PullState
@@ -65,12 +66,15 @@ def test_a_pull_is_verified_once_every_process_says_that_it_applies_it(cast, sys
 def test_a_silent_process_is_never_taken_for_contained(cast, system, incident, time):
     says(system, "one")
     says(system, "two")
+    heard = clock.now()
     pull = pulled(lever(cast), incident, cast)
     time.forward(timedelta(seconds=31))
     says(system, "one")
     pull = actions.run_pull(pull)
     assert pull.phase is PullState.ACTED
-    assert pull.seen == "1 of 2 replicas contained, 1 silent: two.example.org (v7) says nothing any more."
+    assert pull.seen == (
+        f"1 of 2 replicas contained, 1 silent since {heard:%H:%M} UTC: two.example.org (v7) says nothing any more."
+    )
     for _ in range(20):
         time.forward(timedelta(seconds=10))
         says(system, "one")

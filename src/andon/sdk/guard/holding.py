@@ -42,17 +42,27 @@ class Held:
     Attributes:
         snapshot: The newest revision that was believed; None before there is any.
         true_at: When (process's clock) it was last true; minus infinity for a copy from disk, whose age nobody knows.
-        before: The mode until there is any, and `on_stale` then.
+        before: What is read until there is any.
     """
 
     snapshot: Snapshot | None
     true_at: float
-    before: Mode
+    before: Reading
 
     @classmethod
     def nothing(cls, before: Mode) -> "Held":
-        """Before Andon was heard of."""
-        return cls(None, -math.inf, before)
+        """Before Andon was heard of: what the process was given as `on_stale`."""
+        return cls(None, -math.inf, Reading(before, State.NO_STATE, 0))
+
+    def told(self, snapshot: Snapshot) -> "Held":
+        """What is held when the best that is there is a copy whose seal cannot be checked any more.
+
+        Whoever could put it there could do worse, so it may hold the process back. It never lets it go on, and its
+        number binds nobody: the first word of Andon's counts, whatever its number.
+        """
+        if self.snapshot is not None or not snapshot.mode.contains:
+            return self
+        return replace(self, before=Reading(snapshot.mode, State.STALE, 0, snapshot.limit))
 
     def take(self, snapshot: Snapshot, true_at: float) -> "tuple[Held, Taken]":
         """What is held once a snapshot has come in that was true at a moment, and what became of it."""
@@ -68,7 +78,7 @@ class Held:
     def view(self) -> View:
         """See `View`."""
         if self.snapshot is None:
-            return View(self.before, math.inf, self.before)
+            return View(self.before.mode, math.inf, self.before.mode)
         mode = self.snapshot.mode
         if mode.contains:
             return View(mode, math.inf, mode)
@@ -77,7 +87,7 @@ class Held:
     def reading(self, now: float) -> Reading:
         """All of it, at a moment of the process's clock."""
         if self.snapshot is None:
-            return Reading(self.before, State.NO_STATE, 0)
+            return self.before
         fresh = now < self.true_at + self.snapshot.max_stale
         view = self.view()
         mode = view.mode if now < view.until else view.late

@@ -13,11 +13,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, Final
 
-from andon.sdk.guard.sealing import LONGEST, Forged, Snapshot, Token, unseal
+from andon.sdk import timing
+from andon.sdk.guard.sealing import LONGEST, Forged, Snapshot, Token, glance, unseal
 
 if sys.platform != "win32":
     import fcntl
+
+LOCK_SECONDS: Final = 1.0
+"""How long a process waits for its turn to write."""
+_LOCK_AGAIN: Final = 0.02
 
 
 def default_folder() -> Path:
@@ -40,8 +46,8 @@ class Copy:
     """
 
     def __init__(self, folder: Path, url: str, token: Token) -> None:
-        mark = hashlib.sha256(f"{url}\n{token.sent}".encode()).hexdigest()[:12]
-        self.path = folder / f"{token.system}-{mark}.snapshot"
+        self._of_andon = f"{token.system}-{_mark(url)}"
+        self.path = folder / f"{self._of_andon}-{_mark(token.sent)}.snapshot"
         self._token = token
 
     def read(self) -> Snapshot | None:
@@ -51,19 +57,30 @@ class Copy:
             Forged: It is not Andon's word, or others may write it.
             OSError: It cannot be read.
         """
-        try:
-            with self.path.open("rb") as file:
-                _must_be_own(os.fstat(file.fileno()))
-                line = file.read(LONGEST + 1).decode("utf-8", "replace")
-        except FileNotFoundError:
-            return None
-        return unseal(self._token.key, line, system=self._token.system)
+        line = _read(self.path)
+        return unseal(self._token.key, line, system=self._token.system) if line is not None else None
 
-    def write(self, line: str, revision: int) -> bool:
-        """Keep a sealed line, unless a later revision is kept already; whether it was written. Raises `OSError`."""
+    def earlier(self) -> Snapshot | None:
+        """What the newest copy says that was sealed for another token of this system; None if there is none.
+
+        Its seal cannot be checked, for the key that came with that token is gone. See `Held.told`.
+        """
+        found: list[Snapshot] = []
+        for path in self.path.parent.glob(f"{self._of_andon}-*.snapshot"):
+            if path == self.path:
+                continue
+            with suppress(Forged, OSError):  # another one may still be of use
+                found.append(glance(_read(path) or "", system=self._token.system))
+        return max(found, key=lambda one: one.revision, default=None)
+
+    def write(self, line: str, snapshot: Snapshot) -> bool:
+        """Keep a sealed line, unless that revision or a later one is kept; whether it was written. Raises `OSError`."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._alone():
-            if self._kept() > revision:
+            kept = self._kept()
+            if kept is not None and (
+                kept.revision > snapshot.revision or (kept.revision, kept.mark) == (snapshot.revision, snapshot.mark)
+            ):
                 return False
             beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
             try:
@@ -77,22 +94,54 @@ class Copy:
             _sync(self.path.parent)
             return True
 
-    def _kept(self) -> int:
-        """The revision that is kept; a copy that is not believed may be replaced by any."""
+    def _kept(self) -> Snapshot | None:
+        """What is kept; a copy that is not believed may be replaced by any."""
         try:
-            snapshot = self.read()
+            return self.read()
         except (Forged, OSError):
-            return -1
-        return snapshot.revision if snapshot else -1
+            return None
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
+        """One at a time, among the processes of the machine. Who waits in vain goes on all the same.
+
+        Whoever has the lock may be stopped, or may have been forked while it had it: nobody may wait for that for ever.
+        A copy is put in place in one step, so all that can come of it is that an earlier one lies there for a while.
+        """
         if sys.platform == "win32":  # the last writer wins there; a process itself goes back to no earlier revision
             yield
             return
         with open(os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600), "rb") as lock:  # noqa: PTH123
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            taken = _locked(lock)
+            try:
+                yield
+            finally:
+                if taken:  # said, and not left to closing: a child that was forked meanwhile has the file open too
+                    fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def _locked(lock: IO[bytes]) -> bool:
+    """Take the lock, trying for a while; whether it was taken."""
+    for _ in range(round(LOCK_SECONDS / _LOCK_AGAIN)):
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        timing.pause(_LOCK_AGAIN)
+    return False
+
+
+def _mark(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _read(path: Path) -> str | None:
+    """A copy's line; None where there is none. Raises `Forged` where others may write it, and `OSError`."""
+    try:
+        with path.open("rb") as file:
+            _must_be_own(os.fstat(file.fileno()))
+            return file.read(LONGEST + 1).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return None
 
 
 def _must_be_own(found: os.stat_result) -> None:

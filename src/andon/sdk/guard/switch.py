@@ -84,6 +84,7 @@ class Guard:
         self._lock, self._meter = threading.Lock(), Meter(self.system)
         self._closing, self._news, self._heard = threading.Event(), threading.Event(), threading.Event()
         self._threads: list[threading.Thread] = []
+        self._unkept: tuple[str, Snapshot] | None = None
         self._asked = self._told = False
         self._view = self._shown()
 
@@ -172,7 +173,10 @@ class Guard:
         return self._heard.wait(seconds)
 
     def on_change(self, call: Changed) -> None:
-        """Call this, from a thread of the guard's, whenever another revision is applied. It should return soon."""
+        """Call this, from a thread of the guard's, when Andon's word has changed the mode, or brought a revision.
+
+        It should return soon. That `on` has gone stale is not told: nothing comes in then.
+        """
         self._listeners.append(call)
 
     def _late(self) -> Mode:
@@ -205,20 +209,23 @@ class Guard:
         except Forged as error:
             self._voice.say(f"A snapshot is refused: {error}", level=logging.ERROR)
             return False
-        true_at = min(asked_at + snapshot.elapsed, self._clock())
+        now = self._clock()
         with self._lock:
-            self._held, taken = self._held.take(snapshot, true_at)
+            before = self._held.reading(now)
+            self._held, taken = self._held.take(snapshot, min(asked_at + snapshot.elapsed, now))
             self._view = self._shown()
+            reading = self._held.reading(now)
             if taken is Taken.NEW:
-                self._applied_at, self._refused = self._clock(), None
+                self._applied_at, self._refused, self._unkept = now, None, (line, snapshot)
         if not taken.refused:
             self._heard.set()
-        if taken is Taken.NEW:
-            self._tell_all(snapshot)
+        if taken is Taken.NEW or reading.mode is not before.mode:
+            self._tell_all(reading)
             self._news.set()
-            self._keep(line, snapshot.revision)
         elif taken.refused and self._refused != snapshot:
             self._refuse(snapshot)
+        if not self._threads:
+            self._keep()
         return True
 
     def _refuse(self, snapshot: Snapshot) -> None:
@@ -234,20 +241,22 @@ class Guard:
         )
         self._news.set()
 
-    def _tell_all(self, snapshot: Snapshot) -> None:
-        log.warning("%s is now %s (revision %s)", self.system, snapshot.mode, snapshot.revision)
-        reading = self._held.reading(self._clock())
+    def _tell_all(self, reading: Reading) -> None:
+        log.warning("%s is now %s (revision %s)", self.system, reading.mode, reading.revision)
         for call in list(self._listeners):
             try:
                 call(reading)
             except Exception:
                 log.exception("%s: what is called on a change of mode failed", self.system)
 
-    def _keep(self, line: str, revision: int) -> None:
-        if self._copy is None:
+    def _keep(self) -> None:
+        """Write the copy, if something is new. Not where Andon is heard: a disk that hangs must hold nothing up."""
+        with self._lock:
+            unkept, self._unkept = self._unkept, None
+        if self._copy is None or unkept is None:
             return
         try:
-            self._copy.write(line, revision)
+            self._copy.write(*unkept)
         except OSError as error:
             self._voice.say(
                 f"The copy {self._copy.path} cannot be written ({error.strerror or error}). "
@@ -262,9 +271,14 @@ class Guard:
             snapshot = self._copy.read()
         except (Forged, OSError) as error:
             self._voice.say(f"The copy {self._copy.path} is not believed: {error}", level=logging.ERROR)
-            return
+            snapshot = None
         if snapshot is not None:
             self._held, _ = self._held.take(snapshot, _NEVER)
+        elif (earlier := self._copy.earlier()) is not None and earlier.mode.contains:
+            self._held = self._held.told(earlier)
+            self._voice.say(
+                f"The last word that was kept is {earlier.mode}, sealed for an earlier token. It holds until Andon is heard"
+            )
 
     # The threads
 
@@ -289,6 +303,7 @@ class Guard:
             while not self._closing.is_set():
                 self._news.wait(TELL_EVERY * random.uniform(0.8, 1.2))  # noqa: S311  so that not all speak at once
                 self._news.clear()
+                self._keep()
                 if not self._asked or self._closing.is_set():
                     continue
                 if self._tell(line):
@@ -332,6 +347,7 @@ class Guard:
             return
         self._closing.set()
         self._news.set()
+        self._keep()
         if self._told and self._token is not None:
             with client(self._token, LAST_WORDS) as line:
                 self._tell(line, ended=True)

@@ -63,7 +63,7 @@ def hear(said: Sequence[Heard]) -> int:
 def forget_replica(replica: Replica, *, by: Actor) -> None:
     """Count a replica no more, of which a person knows that it is gone. If it speaks again it is there again."""
     must_switch(by, replica.system, SwitchMode.OFF)
-    if standing(facts(replica), _wanted(replica), clock.now()) is not ReplicaStanding.SILENT:
+    if standing(facts(replica, {}), _wanted(replica), clock.now()) is not ReplicaStanding.SILENT:
         raise Conflict("Only a silent replica can be taken off the list; this one speaks, or has ended.")
     if Replica.objects.filter(pk=replica.pk, ended_at=None).update(ended_at=clock.now()) != 1:
         raise Conflict("This replica was taken off the list already.")

@@ -277,7 +277,7 @@ class Guard:
         elif (earlier := self._copy.earlier()) is not None and earlier.mode.contains:
             self._held = self._held.told(earlier)
             self._voice.say(
-                f"The last word that was kept is {earlier.mode}, sealed for an earlier token. It holds until Andon is heard"
+                f"The last word that was kept is {earlier.mode}, sealed for an earlier token. It holds until then"
             )
 
     # The threads

@@ -1,6 +1,7 @@
 """Running a program of this machine for a lever: no shell, a cleaned environment, bounded time and output."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -9,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import IO, Final
 
-from andon.containment.lever import LeverFault
+from andon.containment.lever import Done, LeverFault, State
 
 SECONDS: Final = 15.0
 """How long a program may take unless its entry says otherwise."""
+UNCHANGED: Final = 3
+"""The status by which a command says that it changed nothing."""
 _SHOWN: Final = 4000
 """Bytes of what it prints that are kept."""
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -75,6 +78,17 @@ def run(program: Program, key: str = "", given: str = "") -> Ended:
         finally:
             _end(process)
         return Ended(status, _printed(stdout), _printed(stderr))
+
+
+def carry_out(program: Program, key: str, given: State) -> Done:
+    """Run what changes something, with what is to hold as JSON on its standard input.
+
+    Raises `LeverFault` unless it ends well; sure only if it ends with `UNCHANGED`, or was never started.
+    """
+    ended = run(program, key, json.dumps(dict(given)))
+    if ended.status:
+        raise LeverFault(f"{program.name} ended with {ended.status}: {ended.said}", sure=ended.status == UNCHANGED)
+    return Done(f"{program.name} ended well: {ended.said}", {"status": 0})
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

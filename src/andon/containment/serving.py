@@ -4,6 +4,7 @@ A registry, a flag server or a cluster says what should be served. Only the serv
 has loaded a model keeps serving it. Adapters take `FIELDS` among theirs and give `look` what must be seen.
 """
 
+import json
 from dataclasses import replace
 from typing import Any, Final
 
@@ -37,8 +38,11 @@ def fields(what: str, *, required: bool = True, example: str = "/version") -> tu
 NAMES: Final = frozenset(one.name for one in fields(""))
 
 
-def look(settings: Settings, expected: str) -> Seen:
-    """Whether each answer of the serving address shows what is expected. `Seen.unclear` without an address."""
+def look(settings: Settings, expected: Any) -> Seen:
+    """Whether each answer of the serving address shows what is expected. `Seen.unclear` without an address.
+
+    What is expected is a value of JSON; a header shows it as text.
+    """
     if not settings.get("serving"):
         return Seen.unclear("The lever has no serving address, so nobody knows what callers get.")
     shows = settings.get("shows", "/version")
@@ -52,7 +56,8 @@ def look(settings: Settings, expected: str) -> Seen:
     )  # fmt: skip
     if shows.startswith("/"):
         return probes.look(replace(plain, pointer=shows, equals=expected))
-    return probes.look(replace(plain, header=shows, header_equals=expected))
+    text = expected if isinstance(expected, str) else json.dumps(expected)
+    return probes.look(replace(plain, header=shows, header_equals=text))
 
 
 def shown(settings: Settings) -> str:

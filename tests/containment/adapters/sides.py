@@ -201,6 +201,42 @@ class LaunchDarkly(Side):
         return 200, {"key": "credit-scorer"}
 
 
+class OpenFeature(Side):
+    """A flag server that speaks OFREP and is set by an API of its own; a serving process that shows the flag."""
+
+    kind = "openfeature"
+
+    def start(self):
+        return {"value": True}
+
+    def given(self):
+        return {
+            "server": self.url, "flag": "credit scorer", "value": "false", "token": "a secret of readers",
+            "context": '{"targetingKey": "customer-7"}', "change_url": f"{self.url}/api/flags/credit-scorer",
+            "change_method": "PATCH", "change_body": '{"flag": {"enabled": "$value"}, "by": ["andon"]}',
+            "change_header": "Bearer a secret of writers", "serving": f"{self.url}/serve", "shows": "/flag",
+        }  # fmt: skip
+
+    def changes(self, heard):
+        return heard.command == "PATCH"
+
+    def reply(self, heard):
+        if heard.path == "/serve":
+            return 200, {"flag": self.served["value"]}
+        if heard.command == "PATCH":
+            assert heard.headers["authorization"] == "Bearer a secret of writers"
+            assert heard.headers["idempotency-key"]
+            asked = json.loads(heard.body)
+            assert (heard.path, asked["by"]) == ("/api/flags/credit-scorer", ["andon"])
+            self.held["value"] = asked["flag"]["enabled"]
+            return 204, None
+        assert (heard.command, heard.path) == ("POST", "/ofrep/v1/evaluate/flags/credit%20scorer")
+        assert heard.headers["authorization"] == "Bearer a secret of readers"
+        assert heard.headers["x-api-key"] == "a secret of readers"
+        assert json.loads(heard.body) == {"context": {"targetingKey": "customer-7"}}
+        return 200, {"key": "credit scorer", "reason": "STATIC", "variant": "v", **self.served, "metadata": {}}
+
+
 def template(version):
     return {
         "metadata": {"labels": {"app": "scorer"}},
@@ -474,6 +510,6 @@ def private_key() -> str:
 
 
 ALL: list[type[Side]] = [
-    MLflow, MLflowByAlias, Unleash, UnleashOn, LaunchDarkly, Kubernetes, KServe, GitHub, RayServe, SageMaker, AzureML,
+    MLflow, MLflowByAlias, Unleash, UnleashOn, LaunchDarkly, OpenFeature, Kubernetes, KServe, GitHub, RayServe, SageMaker, AzureML,
     Vertex,
 ]  # fmt: skip

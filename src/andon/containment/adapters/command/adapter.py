@@ -6,16 +6,12 @@ it sees it, with 1 when it does not. PULL_KEY in the environment is the same for
 """
 
 import json
-from typing import Any, Final
+from typing import Any
 
 from andon.containment import allowed
 from andon.containment.lever import Done, Field, LeverAdapter, LeverFault, Plan, Seen, Settings, State, json_object
-from andon.containment.programs import Program, run
+from andon.containment.programs import Program, carry_out, run
 from andon.practice.words import ContainmentKind
-
-UNCHANGED: Final = 3
-"""The status by which a command says that it changed nothing."""
-
 
 class Adapter(LeverAdapter):
     """The lever."""
@@ -48,14 +44,14 @@ class Adapter(LeverAdapter):
 
     def act(self, settings: Settings, plan: Plan, key: str) -> Done:
         """Run it."""
-        return _done(allowed.command(settings["command"]).run, key, plan.expected)
+        return carry_out(allowed.command(settings["command"]).run, key, plan.expected)
 
     def undo(self, settings: Settings, prior: State, key: str) -> Done:
         """Run its undo command."""
         program = allowed.command(settings["command"]).undo
         if program is None:
             raise LeverFault(f"The command {settings['command']} has no undo.", sure=True)
-        return _done(program, key, prior)
+        return carry_out(program, key, prior)
 
     def probe(self, settings: Settings, plan: Plan) -> Seen:
         """Run its probe command."""
@@ -72,13 +68,6 @@ class Adapter(LeverAdapter):
         if ended.status == 1:
             return Seen.no(f"{program.name} does not see it: {ended.said}", facts)
         return Seen.unclear(f"{program.name} ended with {ended.status}: {ended.said}", facts)
-
-
-def _done(program: Program, key: str, given: State) -> Done:
-    ended = run(program, key, json.dumps(dict(given)))
-    if ended.status:
-        raise LeverFault(f"{program.name} ended with {ended.status}: {ended.said}", sure=ended.status == UNCHANGED)
-    return Done(f"{program.name} ended well: {ended.said}", {"status": 0})
 
 
 def _printed(program: Program) -> State:

@@ -153,7 +153,8 @@ def measure(database_url: str | None, count: int, clicks: int, folder: Path) -> 
     return {
         "processes": count, "clicks": clicks,
         **{f"{name} p{share}": percentile(figures[name], share / 100) for name, share in [
-            ("effect", 50), ("effect", 99), ("last", 50), ("last", 99), ("answered", 50), ("acknowledged", 50),
+            ("effect", 50), ("effect", 99), ("first", 50), ("last", 50), ("last", 99), ("answered", 50),
+            ("acknowledged", 50),
         ]},
         "server CPU-ms a click": used / clicks * 1000, "at rest, % of a core": rests * 100,
     }  # fmt: skip

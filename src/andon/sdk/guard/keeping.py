@@ -75,12 +75,11 @@ class Copy:
 
     def write(self, line: str, snapshot: Snapshot) -> bool:
         """Keep a sealed line, unless that revision or a later one is kept; whether it was written. Raises `OSError`."""
+        if self._has(snapshot):  # a sister was quicker, as all of them but one find
+            return False
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._alone():
-            kept = self._kept()
-            if kept is not None and (
-                kept.revision > snapshot.revision or (kept.revision, kept.mark) == (snapshot.revision, snapshot.mark)
-            ):
+            if self._has(snapshot):
                 return False
             beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
             try:
@@ -94,12 +93,15 @@ class Copy:
             _sync(self.path.parent)
             return True
 
-    def _kept(self) -> Snapshot | None:
-        """What is kept; a copy that is not believed may be replaced by any."""
+    def _has(self, snapshot: Snapshot) -> bool:
+        """Whether that revision is kept, or a later one; a copy that is not believed may be replaced by any."""
         try:
-            return self.read()
+            kept = self.read()
         except (Forged, OSError):
-            return None
+            return False
+        return kept is not None and (
+            kept.revision > snapshot.revision or (kept.revision, kept.mark) == (snapshot.revision, snapshot.mark)
+        )
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

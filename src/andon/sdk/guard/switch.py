@@ -28,6 +28,12 @@ log = logging.getLogger("andon.sdk.guard")
 
 TELL_EVERY: Final = 10.0
 """Seconds after which a process says again what it applies, so that Andon knows that it is still there."""
+TELL_SPREAD: Final = 0.3
+"""Seconds over which the processes of a system spread the word that they apply a new revision.
+
+All hear of it at one moment. What they say must not hold up, on a machine that they share or at Andon, those who have
+not heard of it yet.
+"""
 TELL_WITHIN: Final = 5.0
 LAST_WORDS: Final = 1.0
 """Seconds that the end of the process may be held up for."""
@@ -304,7 +310,7 @@ class Guard:
                 self._news.wait(TELL_EVERY * random.uniform(0.8, 1.2))  # noqa: S311  so that not all speak at once
                 self._news.clear()
                 self._keep()
-                if not self._asked or self._closing.is_set():
+                if not self._asked or self._closing.wait(random.uniform(0.0, TELL_SPREAD)):  # noqa: S311  as above
                     continue
                 if self._tell(line):
                     rest = FIRST_REST

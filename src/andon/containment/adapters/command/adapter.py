@@ -13,6 +13,7 @@ from andon.containment.lever import Done, Field, LeverAdapter, LeverFault, Plan,
 from andon.containment.programs import Program, carry_out, run
 from andon.practice.words import ContainmentKind
 
+
 class Adapter(LeverAdapter):
     """The lever."""
 

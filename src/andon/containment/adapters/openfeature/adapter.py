@@ -1,7 +1,7 @@
 """Setting a flag of any vendor that speaks OFREP, OpenFeature's remote evaluation protocol, and seeing its evaluation.
 
-The protocol evaluates flags and sets none. So the flag is set by a request of the vendor's own API, or by a command that
-the administrator of Andon's machine allowed (flagd reads a file), and what comes of it is asked by the protocol, as
+The protocol evaluates flags and sets none. So the flag is set by a request of the vendor's own API, or by a command
+that the administrator of Andon's machine allowed (flagd reads a file), and what comes of it is asked by the protocol, as
 serving processes ask: `POST /ofrep/v1/evaluate/flags/{key}` (open-feature/protocol, service/openapi.yaml).
 """
 
@@ -46,7 +46,9 @@ class Adapter(LeverAdapter):
 
     kind = "openfeature"
     title = "OpenFeature flag (OFREP)"
-    line = "Sets a flag by its vendor’s own request or a command, and sees how it is evaluated by OpenFeature’s protocol."
+    line = (
+        "Sets a flag by its vendor’s own request or a command, and sees how it is evaluated by OpenFeature’s protocol."
+    )
     does = frozenset(ContainmentKind)
     limit = 75.0
     fields = (
@@ -54,10 +56,10 @@ class Adapter(LeverAdapter):
               target=True),
         Field("flag", "Flag key", "As credit-scorer."),
         Field("value", "Value after the pull", 'In JSON: false, or "safe".', check=_json),
-        Field("context", "Context of the evaluation", 'A JSON object, as {"targetingKey": "customer-7"}: as the one that '
-              "serving processes send.", required=False, long=True, check=json_object),
-        Field("token", "Token of OFREP", "Sent as a bearer token and as X-API-Key; the protocol knows both.", secret=True,
-              required=False),
+        Field("context", "Context of the evaluation", 'As serving processes send it: {"targetingKey": "customer-7"}.',
+              required=False, long=True, check=json_object),
+        Field("token", "Token of OFREP", "Sent as a bearer token and as X-API-Key; the protocol knows both.",
+              secret=True, required=False),
         Field("change_url", "Address of the change", "Of the vendor’s own API; without it, a command.", required=False,
               check=web_address, target=True),
         Field("change_method", "Its method", required=False, default="PUT",

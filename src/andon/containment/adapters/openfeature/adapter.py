@@ -1,7 +1,7 @@
 """Setting a flag of any vendor that speaks OFREP, OpenFeature's remote evaluation protocol, and seeing its evaluation.
 
 The protocol evaluates flags and sets none. So the flag is set by a request of the vendor's own API, or by a command
-that the administrator of Andon's machine allowed (flagd reads a file), and what comes of it is asked by the protocol, as
+that the administrator of Andon's machine allowed (flagd reads a file). What comes of it is asked by the protocol, as
 serving processes ask: `POST /ofrep/v1/evaluate/flags/{key}` (open-feature/protocol, service/openapi.yaml).
 """
 

@@ -8,6 +8,7 @@ from andon.containment import actions
 from andon.containment.actions import LeverFacts
 from andon.containment.adapters import find
 from andon.containment.lever import LeverFault, Plan, complaints
+from andon.incidents.models import TimelineEntry
 from andon.kit import clock
 from andon.kit.errors import Invalid
 from andon.people.policy import Actor
@@ -99,6 +100,24 @@ def test_an_undo_brings_back_what_held(cast, system, incident, time):
     says(system)
     time.forward(timedelta(seconds=3))
     assert actions.run_pull(undo).phase is PullState.VERIFIED
+
+
+def test_the_page_of_the_switch_names_who_pulled_which_lever(cast, system, incident, signed_in, time):
+    says(system)
+    pull = pulled(lever(cast), incident, cast)
+    says(system)
+    time.forward(timedelta(seconds=3))
+    pull = actions.run_pull(pull)
+    newest = Revision.objects.get(key=pull.key)
+    assert (newest.reason, newest.by, newest.incident) == ("The lever “Use the rules” was pulled.", cast.lena, incident)
+    page = " ".join(signed_in(cast.vera).get("/systems/credit-scorer/switch").text.split())
+    assert f"by {cast.lena}" in page
+    assert "The lever “Use the rules” was pulled." in page
+    assert f"For {incident.ref}." in page
+    assert not TimelineEntry.objects.filter(incident=incident, kind="switched").exists(), "the pull stands there"
+    undo = actions.run_pull(actions.undo(pull, by=Actor.of(cast.tomas)))
+    back = Revision.objects.get(key=undo.key)
+    assert (back.reason, back.by) == ("The pull of the lever “Use the rules” was undone.", cast.tomas)
 
 
 def test_an_undo_does_not_put_back_into_service_what_somebody_has_switched_off_since(cast, system, incident, time):

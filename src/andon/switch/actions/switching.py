@@ -10,6 +10,7 @@ from andon.incidents.policy import must_respond
 from andon.incidents.timeline import hold, record
 from andon.kit import clock, db, ids
 from andon.kit.errors import Conflict, Invalid
+from andon.people.models import Person
 from andon.people.policy import Actor
 from andon.practice.switching import STALE_MODES, falls_back_to, next_revision
 from andon.practice.words import Criticality, RiskClass, SwitchMode
@@ -36,6 +37,8 @@ class Setting:
         limit: How much it decides; with the mode `limit` alone.
         until: What must be so before it goes back into service, in words.
         incident: The incident that it is for.
+        by_lever: A lever sets it: the pull stands on the incident's timeline already.
+        asked_by: Who pulled that lever.
     """
 
     mode: SwitchMode
@@ -43,6 +46,8 @@ class Setting:
     limit: Limit | None = None
     until: str = ""
     incident: Incident | None = None
+    by_lever: bool = False
+    asked_by: Person | None = None
 
 
 @transaction.atomic
@@ -75,7 +80,7 @@ def set_mode(system: System, setting: Setting, *, by: Actor, expected: int | Non
     limit = setting.limit or Limit()
     switch.mode, switch.share, switch.per_second = setting.mode.value, limit.share, limit.per_second
     revision = _revise(switch, setting, by=by, key=key)
-    if setting.incident is not None:
+    if setting.incident is not None and not setting.by_lever:
         _note(revision, setting.incident, by)
     return revision
 
@@ -155,7 +160,7 @@ def _revise(switch: Switch, setting: Setting, *, by: Actor, key: str = "") -> Re
     says = ("number", "mark", "mode", "share", "per_second", "max_stale_seconds", "on_stale")
     revision = Revision.objects.create(
         **{name: getattr(switch, name) for name in says},
-        switch=switch, actor=by.name, by=by.person, reason=setting.reason.strip(), until=setting.until.strip(),
+        switch=switch, actor=by.name, by=by.person or setting.asked_by, reason=setting.reason.strip(), until=setting.until.strip(),
         incident=setting.incident, key=key[:KEY],
     )  # fmt: skip
     db.notify(CHANNEL)

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import Error as DatabaseProblem
 
 from andon.containment.lever import Done, Field, LeverAdapter, LeverFault, Plan, Seen, Settings, State
+from andon.containment.models import Pull
 from andon.kit import clock
 from andon.kit.errors import Invalid, Refused
 from andon.people.policy import Actor
@@ -65,7 +66,7 @@ class Adapter(LeverAdapter):
     def act(self, settings: Settings, plan: Plan, key: str) -> Done:
         """Set it, unless somebody has set it otherwise since the prior state was read."""
         mode, limit = _read(plan.expected)
-        return _set(settings, Setting(mode, "A lever was pulled.", limit), key, after=plan.expected["after"])
+        return _set(settings, _setting(mode, limit, key), key, after=plan.expected["after"])
 
     def undo(self, settings: Settings, prior: State, key: str) -> Done:
         """Set what held before, unless a person has set the switch by hand since."""
@@ -77,7 +78,7 @@ class Adapter(LeverAdapter):
                 f"Since the pull, {settings['system']} was set by hand (revision {newest.number}: {newest.reason}). "
                 "Decide on the switch itself what it is to be.", sure=True,
             )  # fmt: skip
-        return _set(settings, Setting(mode, "The pull of a lever was undone.", limit), key, after=switch.number)
+        return _set(settings, _setting(mode, limit, key), key, after=switch.number)
 
     def probe(self, settings: Settings, plan: Plan) -> Seen:
         """Whether every process acknowledges it. One that says nothing is not counted as contained."""
@@ -110,6 +111,20 @@ def _switch(settings: Settings) -> Switch:
             f"{settings['system']} has no kill switch: no system of that name has a guard token yet.", sure=True
         )
     return found
+
+
+def _setting(mode: SwitchMode, limit: Limit | None, key: str) -> Setting:
+    """What a pull sets, in the name of who asked for it. The page of the switch shows it: nothing of the incident."""
+    pull = Pull.objects.select_related("lever", "incident", "asked_by").filter(key=key).first()
+    if pull is None:
+        return Setting(mode, "A lever was pulled.", limit, by_lever=True)
+    if pull.rehearsal_id is not None:
+        reason = f"The lever “{pull.lever}” was rehearsed."
+    elif pull.undoes_id is not None:
+        reason = f"The pull of the lever “{pull.lever}” was undone."
+    else:
+        reason = f"The lever “{pull.lever}” was pulled."
+    return Setting(mode, reason, limit, incident=pull.incident, by_lever=True, asked_by=pull.asked_by)
 
 
 def _set(settings: Settings, setting: Setting, key: str, *, after: int) -> Done:

@@ -160,8 +160,8 @@ def _revise(switch: Switch, setting: Setting, *, by: Actor, key: str = "") -> Re
     says = ("number", "mark", "mode", "share", "per_second", "max_stale_seconds", "on_stale")
     revision = Revision.objects.create(
         **{name: getattr(switch, name) for name in says},
-        switch=switch, actor=by.name, by=by.person or setting.asked_by, reason=setting.reason.strip(), until=setting.until.strip(),
-        incident=setting.incident, key=key[:KEY],
+        switch=switch, actor=by.name, by=by.person or setting.asked_by, reason=setting.reason.strip(),
+        until=setting.until.strip(), incident=setting.incident, key=key[:KEY],
     )  # fmt: skip
     db.notify(CHANNEL)
     return revision

@@ -1,6 +1,7 @@
 """`andon handbook`: a folder is written, checked, compared, put in force and written out again."""
 
 import json
+from getpass import getuser
 
 import pytest
 
@@ -62,8 +63,18 @@ def test_it_is_told_what_changes_then_put_in_force_once(andon, folder):
     again = andon("handbook", "apply", str(folder), "--json").data
     assert (again["number"], again["new"], again["changes"]) == (1, False, [])
     row = Application.objects.get()
-    assert (row.actor, row.note, row.edition.digest) == ("operator", "commit 1f2e", first["digest"])
+    assert (row.actor, row.note, row.edition.digest) == (f"operator:{getuser()}", "commit 1f2e", first["digest"])
+    assert first["by"] == f"operator {getuser()}"
     assert in_force().severity.targets[Severity.S1].acknowledge.text == "5 min"
+
+
+def test_whoever_is_named_applies_if_they_may(andon, folder, cast):
+    change(folder, "severity.yaml", "acknowledge: 15 min", "acknowledge: 5 min")
+    assert andon("handbook", "apply", str(folder), "--as", cast.omar.email).code == 1
+    assert andon("handbook", "apply", str(folder), "--as", "nobody@example.org").code == 1
+    assert not Application.objects.exists()
+    assert andon("handbook", "apply", str(folder), "--as", cast.nadia.email, "--json").data["by"] == "Nadia"
+    assert Application.objects.get().by == cast.nadia
 
 
 def test_what_is_in_force_comes_out_as_it_went_in(andon, folder, tmp_path):

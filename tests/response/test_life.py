@@ -13,6 +13,7 @@ from andon.people.policy import Actor
 from andon.practice.words import ContainmentKind, IncidentType, OrgRole, Phase
 from andon.response import acknowledging, containing, escalating, opening, resolving
 from andon.reviews.models import Review
+from tests.support import scenes
 from tests.support.cast import make_chain, person
 
 pytestmark = pytest.mark.django_db
@@ -113,6 +114,9 @@ def test_from_declaration_to_closing(cast, time):
     summary = review.section_versions.get(key="summary").body
     assert "v6 refuses as in April" in summary
     assert "rolled back to v6" in review.section_versions.get(key="containment").body
+    with pytest.raises(Conflict, match="Not decided on"):
+        resolving.close(incident, by=Actor.of(cast.omar), reason="duplicate of INC-0")
+    scenes.decide_duties(incident, cast)
     with pytest.raises(Conflict, match="review is not published"):
         resolving.close(incident, by=Actor.of(cast.omar))
     resolving.close(incident, by=Actor.of(cast.omar), reason="duplicate of INC-0")

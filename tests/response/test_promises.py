@@ -13,10 +13,9 @@ from andon.kit.clock import FixedClock
 from andon.kit.errors import Conflict, Forbidden, Missing
 from andon.paging.models import Page
 from andon.people.policy import Actor
-from andon.practice.promises import PAGES
 from andon.practice.severity import Severity
 from andon.practice.words import ContainmentKind, IncidentKind, IncidentType
-from andon.response import assessing, containing, missing, opening, promising, resolving
+from andon.response import assessing, containing, duties, missing, opening, promising, resolving
 from andon.response.acknowledging import acknowledge
 from tests.support import scenes
 from tests.support.cast import Cast
@@ -58,7 +57,7 @@ def test_an_incident_opens_with_what_its_protocol_promises(incident, time):
     assert rows["duty:eu-aia-73-general"].due_at is not None
     assert rows["review"].due_at is None  # its clock begins with the resolution
     for row in rows.values():
-        assert row.look_at == (row.due_at if row.kind in PAGES else None)
+        assert row.look_at == row.due_at
 
 
 def test_an_acknowledgement_that_is_missed_hurries_the_chain_on(story, incident, cast):
@@ -125,13 +124,16 @@ def test_what_is_kept_at_the_last_instant_is_not_missed(story, incident, cast):
     assert "promise_missed" not in kinds(incident)
 
 
-def test_a_resolved_incident_pages_for_nothing(story, incident, cast):
+def test_a_resolved_incident_pages_for_nothing_but_what_outlasts_it(story, incident, cast):
     story.run()
     by = Actor.of(cast.lena)
     contain(incident, by)
     resolving.resolve(incident, summary="Over.", by=by)
-    assert not incident.promises.filter(look_at__isnull=False).exists()
-    assert story.forward(days=30) == []
+    watched = incident.promises.filter(look_at__isnull=False).values_list("key", flat=True)
+    assert set(watched) == {"review", "duty:eu-aia-26-5", "duty:eu-aia-73-general"}
+    for row in duties.undecided(incident):
+        duties.does_not_apply(incident, key=row.key, reason="We built it ourselves.", by=by)
+    assert story.forward(days=9) == []
     assert promise(incident, "review").due_at is not None
     assert audit(story.time.now()).passed
 

@@ -2,14 +2,15 @@ from datetime import date, timedelta
 
 import pytest
 
+from andon.incidents.actions import assign_role
 from andon.incidents.models import Incident, RoleAssignment
 from andon.incidents.timeline import verify
 from andon.kit.errors import Conflict, Forbidden, Invalid, Missing
 from andon.people.models import Organisation
 from andon.people.policy import Actor
-from andon.practice.words import IncidentType
+from andon.practice.words import IncidentRole, IncidentType
 from andon.reviews import actions, queries
-from andon.reviews.models import Action, Review, SectionVersion
+from andon.reviews.models import Action, Review, SectionVersion, Signature
 from andon.reviews.queries import ActionFilter
 from tests.support import scenes
 
@@ -97,10 +98,11 @@ def test_a_section_is_added_from_the_handbook_or_with_a_title_of_its_own(review,
 # --- the review's state
 
 
-def test_a_review_is_handed_in_published_and_taken_back_and_the_timeline_tells(review, by):
+def test_a_review_is_handed_in_published_and_taken_back_and_the_timeline_tells(review, by, cast):
     actions.move(review, to=IN_REVIEW, by=by["lena"])
     with pytest.raises(Forbidden):
         actions.move(review, to=PUBLISHED, by=by["lena"])
+    scenes.sign(review, cast)
     published = actions.move(review, to=PUBLISHED, by=by["omar"])
     assert (published.published_by.name, published.published_at is None) == ("Omar", False)
     with pytest.raises(Conflict):
@@ -112,8 +114,32 @@ def test_a_review_is_handed_in_published_and_taken_back_and_the_timeline_tells(r
     again = actions.move(published, to=IN_REVIEW, by=by["omar"])
     assert again.published_at is None
     kinds = list(review.incident.timeline.values_list("kind", flat=True))
-    assert kinds[-3:] == ["review_moved", "review_published", "review_moved"]
+    assert kinds[-3:] == ["review_signed", "review_published", "review_moved"]
     assert verify(Incident.objects.get(pk=review.incident_id)) == []
+
+
+def test_a_review_is_published_once_each_role_of_the_protocol_has_signed_the_text_as_it_stands(review, by, cast):
+    with pytest.raises(Conflict, match="signed while it is in review"):
+        actions.sign(review, role=IncidentRole.LEAD, by=by["lena"])
+    actions.move(review, to=IN_REVIEW, by=by["lena"])
+    signs = queries.sign_offs(review)
+    assert [one.role for one in signs] == ["lead", "harm"]
+    with pytest.raises(Conflict, match=r"Lena signs it as incident lead\. Nobody holds the role harm and fairness"):
+        actions.move(review, to=PUBLISHED, by=by["omar"])
+    with pytest.raises(Forbidden, match="You do not hold the role"):
+        actions.sign(review, role=IncidentRole.LEAD, by=by["omar"])
+    with pytest.raises(Invalid, match="does not ask for"):
+        actions.sign(review, role=IncidentRole.SCRIBE, by=by["lena"])
+    assign_role(review.incident, role="harm", person=cast.tomas, by=by["lena"])
+    actions.sign(review, role=IncidentRole.LEAD, by=by["lena"])
+    again = actions.sign(review, role=IncidentRole.LEAD, by=by["lena"])  # twice is once
+    assert Signature.objects.get() == again
+    actions.edit_section(review, key="summary", body="Otherwise.", seen_version=1, by=by["tomas"])
+    actions.sign(review, role=IncidentRole.HARM, by=Actor.of(cast.tomas))
+    with pytest.raises(Conflict, match="Lena signs it as incident lead again: it was rewritten since"):
+        actions.move(review, to=PUBLISHED, by=by["omar"])
+    actions.sign(review, role=IncidentRole.LEAD, by=by["lena"])
+    assert actions.move(review, to=PUBLISHED, by=by["omar"]).state == PUBLISHED
 
 
 def test_a_draft_is_not_published_unread_and_a_stale_page_moves_nothing(review, by):
@@ -125,10 +151,9 @@ def test_a_draft_is_not_published_unread_and_a_stale_page_moves_nothing(review, 
         actions.move(stale, to=IN_REVIEW, by=by["lena"])
 
 
-def test_somebody_who_looks_at_a_stale_page_does_not_write_into_what_was_published(review, by):
+def test_somebody_who_looks_at_a_stale_page_does_not_write_into_what_was_published(review, by, cast):
     stale = Review.objects.get(pk=review.pk)
-    actions.move(review, to=IN_REVIEW, by=by["lena"])
-    actions.move(review, to=PUBLISHED, by=by["omar"])
+    scenes.publish(review.incident, cast)
     with pytest.raises(Conflict):
         actions.edit_section(stale, key="summary", body="x", seen_version=1, by=by["lena"])
 

@@ -41,6 +41,11 @@ def test_a_review_from_draft_to_published(review, cast):
     assert (own.status_code, own.json()["version"]) == (201, 1)
     assert send("post", f"{url}/move", {"to": "in_review"}, headers=lena).json()["state"] == "in_review"
     assert send("post", f"{url}/move", {"to": "published"}, headers=lena).status_code == 403
+    unsigned = send("post", f"{url}/move", {"to": "published"}, headers=omar)
+    assert (unsigned.status_code, unsigned.json()["code"]) == (409, "not-signed")
+    assert send("post", f"{url}/sign", {"role": "lead"}, headers=omar).status_code == 403
+    assert send("post", f"{url}/sign", {"role": "lead"}, headers=lena).json()["signatures"][0]["stands"] is True
+    scenes.sign(review, cast)
     assert send("post", f"{url}/move", {"to": "published"}, headers=omar).json()["published_by"]["name"] == "Omar"
     assert send("post", f"{url}/move", {"to": "elsewhere"}, headers=omar).status_code == 422
 

@@ -101,6 +101,15 @@ def test_hand_in_publish_and_take_back(review, cast, signed_in):
     page = url("review", review.incident.number)
     signed_in(cast.lena).post(move, {"to": "in_review"})
     assert "Publish the review" not in signed_in(cast.lena).get(page).content.decode()
+    sign = url("review_sign", review.incident.number)
+    assert "Sign as incident lead" in signed_in(cast.lena).get(page).content.decode()
+    assert "It waits to be signed off" in signed_in(cast.omar).get(page).content.decode()
+    for someone, status in ((cast.omar, 403), (cast.vera, 403), (cast.rui, 404)):
+        assert signed_in(someone).post(sign, {"role": "lead"}).status_code == status
+    assert Client().post(sign, {"role": "lead"}).status_code == 302
+    assert signed_in(cast.lena).post(sign, {"role": "cook"}).status_code == 422
+    assert signed_in(cast.lena).post(sign, {"role": "lead"}).status_code == 302
+    scenes.sign(review, cast)
     assert "Publish the review" in signed_in(cast.omar).get(page).content.decode()
     told = signed_in(cast.lena).post(move, {"to": "published"}, follow=True)
     assert "You cannot publish reviews" in told.content.decode()

@@ -22,7 +22,7 @@ from andon.people.policy import Actor
 from andon.practice.rules import RuleKind
 from andon.practice.words import ContainmentKind
 from andon.registry.models import System
-from andon.response import acknowledging, containing, opening, resolving
+from andon.response import acknowledging, containing, duties, opening, resolving
 from andon.rules import actions as rules
 from andon.rules.models import Rule
 from tests.simulation.provider import Attempt
@@ -139,13 +139,20 @@ def _contain(incident: kept.Incident, by: Actor) -> object:
     return containing.contain(incident, kind=ContainmentKind.ROLL_BACK, note="rolled back to v6", by=by)
 
 
+def _close(incident: kept.Incident, by: Actor) -> object:
+    """First what is still to be decided, each in a transaction of its own."""
+    for row in duties.undecided(incident):
+        duties.does_not_apply(incident, key=row.key, reason="nobody was harmed", by=by)
+    return resolving.close(incident, by=by, reason="no review needed")
+
+
 _DEEDS: dict[str, Callable[[kept.Incident, Actor], object]] = {
     "acknowledge": lambda incident, by: acknowledging.acknowledge(incident, by=by, via="page"),
     "contain": _contain,
     "waive": lambda incident, by: containing.waive_containment(incident, reason="nothing to contain", by=by),
     "resolve": lambda incident, by: resolving.resolve(incident, summary="seen to hold", by=by),
     "reopen": lambda incident, by: resolving.reopen(incident, reason="it goes on", by=by),
-    "close": lambda incident, by: resolving.close(incident, by=by, reason="no review needed"),
+    "close": _close,
 }
 _SENSIBLE = {
     "open": ("acknowledge", "acknowledge", "contain", "waive"),

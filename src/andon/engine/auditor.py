@@ -23,7 +23,7 @@ from andon.paging.models import Mirror, Page
 from andon.people.policy import Actor
 from andon.practice.grouping import RouteReason
 from andon.practice.lifecycle import UNRESOLVED, State, awaits_person
-from andon.practice.promises import PAGES
+from andon.practice.promises import LASTS
 from andon.practice.rules import LOOK_AGAIN
 from andon.response import alarms, missing, routing
 from andon.rules.models import Heartbeat
@@ -158,10 +158,14 @@ def _give_next_page(pk: Any, now: datetime) -> bool:
 
 def _unwatched_promises(now: datetime) -> Finding | None:
     """What an open incident promised and has not done has a time at which somebody looks whether it was missed."""
-    open_ = Promise.objects.filter(
-        applies=True, kept_at=None, missed_at=None, look_at=None, due_at__isnull=False, kind__in=PAGES
+    open_ = Promise.objects.filter(applies=True, kept_at=None, missed_at=None, look_at=None, due_at__isnull=False)
+    outlasts = Q(incident__state=State.RESOLVED, kind__in=LASTS)
+    rows = (
+        open_.filter(Q(incident__state__in=UNRESOLVED) | outlasts)
+        .order_by()
+        .values_list("incident", flat=True)
+        .distinct()
     )
-    rows = open_.filter(incident__state__in=UNRESOLVED).order_by().values_list("incident", flat=True).distinct()
     keys = list(rows[:_REPAIRED_AT_ONCE])
     if keys:
         repaired = sum(missing.watch_again(key) for key in keys)

@@ -6,12 +6,14 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
 from functools import cache, partial
 from importlib.resources.abc import Traversable
 from typing import Final, TypeVar
 
-from andon.handbook.files import ABOUT_FILE, REVIEW_FILE, SEVERITY_FILE, AboutFile
-from andon.handbook.loader import RUNBOOKS, ReviewSection, load_protocol, load_review_sections
+from andon.handbook.files import ABOUT_FILE, CALENDAR_FILE, REVIEW_FILE, SEVERITY_FILE, AboutFile
+from andon.handbook.loader import RUNBOOKS, ReviewSection, load_holidays, load_protocol, load_review_sections
 from andon.handbook.recipes import FALLBACK, RecipeBook, Role, load_books, load_roles
 from andon.handbook.recipes import FOLDER as WATCHES
 from andon.handbook.source import HandbookError, convert, read, shipped, text_of
@@ -23,7 +25,7 @@ from andon.practice.words import IncidentType, SystemKind
 T = TypeVar("T")
 PROTOCOLS: Final = "protocols"
 _FOLDERS: Final = {PROTOCOLS: ".yaml", WATCHES: ".yaml", RUNBOOKS: ".md"}
-_FILES: Final = (ABOUT_FILE, SEVERITY_FILE, REVIEW_FILE)
+_FILES: Final = (ABOUT_FILE, SEVERITY_FILE, REVIEW_FILE, CALENDAR_FILE)
 _WEB: Final = re.compile(r"https?://\S+")
 
 Check = Callable[[Traversable], Iterable[HandbookError]]
@@ -48,6 +50,7 @@ class Handbook:
     sections: tuple[ReviewSection, ...]
     books: Mapping[str, RecipeBook]
     roles: tuple[Role, ...]
+    holidays: frozenset[date] = frozenset()
     faults: tuple[HandbookError, ...] = ()
 
     def prescription(self, type: IncidentType, severity: Severity) -> Prescription:  # noqa: A002  the design's word for it
@@ -100,6 +103,7 @@ def read_handbook(root: Traversable, *, instead: Traversable | None = None) -> H
         sections=part(load_review_sections),
         books=part(load_books),
         roles=part(load_roles),
+        holidays=part(load_holidays),
         faults=tuple(faults),
     )
 
@@ -122,12 +126,13 @@ def load_about(root: Traversable) -> AboutFile:
 
 
 def check(root: Traversable) -> list[HandbookError]:
-    """What is wrong in the handbook at `root`: the first mistake of each file, none if it can be used."""
+    """Everything that is wrong in the files of the handbook at `root`; nothing if it can be used."""
     loads: list[Callable[[Traversable], object]] = [
         load_about,
         *(partial(_protocol, type_=type_) for type_ in IncidentType),
         load_review_sections,
         load_severity_tables,
+        load_holidays,
         load_books,
     ]
     mistakes = [*_strangers(root)]
@@ -135,10 +140,10 @@ def check(root: Traversable) -> list[HandbookError]:
         try:
             load(root)
         except HandbookError as mistake:
-            mistakes.append(mistake)
+            mistakes += mistake.all
     for further in checks:
         mistakes += further(root)
-    return mistakes
+    return sorted(mistakes, key=lambda mistake: (mistake.file, mistake.line or 0))
 
 
 def _protocol(root: Traversable, *, type_: IncidentType) -> Protocol:
@@ -156,9 +161,13 @@ def _paths(root: Traversable) -> list[str]:
 
 
 def _strangers(root: Traversable) -> Iterable[HandbookError]:
-    """Protocols of no type: a file that is misspelt would be passed over without a word."""
+    """Protocols of no type, and files whose name is misspelt: they would be passed over without a word."""
     for path in _paths(root):
         folder, _, name = path.rpartition("/")
         if folder == PROTOCOLS and name.removesuffix(".yaml") not in set(IncidentType):
             types = ", ".join(IncidentType)
             yield HandbookError(path, "", f"there is no such type of incident. Name it for one of: {types}.")
+    names = [one.name for one in root.iterdir() if one.name.endswith((".yaml", ".yml")) and one.name not in _FILES]
+    for name in sorted(names):
+        if near := get_close_matches(name, _FILES, n=1, cutoff=0.75):
+            yield HandbookError(name, "", f"this file is read by nobody. Do you mean {near[0]}?")

@@ -6,14 +6,16 @@ Descriptions here are what an editor shows beside a key, and what docs/reference
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
+from andon.handbook.likeness import SAYS
 from andon.practice.containment import ApprovalRule
 from andon.practice.severity import Severity
-from andon.practice.targets import SPAN
+from andon.practice.targets import MOST_HOLIDAYS, SPAN
 from andon.practice.words import (
     ClockEvent,
     ContainmentKind,
@@ -28,18 +30,21 @@ from andon.practice.words import (
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 SEVERITY_FILE: Final = "severity.yaml"
 REVIEW_FILE: Final = "review.yaml"
+CALENDAR_FILE: Final = "calendar.yaml"
 ABOUT_FILE: Final = "handbook.yaml"
 KEY: Final = r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*"
 """How a key is spelt: lower-case letters and digits, joined by single hyphens or underscores."""
 NO_SPAN: Final = "none"
+_NO_SPAN: Final = "{value} is no span of time. Write it like"
 
 Level = Literal["S1", "S2", "S3", "S4", "S5"]
 Span = Annotated[
     str,
     Meta(
-        description="A span of time: 15 min, 4 h, 5 days (elapsed) or 10 working days (Monday to Friday).",
+        description="A span of time: 15 min, 4 h, 5 days (elapsed) or 10 working days (without holidays).",
         examples=["15 min", "4 h", "5 days", "10 working days"],
         extra_json_schema={"pattern": f"^{SPAN}$"},
+        extra={SAYS: f"{_NO_SPAN} 15 min, 4 h, 5 days or 10 working days."},
     ),
 ]
 SpanOrNone = Annotated[
@@ -48,6 +53,7 @@ SpanOrNone = Annotated[
         description="A span of time, or none where nothing is asked for.",
         examples=["1 h", "none"],
         extra_json_schema={"pattern": f"^({SPAN}|{NO_SPAN})$"},
+        extra={SAYS: f"{_NO_SPAN} 15 min, 4 h, 5 days, 10 working days, or none."},
     ),
 ]
 Key = Annotated[
@@ -55,6 +61,7 @@ Key = Annotated[
     Meta(
         description="A name for ever: lower-case letters and digits, joined by single hyphens or underscores.",
         extra_json_schema={"pattern": f"^{KEY}$"},
+        extra={SAYS: "{value} is no key: lower-case letters and digits, joined by single hyphens or underscores."},
     ),
 ]
 From = Annotated[Level, Meta(description="The mildest severity that asks for it; every worse one does too.")]
@@ -279,6 +286,19 @@ class AboutFile(Said, frozen=True):
     ] = ""
 
 
+class HolidayRow(Said, frozen=True):
+    """A day on which the organisation does not work."""
+
+    day: Annotated[date, Meta(description="Which day.", examples=["2026-12-25"])]
+    name: Annotated[str, Meta(description="What it is called.")] = ""
+
+
+class CalendarFile(Said, frozen=True):
+    """calendar.yaml: days that are no working days, beside Saturdays and Sundays. Without the file there are none."""
+
+    holidays: Annotated[list[HolidayRow], Meta(description=f"At most {MOST_HOLIDAYS}.")] = []
+
+
 KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "phase": tuple(Phase),
     "type": tuple(IncidentType),
@@ -299,6 +319,7 @@ _SCHEMAS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "review": ReviewFile,
     "severity": SeverityFile,
     "handbook": AboutFile,
+    "calendar": CalendarFile,
 }
 
 

@@ -7,8 +7,8 @@ and not by whoever is woken by an incident: `andon.handbook.checking` reads ever
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from importlib.resources.abc import Traversable
 from types import MappingProxyType
 from typing import Any, Final
@@ -16,17 +16,18 @@ from typing import Any, Final
 import msgspec
 
 from andon.handbook.files import (
-    KEY,
+    CALENDAR_FILE,
     KNOWN,
     NO_SPAN,
     REVIEW_FILE,
+    CalendarFile,
     Fill,
     ProtocolFile,
     ReviewFile,
     ReviewRow,
     StepRow,
 )
-from andon.handbook.source import Document, convert, read
+from andon.handbook.source import Document, HandbookError, convert, raise_all, read
 from andon.practice.containment import ApprovalRule
 from andon.practice.protocol import (
     NOTHING_TO_CONTAIN,
@@ -38,6 +39,7 @@ from andon.practice.protocol import (
     uncontained_severities,
 )
 from andon.practice.severity import FirstWord, Severity, Within
+from andon.practice.targets import MOST_HOLIDAYS
 from andon.practice.words import IncidentType, Phase
 
 VERSION_DIGITS: Final = 12
@@ -78,8 +80,7 @@ def load_protocol(root: Traversable, type: IncidentType) -> Protocol:  # noqa: A
     content = convert(document, ProtocolFile, known=KNOWN)
     if content.type is not type:
         raise document.error("type", f"it is {content.type}, and the file is named for {type}. Make them agree.")
-    _check_steps(document, content.steps)
-    _check_lists(document, content, root)
+    raise_all([*_wrong_steps(document, content.steps), *_wrong_lists(document, content, root)])
     steps = tuple(
         Step(
             key=row.key,
@@ -108,8 +109,8 @@ def load_review_sections(root: Traversable) -> tuple[ReviewSection, ...]:
     """The sections of a review from the handbook at ``root``. Raises HandbookError naming the place."""
     document = read(root, REVIEW_FILE)
     rows = convert(document, ReviewFile, known=KNOWN).sections
-    _check_keys(document, "sections", [row.key for row in rows])
-    _check_texts(document, "sections", {row.key: (row.title, row.prompt) for row in rows})
+    keys, texts = [row.key for row in rows], [(row.key, row.title, row.prompt) for row in rows]
+    raise_all([*_wrong_keys(document, "sections", keys), *_wrong_texts(document, "sections", texts)])
     return tuple(
         ReviewSection(
             key=row.key,
@@ -121,6 +122,19 @@ def load_review_sections(root: Traversable) -> tuple[ReviewSection, ...]:
         )
         for row in rows
     )
+
+
+def load_holidays(root: Traversable) -> frozenset[date]:
+    """The days on which nobody works from the handbook at ``root``; none without a calendar. Raises HandbookError."""
+    if not root.joinpath(CALENDAR_FILE).is_file():
+        return frozenset()
+    document = read(root, CALENDAR_FILE)
+    days = [row.day for row in convert(document, CalendarFile).holidays]
+    wrong = list(_twice(document, "holidays", [day.isoformat() for day in days]))
+    if len(days) > MOST_HOLIDAYS:
+        wrong.append(document.error("holidays", f"there are more than {MOST_HOLIDAYS}. Take out those that are past."))
+    raise_all(wrong)
+    return frozenset(days)
 
 
 def span(document: Document, place: str, text: str) -> Within:
@@ -181,61 +195,58 @@ def _severities(least: str) -> frozenset[Severity]:
     return frozenset(severity for severity in Severity if not mildest.worse_than(severity))
 
 
-def _check_steps(document: Document, steps: list[StepRow]) -> None:
-    _check_keys(document, "steps", [step.key for step in steps])
-    _check_texts(document, "steps", {step.key: (step.title, step.body) for step in steps})
-    _check_order(document, steps)
+def _wrong_steps(document: Document, steps: list[StepRow]) -> Iterator[HandbookError]:
+    yield from _wrong_keys(document, "steps", [step.key for step in steps])
+    yield from _wrong_texts(document, "steps", [(step.key, step.title, step.body) for step in steps])
+    yield from _wrong_order(document, steps)
 
 
-def _check_lists(document: Document, content: ProtocolFile, root: Traversable) -> None:
-    """Refuse what stands twice in a list, what says nothing, and a runbook that there is not."""
-    _check_keys(document, "duties", [row.key for row in content.duties], empty=True)
-    _check_keys(document, "runbooks", [row.key for row in content.runbooks], empty=True)
-    _check_once(document, "audiences", [row.to for row in content.audiences])
-    _check_once(document, "roles", [str(row.role) for row in content.roles])
-    _check_once(document, "levers.wanted", [str(kind) for kind in content.levers.wanted])
+def _wrong_lists(document: Document, content: ProtocolFile, root: Traversable) -> Iterator[HandbookError]:
+    """What stands twice in a list, what says nothing, and a runbook that there is not."""
+    yield from _wrong_keys(document, "duties", [row.key for row in content.duties], empty=True)
+    yield from _wrong_keys(document, "runbooks", [row.key for row in content.runbooks], empty=True)
+    yield from _twice(document, "audiences", [row.to for row in content.audiences])
+    yield from _twice(document, "roles", [str(row.role) for row in content.roles])
+    yield from _twice(document, "levers.wanted", [str(kind) for kind in content.levers.wanted])
     for duty in content.duties:
         if not duty.what.strip() or not duty.to.strip():
-            raise document.error(f"duties[{duty.key}]", "it does not say what is owed, or to whom. Say both.")
+            yield document.error(f"duties[{duty.key}]", "it does not say what is owed, or to whom. Say both.")
     for audience in content.audiences:
         if not audience.to.strip():
-            raise document.error("audiences", "one of them has no name. Say whom to tell.")
+            yield document.error("audiences", "one of them has no name. Say whom to tell.")
     folder = root.joinpath(RUNBOOKS)
     for row in content.runbooks:
         if not folder.joinpath(f"{row.key}.md").is_file():
             what = f"there is no file {RUNBOOKS}/{row.key}.md. Write that runbook, or take it out here."
-            raise document.error(f"runbooks[{row.key}]", what)
+            yield document.error(f"runbooks[{row.key}]", what)
 
 
-def _check_keys(document: Document, place: str, keys: list[str], *, empty: bool = False) -> None:
-    """Refuse a key that is badly spelt or stands twice, and a list of nothing unless it may be `empty`."""
+def _wrong_keys(document: Document, place: str, keys: list[str], *, empty: bool = False) -> Iterator[HandbookError]:
+    """A key that stands twice, and a list of nothing unless it may be `empty`."""
     if not keys and not empty:
-        raise document.error(place, "there are none. Write at least one.")
-    for key in keys:
-        if not re.fullmatch(KEY, key):
-            what = "a key is lower-case letters and digits, joined by single hyphens or underscores."
-            raise document.error(f"{place}[{key}].key", what)
-    _check_once(document, place, keys, field=".key")
+        yield document.error(place, "there are none. Write at least one.")
+    yield from _twice(document, place, keys, field=".key")
 
 
-def _check_once(document: Document, place: str, names: Sequence[str], *, field: str = "") -> None:
-    for name in names:
+def _twice(document: Document, place: str, names: Sequence[str], *, field: str = "") -> Iterator[HandbookError]:
+    for name in dict.fromkeys(names):
         if names.count(name) > 1:
-            raise document.error(f"{place}[{name}]{field}", "it stands more than once. Give each its own key.")
+            yield document.error(f"{place}[{name}]{field}", "it stands more than once. Give each its own key.")
 
 
-def _check_texts(document: Document, place: str, texts: Mapping[str, tuple[str, str]]) -> None:
-    """Refuse a step or section that says nothing."""
-    for key, (title, text) in texts.items():
+def _wrong_texts(document: Document, place: str, texts: list[tuple[str, str, str]]) -> Iterator[HandbookError]:
+    """A step or section that says nothing."""
+    for key, title, text in texts:
         if not title.strip() or not text.strip():
-            raise document.error(f"{place}[{key}]", "its title or its text is empty. Say what to do.")
+            yield document.error(f"{place}[{key}]", "its title or its text is empty. Say what to do.")
 
 
-def _check_order(document: Document, steps: list[StepRow]) -> None:
-    """Refuse phases out of order: never diagnosis before containment, never telling before assessing."""
+def _wrong_order(document: Document, steps: list[StepRow]) -> Iterator[HandbookError]:
+    """Phases out of order: never diagnosis before containment, never telling before assessing."""
     highest = Phase.PRESERVE
     for step in steps:
-        if not step.phase.at_least(highest):
+        if step.phase.at_least(highest):
+            highest = step.phase
+        else:
             what = f"phase {step.phase} stands after {highest}. The order is: {', '.join(Phase)}."
-            raise document.error(f"steps[{step.key}].phase", what)
-        highest = step.phase
+            yield document.error(f"steps[{step.key}].phase", what)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from importlib.resources.abc import Traversable
 from typing import Final
 
 import msgspec
 
-from andon.handbook.source import Document, convert, read
+from andon.handbook.source import Document, HandbookError, convert, raise_all, read
 from andon.practice.words import Direction, FairnessMetric, Measure, SystemKind, WatchKind
 
 FOLDER: Final = "watches"
@@ -136,55 +136,68 @@ def load_roles(root: Traversable) -> tuple[Role, ...]:
     """The roles of columns from the handbook at ``root``. Raises HandbookError naming the place."""
     document = read(root, COLUMNS_FILE)
     roles = convert(document, _ColumnsFile, known=_KNOWN).roles
+    raise_all(_wrong_roles(document, roles))
+    return tuple(roles)
+
+
+def _wrong_roles(document: Document, roles: list[Role]) -> Iterator[HandbookError]:
     for role in roles:
         if role.key == INPUT:
-            what = "an input is what plays no other role. Take it out."
-            raise document.error(f"roles[{role.key}]", what)
+            yield document.error(f"roles[{role.key}]", "an input is what plays no other role. Take it out.")
         if not role.names or not all(name.strip() and name == name.lower() for name in role.names):
-            what = "names are words in lower case, at least one."
-            raise document.error(f"roles[{role.key}].names", what)
+            yield document.error(f"roles[{role.key}].names", "names are words in lower case, at least one.")
     if missing := ALWAYS - {role.key for role in roles}:
-        raise document.error("roles", f"{', '.join(sorted(missing))}: every log is asked for these.")
-    return tuple(roles)
+        yield document.error("roles", f"{', '.join(sorted(missing))}: every log is asked for these.")
 
 
 def load_books(root: Traversable) -> dict[str, RecipeBook]:
     """All books of recipes from the handbook at ``root``. Raises HandbookError naming the place."""
     roles = {role.key for role in load_roles(root)} | {INPUT}
-    books = {name: _load_book(root, f"{FOLDER}/{name}.yaml", roles) for name in BOOKS}
+    books: dict[str, RecipeBook] = {}
+    wrong: list[HandbookError] = []
+    for name in BOOKS:
+        try:
+            books[name] = _load_book(root, f"{FOLDER}/{name}.yaml", roles)
+        except HandbookError as error:
+            wrong += error.all
     named: dict[SystemKind, str] = {}
     for name, book in books.items():
         for kind in book.systems:
             if kind in named:
                 what = f"{kind} stands in {named[kind]}.yaml too. Let one of them have it."
-                raise read(root, f"{FOLDER}/{name}.yaml").error("systems", what)
+                wrong.append(read(root, f"{FOLDER}/{name}.yaml").error("systems", what))
             named[kind] = name
+    raise_all(wrong)
     return books
 
 
 def _load_book(root: Traversable, file: str, roles: set[str]) -> RecipeBook:
     document = read(root, file)
     book = convert(document, RecipeBook, known=_KNOWN)
+    raise_all(_wrong_book(document, book, roles))
+    return book
+
+
+def _wrong_book(document: Document, book: RecipeBook, roles: set[str]) -> Iterator[HandbookError]:
     keys = [recipe.key for recipe in book.watches]
     for recipe in book.watches:
         place = f"watches[{recipe.key}]"
         if keys.count(recipe.key) > 1:
-            raise document.error(f"{place}.key", "it stands more than once. Give each its own key.")
+            yield document.error(f"{place}.key", "it stands more than once. Give each its own key.")
         if not recipe.name.strip() or not recipe.why.strip():
-            raise document.error(place, "its name or its reason is empty. Say what for.")
+            yield document.error(place, "its name or its reason is empty. Say what for.")
         if not recipe.ways:
-            raise document.error(f"{place}.ways", "there are none. Write at least one.")
+            yield document.error(f"{place}.ways", "there are none. Write at least one.")
         for way in recipe.ways:
-            _check_way(document, f"{place}.ways", recipe, way, roles)
-    return book
+            yield from _wrong_way(document, f"{place}.ways", recipe, way, roles)
 
 
-def _check_way(document: Document, place: str, recipe: Recipe, way: Way, roles: set[str]) -> None:
+def _wrong_way(document: Document, place: str, recipe: Recipe, way: Way, roles: set[str]) -> Iterator[HandbookError]:
     for role in (*way.needs, *way.types):
         if role not in roles:
-            raise document.error(place, f"{role!r} is no role. Use one of: {', '.join(sorted(roles))}.")
+            yield document.error(place, f"{role!r} is no role. Use one of: {', '.join(sorted(roles))}.")
     for role in _PLACE.findall(way.what + recipe.name):
         if role not in way.needs:
-            raise document.error(place, f"{{{role}}} stands in its text, and it does not need {role}. Add it.")
+            yield document.error(place, f"{{{role}}} stands in its text, and it does not need {role}. Add it.")
     if way.most < 1:
-        raise document.error(place, f"most is {way.most}. Write 1 or more.")
+        yield document.error(place, f"most is {way.most}. Write 1 or more.")

@@ -301,7 +301,8 @@ class Reader:
             document = read_yaml(Kept({_BLOCK: "\n".join(self._lines[begin:end])}), _BLOCK)
             return convert(document, model, known=KNOWN), Lines(document, begin)
         except HandbookError as error:
-            self.wrong(begin + (error.line or 1), _in_words(error.what))
+            for one in error.all:
+                self.wrong(begin + (one.line or 1), _in_words(one.what))
         return None
 
 

@@ -19,9 +19,10 @@ from typing import NamedTuple, TypeVar
 import msgspec
 import yaml
 
+from andon.handbook.likeness import unlike
+
 T = TypeVar("T")
 
-_AT = re.compile(r" - at `\$?(?P<path>[^`]*)`$")
 _PART = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
 _PLACE = re.compile(r"\[(?P<element>[^\]]*)\]|(?P<name>[^.\[\]]+)")
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
@@ -35,7 +36,10 @@ class HandbookError(Exception):
         place: Where in the file, by its keys; empty for the file as a whole.
         what: What is wrong there, and what would be right.
         line: The line, counted from one; None for the file as a whole.
+        others: What else is wrong in the same file.
     """
+
+    others: tuple[HandbookError, ...] = ()
 
     def __init__(self, file: str, place: str, what: str, line: int | None = None) -> None:
         where = [f"line {line}"] if line else []
@@ -44,6 +48,20 @@ class HandbookError(Exception):
         self.place = place
         self.what = what
         self.line = line
+
+    @property
+    def all(self) -> tuple[HandbookError, ...]:
+        """Everything that is wrong in the file, this first."""
+        return self, *self.others
+
+
+def raise_all(found: Iterable[HandbookError]) -> None:
+    """Raise what was found wrong, if anything was: the first, with all that follows in `others`."""
+    errors = list(found)
+    if errors:
+        first = errors[0]
+        first.others = tuple(errors[1:])
+        raise first
 
 
 class Document(NamedTuple):
@@ -109,33 +127,32 @@ def read(root: Traversable, file: str) -> Document:
         raise HandbookError(file, "", f"it is not valid YAML: {problem}.", mark.line + 1 if mark else None) from error
     except RecursionError as error:
         raise HandbookError(file, "", "it is nested too deeply to be read. Write it flatter.") from error
-    except ValueError as error:  # what looks like a date and is none
-        raise HandbookError(file, "", f"it is not valid YAML: {error}.") from error
     finally:
         loader.dispose()
 
 
 def convert(document: Document, model: type[T], *, known: Mapping[str, Iterable[str]] = {}) -> T:
-    """The content as a strict value; unknown and missing keys and wrong types are refused by HandbookError.
+    """The content as a strict value. Raises HandbookError, with everything that is not as the model says.
 
     Args:
         document: What `read` returned.
         model: A msgspec struct with ``forbid_unknown_fields``.
         known: For a field name, the words it accepts; listed where another word stood.
     """
-    try:
-        return msgspec.convert(document.data, type=model, strict=True)
-    except msgspec.ValidationError as error:
-        what = str(error)
-        found = _AT.search(what)
-        place, field = _place(document.data, found["path"]) if found else ("", "")
-        words = ", ".join(known.get(field, ()))
-        hint = f" Use one of: {words}." if words else ""
-        unknown = _UNKNOWN.search(what)
-        at = document.line(".".join(filter(None, [place, unknown["name"] if unknown else ""])))
-        if unknown and (near := get_close_matches(unknown["name"], _fields(model), n=1)):
-            hint = f" Do you mean {near[0]}?"
-        raise HandbookError(document.file, place, f"{_AT.sub('', what)}.{hint}", at) from error
+    raise_all(_error(document, model, known, path, what) for path, what in unlike(document.data, model))
+    return msgspec.convert(document.data, type=model, strict=True)
+
+
+def _error(document: Document, model: type, known: Mapping[str, Iterable[str]], path: str, what: str) -> HandbookError:
+    """What is not as the model says at a path, in words and with its line."""
+    place, field = _place(document.data, path)
+    words = ", ".join(known.get(field, ()))
+    hint = f" Use one of: {words}." if words else ""
+    unknown = _UNKNOWN.search(what)
+    at = document.line(".".join(filter(None, [place, unknown["name"] if unknown else ""])))
+    if unknown and (near := get_close_matches(unknown["name"], _fields(model), n=1)):
+        hint = f" Do you mean {near[0]}?"
+    return HandbookError(document.file, place, f"{what}{'' if what.endswith('.') else '.'}{hint}", at)
 
 
 def _fields(model: type) -> set[str]:
@@ -158,7 +175,8 @@ def _inside(node: yaml.Node | None, part: str) -> tuple[yaml.Node, yaml.Node] | 
         name = name_of({key.value: value.value for key, value in pairs if isinstance(key.value, str)})
         if part == (name or str(index)):
             return element, element
-    return None
+    numbered = int(part) if part.isdecimal() else len(node.value)  # what YAML reads as a number or a date has no name
+    return (node.value[numbered], node.value[numbered]) if numbered < len(node.value) else None
 
 
 def name_of(element: Mapping[str, object]) -> str | None:
@@ -197,6 +215,13 @@ class _OneKeyLoader(yaml.SafeLoader):
                 problem="it refers to another place by *, which a handbook may not", problem_mark=event.start_mark
             )
         return super().compose_node(parent, index)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:  # noqa: FBT001, FBT002  the base's signature
+        """Construct a value; what looks like a date and is none is told with its place."""
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            raise yaml.constructor.ConstructorError(problem=str(error), problem_mark=node.start_mark) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:  # noqa: FBT001, FBT002  the base's signature
         """Construct a mapping whose keys are all different."""

@@ -272,6 +272,10 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
     "action_changed": ("note", lambda b, _: f"Action {b['ref']} changed ({_changed(b)}): {b['title']}"),
     "action_added": ("check", lambda b, _: f"Action {b['ref']}: {b['title']}"),
     "promise_missed": ("warning", lambda b, _: f"Not done in time: {_promised(b)}. The next in the chain is paged"),
+    "duty_not_owed": ("waived", lambda b, _: f"Does not apply: {b['what']}"),
+    "duty_owed": ("warning", lambda b, _: f"Applies after all: {b['what']}"),
+    "duty_clock_began": ("clock", lambda b, _: f"Its clock began: {b['what']}"),
+    "review_signed": ("check", lambda b, _: f"Review signed as {b['role']}"),
     "promise_kept": ("check", lambda b, _: f"Done: {b['what']}"),
     "promises_repaired": (
         "warning",

@@ -256,6 +256,7 @@ class Promise(Row):
     kept_at = models.DateTimeField(null=True, blank=True)
     kept_by = models.ForeignKey(Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     missed_at = models.DateTimeField(null=True, blank=True)  # when the next in the chain was paged for it, once
+    not_owed = models.TextField(blank=True)  # why it does not apply; then kept_at and kept_by say who decided when
 
     class Meta:
         ordering: ClassVar = ["position"]

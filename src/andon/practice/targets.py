@@ -8,11 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final, Self
 
 _SATURDAY = 5
 _SAID_IN_HOURS = 72  # the law and everybody else say 72 hours, but 5 days
+MOST_HOLIDAYS: Final = 400
+_SEARCHED: Final = 1000  # days beyond three for each working day: enough, wherever that many holidays stand
+_MORNING: Final = time(9)
 _MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
 SPAN: Final = r"[1-9]\d{0,3} (min|h|days?|working days?)"
 """A span as people write it: "15 min", "4 h", "5 days", "10 working days"."""
@@ -69,7 +72,7 @@ class Within:
 
         Working days are counted in the zone of ``start`` (so give it in the organisation's), the first being
         the working day after it, and end at the same time of day. Raises ValueError for a time with no zone,
-        and when a thousand days hold too few working days.
+        and where there are too few working days after it, as no calendar of at most `MOST_HOLIDAYS` has it.
         """
         if start.tzinfo is None:
             raise ValueError(f"{start.isoformat()} has no time zone, so nothing can be due from it.")
@@ -77,12 +80,40 @@ class Within:
             # Elapsed time, not wall time: an hour over a change of the clock is still an hour.
             return (start.astimezone(UTC) + self.time).astimezone(start.tzinfo)
         left = self.working_days or 0
-        for days in range(1, 1001):
+        for days in range(1, 3 * left + _SEARCHED):
             day = start + days * _DAY
             left -= is_working_day(day.date())
             if left == 0:
                 return day
-        raise ValueError(f"No {self.text} within a thousand days of {start.date()}: check the calendar.")
+        raise ValueError(f"No {self.text} after {start.date()}: check the calendar.")
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """When the organisation works: Monday to Friday in its zone, but for its holidays.
+
+    Attributes:
+        zone: The zone in which its days are counted.
+        holidays: Days on which nobody works, at most `MOST_HOLIDAYS`.
+    """
+
+    zone: tzinfo
+    holidays: frozenset[date] = frozenset()
+
+    def works(self, day: date) -> bool:
+        """Whether it is a working day."""
+        return is_weekday(day) and day not in self.holidays
+
+    def due(self, within: Within, start: datetime) -> datetime:
+        """When a span that begins at ``start`` ends."""
+        return within.due(start.astimezone(self.zone), self.works)
+
+    def morning(self, at: datetime) -> datetime:
+        """The first working morning that is not before ``at``: for what is worth a call, and no waking."""
+        day = at.astimezone(self.zone).date()
+        while not self.works(day) or datetime.combine(day, _MORNING, self.zone) < at:
+            day += _DAY
+        return datetime.combine(day, _MORNING, self.zone)
 
 
 @dataclass(frozen=True, slots=True)

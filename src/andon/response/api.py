@@ -21,7 +21,7 @@ from andon.people.models import Person
 from andon.practice.severity import Severity
 from andon.practice.words import ContainmentKind, HarmDimension, IncidentType
 from andon.registry.models import System
-from andon.response import acknowledging, assessing, containing, opening, promising, resolving
+from andon.response import acknowledging, assessing, containing, duties, opening, promising, resolving
 
 __all__ = ["router"]
 
@@ -251,9 +251,10 @@ class PromiseOut(Schema):
     clock: str = Field(description="From what its time counts.")
     within: str
     due_at: datetime | None
-    standing: str = Field(description="open, kept, kept_late, missed or not_asked.")
+    standing: str = Field(description="open, kept, kept_late, missed, not_asked or not_owed.")
     kept_at: datetime | None
     missed_at: datetime | None = Field(description="When the next in the chain was paged for it.")
+    not_owed: str = Field(description="Why it does not apply; `kept_at` is then when that was decided.")
 
 
 class KeepIn(Given):
@@ -261,6 +262,12 @@ class KeepIn(Given):
 
     note: str = ""
     at: Instant | None = None
+
+
+class WhyNotIn(Given):
+    """Why."""
+
+    note: str
 
 
 @router.get("/{int:number}/promises", response=list[PromiseOut])
@@ -278,6 +285,33 @@ def keep_promise(request: HttpRequest, number: int, key: str, given: KeepIn) -> 
     return _promised(incident)
 
 
+@router.post("/{int:number}/promises/{key}/not-owed", response=list[PromiseOut])
+def duty_not_owed(request: HttpRequest, number: int, key: str, given: WhyNotIn) -> list[PromiseOut]:
+    """Decide that a duty does not apply here, and why."""
+    by = caller(request, WRITE)
+    incident = access_incident(by, number)
+    duties.does_not_apply(incident, key=key, reason=given.note, by=by)
+    return _promised(incident)
+
+
+@router.post("/{int:number}/promises/{key}/owed", response=list[PromiseOut])
+def duty_owed(request: HttpRequest, number: int, key: str, given: WhyNotIn) -> list[PromiseOut]:
+    """Take back that a duty does not apply: something came to light."""
+    by = caller(request, WRITE)
+    incident = access_incident(by, number)
+    duties.applies_after_all(incident, key=key, reason=given.note, by=by)
+    return _promised(incident)
+
+
+@router.post("/{int:number}/promises/{key}/began", response=list[PromiseOut])
+def duty_clock_began(request: HttpRequest, number: int, key: str, given: KeepIn) -> list[PromiseOut]:
+    """Say when a duty's clock began with something that only people know; its time is watched from then on."""
+    by = caller(request, WRITE)
+    incident = access_incident(by, number)
+    duties.clock_began(incident, key=key, at=given.at, note=given.note, by=by)
+    return _promised(incident)
+
+
 def _promised(incident: Incident) -> list[PromiseOut]:
     rows = promising.promises_of(incident)
     return [
@@ -291,6 +325,7 @@ def _promised(incident: Incident) -> list[PromiseOut]:
             standing=standing,
             kept_at=row.kept_at,
             missed_at=row.missed_at,
+            not_owed=row.not_owed,
         )
         for row, standing in zip(rows, promising.standing_of(rows, clock.now()), strict=True)
     ]

@@ -1,5 +1,8 @@
 """The forms of the response."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from django import forms
 
 from andon.incidents.models import RoleAssignment
@@ -8,6 +11,7 @@ from andon.people.models import Person
 from andon.practice.severity import Severity
 from andon.practice.words import ContainmentKind, HarmDimension, IncidentType, OrgRole
 from andon.registry.models import System
+from andon.response.duties import Became
 
 NOT_ASSESSED = ("", "Not assessed")
 
@@ -55,6 +59,22 @@ class KeepForm(forms.Form):
         help_text="As “by phone, with the head of credit”, “form 12 on the authority's portal”.",
     )
     at = WhenField(label="When?", required=False, help_text="Now, if you leave it empty.")
+
+
+class DutyForm(KeepForm):
+    """What became of a duty."""
+
+    became = forms.ChoiceField(label="What became of it?", widget=forms.RadioSelect)
+
+    field_order = ("became", "note", "at")
+
+    def __init__(self, choices: Sequence[Became], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field, note = self.fields["became"], self.fields["note"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101  declared so above; this tells the type checker
+        field.choices = [(one.value, one.label) for one in choices]
+        note.label = "How, or why?"
+        note.help_text = "As “form 12 on the authority's portal”, “we deploy no system of others”."
 
 
 class ResolveForm(forms.Form):

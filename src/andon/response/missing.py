@@ -18,7 +18,7 @@ from andon.kit.together import one_by_one
 from andon.people.policy import Actor
 from andon.practice.lifecycle import UNRESOLVED, State
 from andon.response.calling import call_next
-from andon.response.promising import MISSED, follow, grow
+from andon.response.promising import MISSED, follow, grow, looked_at, office_of
 
 REST: Final = timedelta(minutes=1)
 """How long a promise is left alone that could not be looked at."""
@@ -41,9 +41,10 @@ def _look(incident: UUID, now: datetime) -> int:
     fence.hold()
     held = hold(incident)
     rows = held.promises.filter(look_at__lte=now)
-    if State(held.state) not in UNRESOLVED:
-        rows.update(look_at=None)
-        return 1
+    state, office = State(held.state), office_of(held.edition_id)
+    for row in rows:
+        if looked_at(row, office, state) is None:  # nothing that the state of now asks for
+            Promise.objects.filter(pk=row.pk).update(look_at=None)
     missed = list(rows.filter(kept_at=None, missed_at=None, applies=True))
     if not missed:  # another engine was quicker
         return 1
@@ -89,7 +90,7 @@ def watch_again(incident: UUID) -> bool:
     """Give the promises of an incident the times at which they are looked at, where they have none; for the auditor."""
     fence.hold()
     held = hold(incident)
-    if State(held.state) not in UNRESOLVED:
+    if State(held.state) is State.CLOSED:
         return False
     follow(held)
     record(held, "promises_repaired", {}, by=Actor.engine())

@@ -115,7 +115,7 @@ def open_incidents(openings: Sequence[Opening]) -> list[Incident]:
     numbers = next_numbers("incident", len(openings))
     chains = frozen_chains(opening.system for opening in openings)
     edition = edition_in_force()
-    handbook, zone = handbook_at(edition.pk), promising.office_zone()
+    handbook, office = handbook_at(edition.pk), promising.office_of(edition.pk)
     incidents: list[Incident] = []
     steps: list[tuple[Any, ...]] = []
     promises: list[tuple[Any, ...]] = []
@@ -129,7 +129,7 @@ def open_incidents(openings: Sequence[Opening]) -> list[Incident]:
         incident.edition_id = edition.pk
         incidents.append(incident)
         steps += _steps(incident, prescribed)
-        promises += promising.rows_of(incident, prescribed, zone)
+        promises += promising.rows_of(incident, prescribed, office)
         news.append(_opened(incident, opening, found.severity))
     db.insert_rows(incidents)
     db.insert_each(ProtocolStep, _STEP, steps)

@@ -1,6 +1,7 @@
 """The incident page and everything that is done from it."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from django import forms as django_forms
@@ -19,7 +20,7 @@ from andon.people.http import actor_of
 from andon.people.policy import Actor
 from andon.practice.severity import Severity
 from andon.practice.words import ContainmentKind, HarmDimension, IncidentType
-from andon.response import acknowledging, assessing, containing, forms, opening, promising, resolving
+from andon.response import acknowledging, assessing, containing, duties, forms, opening, promising, resolving
 from andon.response.screen import Screen, entries
 
 OLDER = 200
@@ -82,7 +83,7 @@ def _act(
     request: HttpRequest,
     number: int,
     *,
-    form_class: type[django_forms.Form],
+    form_class: Callable[..., django_forms.Form],
     do: Callable[[Incident, Actor, dict[str, Any]], object],
     title: str,
     intro: str,
@@ -141,13 +142,26 @@ def waive(request: HttpRequest, number: int) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def keep(request: HttpRequest, number: int, key: str) -> HttpResponse:
-    """Say that an audience was told, or a duty done."""
+    """Say that an audience was told, or what became of a duty."""
+    found = access_incident(actor_of(request), number)
+    title, choices = promising.title_of(found, key), duties.choices(found, key)
+    if choices:
+        return _act(
+            request,
+            number,
+            form_class=partial(forms.DutyForm, choices),
+            do=lambda incident, by, given: duties.settle(incident, key=key, given=given, by=by),
+            title=title,
+            intro=duties.intro(found, key),
+            submit="Note it",
+            done="Noted.",
+        )
     return _act(
         request,
         number,
         form_class=forms.KeepForm,
         do=lambda incident, by, given: promising.keep(incident, key=key, note=given["note"], at=given["at"], by=by),
-        title=promising.title_of(access_incident(actor_of(request), number), key),
+        title=title,
         intro="The protocol promised it by a time. Andon sends nothing here: it keeps your word that it was done.",
         submit="It is done",
         done="Noted, and its clock has stopped.",

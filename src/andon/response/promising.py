@@ -7,6 +7,7 @@ kept or found missed, and never both at once.
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -25,14 +26,15 @@ from andon.practice import promises as rules
 from andon.practice.lifecycle import UNRESOLVED, State
 from andon.practice.promises import Asked, PromiseKind
 from andon.practice.protocol import Prescription
-from andon.practice.targets import Within
+from andon.practice.targets import Office, Within
 from andon.practice.words import ClockEvent
+from andon.reviews.models import Review
 
 COLUMNS: Final = (
     *("id", "created_at", "incident", "position", "key", "kind", "what"),
-    *("clock", "within", "applies", "due_at", "look_at"),
+    *("clock", "within", "applies", "due_at", "look_at", "not_owed"),
 )
-_LIVES: Final = ("applies", "since", "due_at", "look_at", "kept_at", "missed_at")
+_LIVES: Final = ("applies", "since", "due_at", "look_at", "kept_at", "missed_at", "not_owed")
 _SAID: Final = ("kind", "what", "clock", "within", "position")
 MISSED: Final = "missed: "
 """How the reason of a page begins that is sent because something promised was not done in time."""
@@ -40,10 +42,10 @@ SAID_BY_HAND: Final = frozenset({PromiseKind.FIRST_WORD, PromiseKind.DUTY})
 """What a person says was done; the rest Andon sees by itself."""
 
 
-def office_zone() -> ZoneInfo:
-    """The zone in which the organisation's working days are counted."""
+def office_of(edition: UUID | None) -> Office:
+    """When the organisation works: in its zone, by the holidays of the handbook that an incident opened with."""
     zone = Organisation.objects.values_list("time_zone", flat=True).first()
-    return ZoneInfo(zone or "UTC")
+    return Office(ZoneInfo(zone or "UTC"), handbook_at(edition).holidays)
 
 
 def prescription_of(incident: Incident) -> Prescription:
@@ -51,16 +53,16 @@ def prescription_of(incident: Incident) -> Prescription:
     return handbook_at(incident.edition_id).prescription(incident.incident_type, incident.level)
 
 
-def rows_of(incident: Incident, prescribed: Prescription, zone: ZoneInfo) -> list[tuple[Any, ...]]:
+def rows_of(incident: Incident, prescribed: Prescription, office: Office) -> list[tuple[Any, ...]]:
     """The promises of an incident that opens, as rows of `COLUMNS`: a storm writes thousands of them."""
     clocks, rows = _clocks(incident), []
     for position, asked in enumerate(prescribed.asked, start=1):
         promise = rules.Promise(asked)
-        due = promise.due(clocks, zone)
+        due = promise.due(clocks, office)
         within = asked.within.text if asked.within else ""
         said = (asked.key, asked.kind, asked.what, asked.clock, within)
-        look = promise.look_at(due, over=False)
-        rows.append((ids.new(), incident.created_at, incident.pk, position, *said, True, due, look))
+        look = promise.look_at(due, office, resolved=False, closed=False)
+        rows.append((ids.new(), incident.created_at, incident.pk, position, *said, True, due, look, ""))
     return rows
 
 
@@ -81,27 +83,34 @@ def follow(held: Incident, asked: Iterable[Asked] | None = None, *, reopened: bo
     have = [promise_of(row) for row in rows.values()]
     if asked is not None:
         have = list(rules.grow(have, asked))
-    now, clocks, zone = clock.now(), _clocks(held), office_zone()
-    over = State(held.state) not in UNRESOLVED
+    now, clocks, office = clock.now(), _clocks(held), office_of(held.edition_id)
+    state = State(held.state)
     kept = _kept(held)
     new: list[Promise] = []
     was_missed = {row.key for row in rows.values() if row.missed_at is not None and row.kept_at is None}
     changed: list[Promise] = []
     for position, one in enumerate(have, start=1):
         promise = rules.again(one, now) if reopened else one
-        at = kept.get(promise.asked.kind, promise.kept_at)
+        at = promise.kept_at if promise.not_owed else kept.get(promise.asked.kind, promise.kept_at)
         row = rows.get(promise.asked.key) or Promise(incident=held, key=promise.asked.key)
         (changed if promise.asked.key in rows else new).append(row)
         row.kind, row.what, row.clock = promise.asked.kind, promise.asked.what, promise.asked.clock
         row.within = promise.asked.within.text if promise.asked.within else ""
         row.position, row.applies, row.since = position, promise.applies, promise.since
         row.kept_at, row.missed_at = at, promise.missed_at
-        row.due_at = promise.due(clocks, zone)
-        row.look_at = promise_of(row).look_at(row.due_at, over=over)
+        row.not_owed = row.not_owed if promise.not_owed else ""
+        row.due_at = promise.due(clocks, office)
+        row.look_at = looked_at(row, office, state)
     Promise.objects.bulk_create(new)
     Promise.objects.bulk_update(changed, [*_SAID, *_LIVES])
-    if was_missed and not any(row.key in was_missed and row.kept_at is None and row.applies for row in changed):
-        _call_off(held)
+    if was_missed:
+        call_off(held)
+
+
+def looked_at(row: Promise, office: Office, state: State) -> datetime | None:
+    """When the engine looks whether a promise was missed, as its incident stands."""
+    resolved, closed = state not in UNRESOLVED, state is State.CLOSED
+    return promise_of(row).look_at(row.due_at, office, resolved=resolved, closed=closed)
 
 
 @transaction.atomic
@@ -120,10 +129,10 @@ def keep(incident: Incident, *, key: str, note: str, by: Actor, at: datetime | N
         raise Conflict("It cannot have been done in the future.")
     moved = Promise.objects.filter(pk=row.pk, kept_at=None).update(kept_at=since, kept_by=by.person, look_at=None)
     if moved != 1:
-        raise Conflict(f"“{row.what}” was said to be done already.")
+        said = "not to apply" if row.not_owed else "to be done"
+        raise Conflict(f"“{row.what}” was said {said} already.")
     record(held, "promise_kept", {"promise": row.key, "what": row.what, "note": note.strip()}, by=by, at=since)
-    if not held.promises.filter(missed_at__isnull=False, kept_at=None, applies=True).exists():
-        _call_off(held)
+    call_off(held)
     row.refresh_from_db()
     return row
 
@@ -136,8 +145,10 @@ def title_of(incident: Incident, key: str) -> str:
     return row.what
 
 
-def _call_off(held: Incident) -> None:
-    """All that was missed is done now: who has not been paged for it yet need not come."""
+def call_off(held: Incident) -> None:
+    """Once all that was missed is done: who has not been paged for it yet need not come."""
+    if held.promises.filter(missed_at__isnull=False, kept_at=None, applies=True).exists():
+        return
     paging.cancel(held, reason="done meanwhile", now=clock.now(), which=Q(reason__contains=MISSED))
 
 
@@ -150,7 +161,7 @@ def promise_of(row: Promise) -> rules.Promise:
         ClockEvent(row.clock),
         Within.parse(row.within) if row.within else None,
     )
-    return rules.Promise(asked, row.applies, row.since, row.kept_at, row.missed_at)
+    return rules.Promise(asked, row.applies, row.since, row.kept_at, row.missed_at, bool(row.not_owed))
 
 
 def _clocks(incident: Incident) -> Mapping[ClockEvent, datetime]:
@@ -165,7 +176,12 @@ def _clocks(incident: Incident) -> Mapping[ClockEvent, datetime]:
 
 def _kept(incident: Incident) -> Mapping[PromiseKind, datetime | None]:
     """When what Andon sees by itself was done; None as long as it was not."""
-    return {PromiseKind.ACKNOWLEDGE: incident.acknowledged_at, PromiseKind.CONTAIN: incident.held}
+    published = Review.objects.filter(incident=incident).values_list("published_at", flat=True).first()
+    return {
+        PromiseKind.ACKNOWLEDGE: incident.acknowledged_at,
+        PromiseKind.CONTAIN: incident.held,
+        PromiseKind.REVIEW: published,
+    }
 
 
 def promises_of(incident: Incident) -> list[Promise]:
@@ -174,7 +190,7 @@ def promises_of(incident: Incident) -> list[Promise]:
     if rows:
         return rows
     names = [name if name != "incident" else "incident_id" for name in COLUMNS]
-    made = rows_of(incident, prescription_of(incident), office_zone())
+    made = rows_of(incident, prescription_of(incident), office_of(incident.edition_id))
     kept = _kept(incident)
     found = [Promise(**dict(zip(names, row, strict=True))) for row in made]
     for one in found:

@@ -17,8 +17,9 @@ from andon.paging import actions as paging
 from andon.people.policy import Actor
 from andon.practice.lifecycle import UNRESOLVED, State, Step
 from andon.practice.words import OrgRole
+from andon.response import duties
 from andon.response.acknowledging import take_up
-from andon.response.promising import office_zone, prescription_of
+from andon.response.promising import office_of, prescription_of
 from andon.response.steps import permitted
 from andon.reviews import drafting
 from andon.reviews.models import Review
@@ -125,7 +126,7 @@ def _end(held: Incident, body: dict[str, str | int], by: Actor) -> None:
     record(held, "resolved", body, by=by)
     asked = prescription_of(held).asks.review
     if asked is not None:
-        drafting.draft(held, by=Actor.engine(), due_at=asked.within.due(now.astimezone(office_zone())))
+        drafting.draft(held, by=Actor.engine(), due_at=office_of(held.edition_id).due(asked.within, now))
 
 
 @transaction.atomic
@@ -166,15 +167,18 @@ def _own_key(held: Incident) -> str:
 
 @transaction.atomic
 def close(incident: Incident, *, by: Actor, reason: str = "") -> Incident:
-    """Put it to rest: its review is published, or a lead says why there will be none."""
+    """Put it to rest: every duty is decided on, and its review is published, or a lead says why there will be none."""
     by.must_be(OrgRole.LEAD, "close incidents")
     held = hold(incident.pk)
     permitted(held, Step.CLOSE, by)
+    duties.must_be_decided(held)
     review = Review.objects.filter(incident=held).first()
     reviewed = review is not None and review.state == Review.State.PUBLISHED
     due = prescription_of(held).asks.review is not None
     if (due or review is not None) and not reviewed and not reason.strip():
         raise Conflict("Its review is not published yet. Publish it, or say why it closes without one.")
+    if not reviewed:
+        duties.go_without_review(held, reason.strip(), by)
     held.state = State.CLOSED
     held.closed_at = clock.now()
     held.save(update_fields=["state", "closed_at"])

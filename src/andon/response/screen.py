@@ -23,13 +23,14 @@ from andon.people.policy import Actor
 from andon.practice import escalation
 from andon.practice.escalation import Progress
 from andon.practice.lifecycle import UNRESOLVED, State
-from andon.practice.words import OrgRole, Phase
+from andon.practice.words import ClockEvent, OrgRole, Phase
 from andon.registry.models import ChangeEvent
 from andon.registry.queries import changes_before
 from andon.response import lever_screen as levers
-from andon.response.clocks import clocks_of
+from andon.response.clocks import clocks_of, to_do
 from andon.response.escalating import thaw
 from andon.response.next_act import Act, NextAct
+from andon.response.promising import SAID_BY_HAND
 from andon.runbooks.incident_part import runbooks_of
 from andon.watch import queries as watches
 from andon.watch.screen import evidence
@@ -103,15 +104,21 @@ class Screen:
             "links": incident.links.filter(removed_at__isnull=True),
             "link_url": self.url("link") if may else "",
             "preserved": preserved(incident),
-            "duties": [
-                {"what": c.what, "due_at": c.due_at, "url": self.url("promise", c.key) if may and c.by_hand else ""}
-                for c in clocks_of(incident)
-                if c.met_at is None
-            ]
-            if State(incident.state) in UNRESOLVED
-            else [],
+            "duties": self.clocks(may=may),
             "lowering": incident.lowerings.filter(state="asked").select_related("approver", "asked_by").first(),
         }
+
+    def clocks(self, *, may: bool) -> list[dict[str, Any]]:
+        """What has to be done by a time and is not; then the duties whose clock nobody has begun yet."""
+        return [
+            {
+                "what": row.what,
+                "due_at": row.due_at,
+                "waits": "" if row.due_at else f"{row.within} from {ClockEvent(row.clock).words}",
+                "url": self.url("promise", row.key) if may and row.kind in SAID_BY_HAND else "",
+            }
+            for row in to_do(self.incident)
+        ]
 
     def prepare_url(self) -> str:
         """Where a lever is prepared, on an incident that has to do without one, for whoever may prepare it."""

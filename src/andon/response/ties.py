@@ -12,7 +12,10 @@ from andon.incidents.timeline import recorded
 from andon.response import promising
 from andon.response.levers import follow, strand
 
-_TURNS: Final = frozenset({"acknowledged", "contained", "containment_waived", "resolved", "reopened", "closed"})
+_TURNS: Final = frozenset(
+    {"acknowledged", "contained", "containment_waived", "resolved", "reopened", "closed"}
+    | {"review_published", "review_moved"}
+)
 """Entries after which a promise may be kept, or counts anew."""
 
 

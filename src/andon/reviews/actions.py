@@ -13,9 +13,9 @@ from andon.kit.errors import Conflict, Forbidden, Invalid, Missing
 from andon.people.models import Person
 from andon.people.policy import Actor
 from andon.practice.lifecycle import UNRESOLVED, State
-from andon.practice.words import OrgRole
+from andon.practice.words import IncidentRole, OrgRole
 from andon.reviews import drafting, queries
-from andon.reviews.models import Action, Review, SectionVersion
+from andon.reviews.models import Action, Review, SectionVersion, Signature
 
 SECTION_LIMIT = 100_000
 TITLE_LIMIT = 120
@@ -120,8 +120,34 @@ def edit_section(review: Review, *, key: str, body: str, seen_version: int, by: 
 
 
 @transaction.atomic
+def sign(review: Review, *, role: IncidentRole, by: Actor) -> Signature:
+    """Stand by a review as it is, in a role that its protocol asks to sign it and that the signer holds."""
+    must_respond(by, review.incident, "sign reviews")
+    person = by.must_be_person("sign a review")
+    incident = hold(review.incident_id)
+    if not Review.objects.filter(pk=review.pk, state=Review.State.IN_REVIEW).exists():
+        raise Conflict("A review is signed while it is in review: handed in, and not yet published.")
+    wanted = next((one for one in queries.sign_offs(review) if one.role is role), None)
+    if wanted is None:
+        raise Invalid(f"Its protocol does not ask for a signature as {role.words}.", field="role")
+    if person not in wanted.holders:
+        raise Forbidden(f"You do not hold the role {role.words} in {incident.ref}. {wanted.says}")
+    if wanted.stands and wanted.row is not None:
+        return wanted.row
+    made = Signature.objects.create(review=review, role=role, person=person, text=queries.text_of(review))
+    record(incident, "review_signed", {"role": role.words}, by=by)
+    return made
+
+
+def _must_be_signed(review: Review) -> None:
+    lacking = [one.says for one in queries.sign_offs(review) if not one.stands]
+    if lacking:
+        raise Conflict(f"It is not signed off yet. {' '.join(lacking)}", code="not-signed")
+
+
+@transaction.atomic
 def move(review: Review, *, to: Review.State, by: Actor) -> Review:
-    """Hand a draft in for review, publish it, or take it back."""
+    """Hand a draft in for review, publish it once every role that signs it off has, or take it back."""
     allowed = {
         Review.State.DRAFT: {Review.State.IN_REVIEW},
         Review.State.IN_REVIEW: {Review.State.DRAFT, Review.State.PUBLISHED},
@@ -135,6 +161,8 @@ def move(review: Review, *, to: Review.State, by: Actor) -> Review:
         raise Conflict(f"A review goes from draft to in review to published; this one is {before.label.lower()}.")
     incident = hold(review.incident_id)
     published = to == Review.State.PUBLISHED
+    if published:
+        _must_be_signed(review)
     moved = Review.objects.filter(pk=review.pk, state=before).update(
         state=to,
         published_at=clock.now() if published else None,

@@ -33,6 +33,8 @@ from andon.reviews.shapes import (
     ReviewQuery,
     SectionIn,
     SectionOut,
+    SignatureOut,
+    SignIn,
     VersionOut,
 )
 
@@ -68,9 +70,20 @@ def open_review(request: HttpRequest, number: int) -> Any:
 
 @reviews.post("/{int:number}/move", response=ReviewOut)
 def move(request: HttpRequest, number: int, payload: ReviewMove) -> Any:
-    """Hand a review in, publish it, or take it back."""
+    """Hand a review in, publish it, or take it back.
+
+    409 with the code `not-signed` says whose signature is lacking.
+    """
     by = caller(request, WRITE)
     return ReviewOut.of(acts.move(access_review(by, number), to=payload.to, by=by))
+
+
+@reviews.post("/{int:number}/sign", response=ReviewDetail)
+def sign(request: HttpRequest, number: int, payload: SignIn) -> Any:
+    """Sign a review that is in review, in a role that its protocol asks for and that you hold in the incident."""
+    by = caller(request, WRITE)
+    acts.sign(access_review(by, number), role=payload.role, by=by)
+    return _detail(access_review(by, number), by)
 
 
 @reviews.post("/{int:number}/sections", response={201: SectionOut})
@@ -159,6 +172,7 @@ def _detail(review: Review, by: Actor) -> ReviewDetail:
     today = queries.today()
     return ReviewDetail(
         **ReviewOut.of(review).model_dump(),
+        signatures=[SignatureOut.of(one) for one in queries.sign_offs(review)],
         sections=[SectionOut.at_present(section) for section in queries.sections(review)],
         actions=[ActionOut.of(row, today) for row in queries.actions(by).filter(review=review)],
     )

@@ -5,8 +5,9 @@ from typing import ClassVar
 from django.db import models
 
 from andon.incidents.models import Incident
-from andon.kit.models import Row
+from andon.kit.models import Row, one_of
 from andon.people.models import Person
+from andon.practice.words import IncidentRole
 
 
 class Review(Row):
@@ -48,6 +49,22 @@ class SectionVersion(Row):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["review", "key", "version"], name="section_version_once")
         ]
+
+
+class Signature(Row):
+    """Somebody who holds a role in the incident stands by the review as it is; what is rewritten is signed anew."""
+
+    review = models.ForeignKey(Review, on_delete=models.CASCADE, related_name="signatures")
+    role = models.CharField(max_length=20, choices=IncidentRole.choices())
+    person = models.ForeignKey(Person, null=True, on_delete=models.SET_NULL, related_name="+")
+    text = models.CharField(max_length=64)  # SHA-256 of the sections as they were signed, see `queries.text_of`
+
+    class Meta:
+        ordering: ClassVar = ["created_at"]
+        constraints: ClassVar = [one_of("role", IncidentRole, "signature_role_known")]
+
+    def __str__(self) -> str:
+        return f"{self.person} signs the {self.review} as {self.role}"
 
 
 class Action(Row):

@@ -16,7 +16,7 @@ from andon.kit.markdown import render as markdown
 from andon.people.http import actor_of
 from andon.people.policy import Actor
 from andon.practice.lifecycle import UNRESOLVED, State
-from andon.practice.words import OrgRole
+from andon.practice.words import IncidentRole, OrgRole
 from andon.reviews import actions, queries
 from andon.reviews.actions import access_review
 from andon.reviews.changes import changes
@@ -66,6 +66,7 @@ def review(request: HttpRequest, number: int) -> HttpResponse:
             "next": _next(found, by, empty=empty) if may else None,
             "may_edit": may and found.state != Review.State.PUBLISHED,
             "may": may,
+            "signs": queries.sign_offs(found) if found.state != Review.State.DRAFT else [],
             "actions": rows,
             "action_form": ActionForm(),
             "section_form": AddSectionForm(found),
@@ -101,6 +102,18 @@ def _next(found: Review, by: Actor, *, empty: int) -> dict[str, Any] | None:
         }
     if found.state == Review.State.IN_REVIEW:
         back = {"label": "Take back to draft", "to": Review.State.DRAFT}
+        signs = queries.sign_offs(found)
+        if mine := next((one for one in signs if not one.stands and by.person in one.holders), None):
+            return {
+                "heading": f"Read it, and sign it as {mine.role.words}",
+                "why": f"{sections.capitalize()}. " * bool(empty) + "A lead publishes it once every role has signed.",
+                "label": f"Sign as {mine.role.words}",
+                "url": url,
+                "sign": mine.role,
+                "back": back,
+            }
+        if lacking := [one.says for one in signs if not one.stands]:
+            return {"heading": "It waits to be signed off", "why": " ".join(lacking), "url": url, "back": back}
         if not by.may(OrgRole.LEAD):
             why = "A lead publishes it. Until then everybody who responded can still write."
             return {"heading": "Read it, and say what is missing", "why": why, "url": url, "back": back}
@@ -147,6 +160,25 @@ def move(request: HttpRequest, number: int) -> HttpResponse:
         messages.warning(request, refused.what)
     else:
         messages.success(request, f"The review is {moved.get_state_display().lower()} now.")
+    return redirect("review", number)
+
+
+@require_POST
+def sign(request: HttpRequest, number: int) -> HttpResponse:
+    """Sign it off in a role."""
+    by = actor_of(request)
+    found = access_review(by, number)
+    role = request.POST.get("role", "")
+    if role not in set(IncidentRole):
+        raise Invalid(f"There is no role {role!r} in an incident.", field="role")
+    try:
+        actions.sign(found, role=IncidentRole(role), by=by)
+    except Refused as refused:
+        if refused.status == 403:  # noqa: PLR2004  who may not is told so by the page for that
+            raise
+        messages.warning(request, refused.what)
+    else:
+        messages.success(request, "Signed. What is rewritten from here on has to be signed anew.")
     return redirect("review", number)
 
 

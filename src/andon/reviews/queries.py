@@ -1,5 +1,6 @@
 """Reads of reviews and of the actions that come of them. Who may see an incident sees its review and actions."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
@@ -8,13 +9,14 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, Q, QuerySet
 
 from andon.handbook.loader import ReviewSection
-from andon.handbook.queries import in_force
+from andon.handbook.queries import handbook_at, in_force
 from andon.incidents.policy import visible
 from andon.kit import clock
 from andon.kit.numbers import whole
-from andon.people.models import Organisation
+from andon.people.models import Organisation, Person
 from andon.people.policy import Actor
-from andon.reviews.models import Action, Review, SectionVersion
+from andon.practice.words import IncidentRole
+from andon.reviews.models import Action, Review, SectionVersion, Signature
 
 
 def office_zone() -> ZoneInfo:
@@ -119,6 +121,53 @@ def sections(review: Review) -> list[Section]:
 def versions(review: Review, key: str) -> list[SectionVersion]:
     """Every version of one section, newest first; none where there is no such section."""
     return list(review.section_versions.filter(key=key).select_related("by").order_by("-version"))
+
+
+@dataclass(frozen=True)
+class SignOff:
+    """A role that signs a review off: who signed it, whether that was of the present text, and who could."""
+
+    role: IncidentRole
+    row: Signature | None
+    stands: bool
+    holders: tuple[Person, ...]
+
+    @property
+    def says(self) -> str:
+        """What is lacking, in a sentence; empty where it stands."""
+        if self.stands:
+            return ""
+        named = " or ".join(str(one) for one in self.holders)
+        if not named:
+            return f"Nobody holds the role {self.role.words} in the incident: assign it on the incident's page."
+        again = " again: it was rewritten since" if self.row else ""
+        return f"{named} signs it as {self.role.words}{again}."
+
+
+def text_of(review: Review) -> str:
+    """The SHA-256 of the sections as they stand, by key and version."""
+    stands = [f"{one.latest.key}:{one.latest.version}" for one in sections(review)]
+    return hashlib.sha256("\n".join(stands).encode()).hexdigest()
+
+
+def sign_offs(review: Review) -> list[SignOff]:
+    """The roles that sign a review off, by the protocol of its incident; none where no review is asked for."""
+    incident = review.incident
+    asked = handbook_at(incident.edition_id).prescription(incident.incident_type, incident.level).asks.review
+    if asked is None:
+        return []
+    text = text_of(review)
+    signed = {row.role: row for row in review.signatures.select_related("person")}
+    held = list(incident.roles.filter(ended_at__isnull=True, person__is_active=True).select_related("person"))
+    return [
+        SignOff(
+            role,
+            row := signed.get(role),
+            row is not None and row.text == text,
+            tuple(one.person for one in held if one.role == role),
+        )
+        for role in asked.signs
+    ]
 
 
 def sections_left_out(review: Review) -> list[ReviewSection]:

@@ -8,8 +8,9 @@ from ninja import Field, Schema
 from andon.incidents.shapes import short
 from andon.kit.shapes import Given
 from andon.oncall.shapes import PersonShort
+from andon.practice.words import IncidentRole
 from andon.reviews.models import Action, Review, SectionVersion
-from andon.reviews.queries import Section
+from andon.reviews.queries import Section, SignOff
 
 
 class ReviewOut(Schema):
@@ -43,6 +44,28 @@ class ReviewOut(Schema):
             published_by=short(row.published_by),
             drafted_at=row.created_at,
             url=f"/reviews/{incident.number}",
+        )
+
+
+class SignatureOut(Schema):
+    """A role that signs the review off."""
+
+    role: str
+    by: PersonShort | None = Field(description="Who signed last in that role.")
+    at: datetime | None
+    stands: bool = Field(description="Whether the present text was signed: what is rewritten is signed anew.")
+    says: str = Field(description="What is lacking; empty where it stands.")
+
+    @classmethod
+    def of(cls, one: SignOff) -> "SignatureOut":
+        """The signature as the API says it."""
+        row = one.row
+        return cls(
+            role=one.role,
+            by=short(row.person) if row else None,
+            at=row.created_at if row else None,
+            stands=one.stands,
+            says=one.says,
         )
 
 
@@ -117,6 +140,7 @@ class ActionOut(Schema):
 class ReviewDetail(ReviewOut):
     """A review with its sections and actions."""
 
+    signatures: list[SignatureOut]
     sections: list[SectionOut]
     actions: list[ActionOut]
 
@@ -158,6 +182,12 @@ class ReviewMove(Given):
     """Where the review goes: `draft`, `in_review` or `published`."""
 
     to: Review.State
+
+
+class SignIn(Given):
+    """In which role the review is signed."""
+
+    role: IncidentRole
 
 
 class SectionIn(Given):

@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(_ONE, pages.review, name="review"),
     path(f"{_ONE}/open", pages.open_review, name="review_open"),
     path(f"{_ONE}/move", pages.move, name="review_move"),
+    path(f"{_ONE}/sign", pages.sign, name="review_sign"),
     path(f"{_ONE}/sections", pages.add_section, name="review_section_add"),
     path(f"{_ONE}/sections/<slug:key>", pages.section, name="review_section"),
     path(f"{_ONE}/sections/<slug:key>/history", pages.history, name="review_section_history"),

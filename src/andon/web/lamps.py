@@ -93,17 +93,17 @@ def _count(by: Actor) -> Lamps:
     by_severity = dict(going_on.order_by().values_list("severity").annotate(Count("pk")))
     return Lamps(
         severities=tuple(SeverityLamp(level.value, by_severity.get(level.value, 0)) for level in Severity),
-        clocks=count_clocks(running(_waiting(by)), clock.now()),
+        clocks=count_clocks(running(with_clocks(by)), clock.now()),
         uncovered=_uncovered.get("systems", _count_uncovered) if by.may(OrgRole.VIEWER) else 0,
         overdue=reviews.overdue(by).count(),
         quiet=len(rules.quiet_now(clock.now())) if by.may(OrgRole.VIEWER) else 0,
     )
 
 
-def _waiting(by: Actor) -> Iterable[Incident]:
+def with_clocks(by: Actor) -> Iterable[Incident]:
     """The incidents of which a clock may run, no more of each than a clock asks for."""
     waits = Exists(waiting().filter(incident=OuterRef("pk")))
-    rows = visible(by).filter(waits, state__in=UNRESOLVED, kind=IncidentKind.REAL).select_related(None)
+    rows = visible(by).filter(waits, kind=IncidentKind.REAL).select_related(None)
     return rows.only("number", "state", "detected_at").order_by("detected_at")[:CLOCKS_LOOKED_AT]
 
 

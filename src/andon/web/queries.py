@@ -55,7 +55,7 @@ def home(by: Actor, zone: tzinfo) -> dict[str, Any]:
                 "ref": found.incident.ref,
                 "url": reverse("incident", args=[found.incident.number]),
             }
-            for found in running(burning)[:SHOWN]
+            for found in running(lamps.with_clocks(by))[:SHOWN]
         ],
         "on_call": on_call(by, now) if by.may(OrgRole.VIEWER) else [],
         "nothing_runs": _nothing_runs(by),

@@ -18,6 +18,8 @@ from andon.practice.words import ContainmentKind
 
 _VERSION: Final = "?api-version=2024-10-01"
 _HEADER: Final = "azureml-model-deployment"
+_READ_ONLY: Final = frozenset({"provisioningState", "scoringUri", "swaggerUri"})
+"""Properties that an endpoint is read with, and that a request to put it has not."""
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -118,10 +120,18 @@ def _set(settings: Settings, traffic: State) -> Done:
     side = _side(settings)
     whole = copy.deepcopy(side.read(_path(settings)))
     _traffic(side, whole)
+    whole["properties"] = {name: one for name, one in whole["properties"].items() if name not in _READ_ONLY}
     whole["properties"]["traffic"] = dict(traffic)
-    whole["properties"].pop("provisioningState", None)
+    if isinstance(whole.get("identity"), dict):
+        whole["identity"] = _identity(whole["identity"])
     body = {
         name: whole[name] for name in ("location", "kind", "identity", "sku", "tags", "properties") if whole.get(name)
     }
     side.write("PUT", _path(settings), body)
     return Done("Azure ML took the traffic.", {"traffic": dict(traffic)})
+
+
+def _identity(found: dict[str, Any]) -> dict[str, Any]:
+    """The endpoint's identity as it is put: without the ids that Azure has given to it."""
+    named = found.get("userAssignedIdentities")
+    return {"type": found.get("type"), **({"userAssignedIdentities": {name: {} for name in named}} if named else {})}

@@ -18,6 +18,7 @@ from andon.containment.lever import (
     Seen,
     Settings,
     State,
+    answered,
     json_object,
     read_json,
     web_address,
@@ -28,6 +29,7 @@ from andon.kit.errors import Invalid
 from andon.practice.words import ContainmentKind
 
 _NO_CONTENT: Final = 204
+_NOT_UNDERSTOOD: Final = (400, 422)
 
 
 def _repository(value: str) -> str:
@@ -110,9 +112,13 @@ def _path(settings: Settings) -> str:
 
 
 def _start(settings: Settings, inputs: str) -> Done:
-    asked = {"ref": settings["ref"], "inputs": json.loads(inputs), "return_run_details": True}
-    answer = _side(settings).write("POST", f"{_path(settings)}/dispatches", asked)
-    run = _run(answer)
+    asked = {"ref": settings["ref"], "inputs": json.loads(inputs)}
+    side, where = _side(settings), f"{_path(settings)}/dispatches"
+    answer = side.ask("POST", where, asked | {"return_run_details": True}, changes=True)
+    if answer.status in _NOT_UNDERSTOOD and b"return_run_details" in answer.body:
+        # An Enterprise Server from before 2026 does not know the word, and has started nothing.
+        answer = side.ask("POST", where, asked, changes=True)
+    run = _run(answered(side.who, answer))
     if run is None:
         return Done("GitHub took it; it did not say which run it is.", {"run": None})
     return Done(f"GitHub started run {run['id']}.", {"run": run["id"], "page": run["page"]})

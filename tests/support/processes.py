@@ -130,12 +130,12 @@ class RunningAndon:
             cursor = postgres.execute(statement.replace("?", "%s"), parameters)  # type: ignore[arg-type]
             return list(cursor.fetchall()) if cursor.description else []
 
-    def python(self, code: str, **given: Any) -> Any:
+    def python(self, code: str, *, within: float = 60, **given: Any) -> Any:
         """Run code with Django set up, in a process of its own; what it puts into `result` comes back as JSON."""
         names = "".join(f"{name} = json.loads({json.dumps(value)!r})\n" for name, value in given.items())
         done = subprocess.run(
             [sys.executable, "-c", _PREAMBLE + names + code + _EPILOGUE],
-            env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+            env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=within, check=False,
         )  # fmt: skip
         if done.returncode:
             raise AssertionError(done.stderr)

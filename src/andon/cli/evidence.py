@@ -92,6 +92,28 @@ def verify(incident: Number, json: say.AsJson = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def forget(
+    column: Annotated[str, typer.Option(help="The column of kept decisions that says whom a row is about.")],
+    reason: Annotated[str, typer.Option(help="By which right, as “request of a data subject”.")],
+    as_: As,
+    value: Annotated[str, typer.Option(prompt=True, help="The rows that have it go; it is written nowhere.")] = "",
+    json: say.AsJson = False,
+) -> None:
+    """Take the rows about one person out of all kept decisions, of every incident. Administrators only."""
+    house.enter()
+    from andon.containment.evidence import erasing
+
+    gone = erasing.forget(column=column, value=value, reason=reason, by=house.actor(as_))
+    said = [{"incident": item.preservation.incident.ref, "name": item.name} for item in gone]
+    say.answer(
+        {"erased": said},
+        lambda: (
+            [f"{one['incident']}: rows erased from {one['name']}." for one in said] or ["No kept row is about them."]
+        ),
+    )
+
+
 def _show(found: list[dict[str, Any]]) -> None:
     def rows() -> list[tuple[object, ...]]:
         return [

@@ -131,6 +131,13 @@ def _taken(body: Body) -> str:
     return f"{body['item']} of evidence {numbers}" if body.get("item") else f"archive of evidence {numbers}"
 
 
+def _erased(body: Body) -> str:
+    """All of a thing, or the rows about one person."""
+    if not body.get("rows"):
+        return str(body["name"])
+    return f"{_count_of(body['rows'], 'row')} about a person from {body['name']}, {body['left']} are left"
+
+
 def _count_of(count: int, word: str) -> str:
     return f"{count} {word}{'s' if count != 1 else ''}"
 
@@ -226,7 +233,7 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
     "evidence_kept": ("evidence", lambda b, _: _kept(b)),
     "evidence_missed": ("warning", lambda b, _: f"Evidence before {b['pull']}: {b['says']}"),
     "evidence_exported": ("evidence", lambda b, _: f"Evidence taken along: {_taken(b)}"),
-    "evidence_erased": ("warning", lambda b, _: f"Evidence erased: {b['name']}, its digest stays{_reason(b)}"),
+    "evidence_erased": ("warning", lambda b, _: f"Evidence erased: {_erased(b)}, its digest stays{_reason(b)}"),
     "resolved": ("resolve", lambda b, _: f"Resolved{_still(b)}"),
     "reopened": ("warning", lambda b, _: f"Reopened{_reason(b)}"),
     "closed": ("check", lambda b, _: f"Closed{_reason(b)}"),

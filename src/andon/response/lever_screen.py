@@ -6,6 +6,7 @@ not seen where decisions are made reads as contained.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from django.urls import reverse
@@ -25,6 +26,7 @@ from andon.practice.lifecycle import UNRESOLVED, State
 from andon.practice.words import ReplicaStanding
 from andon.registry.models import System
 from andon.switch import queries as switches
+from andon.switch.models import Switch
 
 SWITCH: Final = "switch"
 _REPLICAS_SHOWN: Final = 12
@@ -71,14 +73,14 @@ class Panel:
         pull = self.pull
         may = may_pull(self.by, self.incident)
         waits = pull.phase is PullState.ASKED
-        seen = replicas(pull) if pull.acting_at else None
+        seen = replicas(pull) if pull.acting_at and not self.otherwise else None
         mine = self.by.person is not None and pull.asked_by_id == self.by.person.pk
         return {
             "pull": pull,
             "tone": self.tone(),
             "word": self.word(),
             "title": f"Undo: {pull.lever.name}" if pull.undoes_id else pull.lever.name,
-            "said": self.said(),
+            "said": _without(self.said(), seen["says"] if seen else ""),
             "icon": pull.lever.kind,
             "stages": self.stages(),
             "replicas": seen,
@@ -88,23 +90,26 @@ class Panel:
             "decline_url": self.url("decline") if waits and may and not mine else "",
             "withdraw_url": self.url("withdraw") if may and pull.phase in _WITHDRAWABLE else "",
             "undo_url": self.url("undo") if may and self.undoable() else "",
+            "again_url": self.again() if may else "",
         }
 
     def awaited(self, seen: dict[str, Any] | None) -> bool:
         """Whether replicas have yet to follow, while somebody waits for them: not once the incident is resolved."""
-        return seen is not None and not seen["everywhere"] and State(self.incident.state) in UNRESOLVED
+        return seen is not None and not seen["everywhere"] and _goes_on(self.incident)
 
     def tone(self) -> str:
         """Green only for what was seen; loud for what was not."""
         phase = self.pull.phase
         if phase is PullState.VERIFIED:
-            return "undone" if self.pull.undoes_id else "verified"
+            return "undone" if self.pull.undoes_id else "loud" if self.let_go else "verified"
         return "loud" if phase in {PullState.UNVERIFIED, PullState.FAILED} else "moving"
 
     def word(self) -> str:
         """Its state as a word, from across the hall."""
         if self.pull.undoes_id and self.pull.phase is PullState.VERIFIED:
             return "Undone, verified"
+        if self.let_go:
+            return "No longer held"
         return _WORDS[self.pull.phase]
 
     def said(self) -> str:
@@ -116,10 +121,24 @@ class Panel:
         if pull.phase is PullState.UNVERIFIED:
             return f"It acted, and was not seen to take effect in time. Count it as not contained. {pull.seen}".strip()
         if pull.phase is PullState.VERIFIED:
-            return pull.seen
+            return f"{pull.seen} {self.otherwise}".strip()
         if pull.phase is PullState.FAILED:
             return pull.outcome
         return pull.seen or pull.says or "Evidence is kept first; containment waits at most 10 s for it."
+
+    @property
+    def let_go(self) -> bool:
+        """Whether what was seen to hold was taken back by another way than its undo."""
+        verified = self.pull.phase is PullState.VERIFIED and not self.pull.undoes_id
+        return verified and _goes_on(self.incident) and taken_back(self.pull)
+
+    @cached_property
+    def otherwise(self) -> str:
+        """That the kill switch was set to something else since, in words; nothing where it stands as it was pulled."""
+        switch = switch_of(self.pull)
+        if switch is None or not _goes_on(self.incident) or _stands(self.pull, switch):
+            return ""
+        return f"Since then the switch was set otherwise: {switch.what_mode.words} (revision {switch.number})."
 
     def stages(self) -> list[dict[str, Any]]:
         """How far it has come."""
@@ -129,6 +148,13 @@ class Panel:
             for label, name in _STAGES
             if not (ended and name == "ended_at" and self.pull.phase is not PullState.VERIFIED)
         ]
+
+    def again(self) -> str:
+        """Where the lever is pulled again, once it holds no more while the incident goes on."""
+        undone = self.pull.phase is PullState.VERIFIED and self.pull.undoes_id is not None
+        if not (undone or self.let_go) or not _goes_on(self.incident):
+            return ""
+        return reverse("incident_lever", args=[self.incident.number, self.pull.lever.number])
 
     def undoable(self) -> bool:
         """Whether undoing it is offered."""
@@ -143,12 +169,40 @@ class Panel:
 _WITHDRAWABLE: Final = (PullState.ASKED, PullState.APPROVED, PullState.PRESERVED, PullState.PREPARED)
 
 
-def replicas(pull: Pull) -> dict[str, Any] | None:
-    """What the processes of a guarded system say now, where the lever is Andon's own kill switch."""
+def switch_of(pull: Pull) -> Switch | None:
+    """The kill switch that a pull sets, where its lever is Andon's own."""
     if pull.lever.adapter != SWITCH:
         return None
     system = System.objects.filter(slug=pull.settings.get("system", "")).first()
-    switch = switches.switch_of(system) if system is not None else None
+    return switches.switch_of(system) if system is not None else None
+
+
+def taken_back(pull: Pull) -> bool:
+    """Whether the switch that a pull set lets the system decide again, though nobody undid the pull."""
+    switch = switch_of(pull)
+    return switch is not None and not switch.what_mode.contains
+
+
+def _goes_on(incident: Incident) -> bool:
+    return State(incident.state) in UNRESOLVED
+
+
+def _stands(pull: Pull, switch: Switch) -> bool:
+    """Whether the switch is as the pull set it, or the pull is still about to."""
+    if pull.phase in OPEN:
+        return True
+    limit = switch.limit.as_json() if switch.limit else None
+    return (pull.expected.get("mode"), pull.expected.get("limit")) == (switch.mode, limit)
+
+
+def _without(said: str, begins: str) -> str:
+    """What is said, without what stands above it already."""
+    return said.removeprefix(begins).lstrip(".: ") if begins else said
+
+
+def replicas(pull: Pull) -> dict[str, Any] | None:
+    """What the processes of a guarded system say now, where the lever is Andon's own kill switch."""
+    switch = switch_of(pull)
     if switch is None:
         return None
     seen = switches.seen(switch, clock.now())
@@ -158,7 +212,7 @@ def replicas(pull: Pull) -> dict[str, Any] | None:
         "everywhere": seen.tally.everywhere is True,
         "rows": [
             {
-                "name": f"{one.row.host} {one.row.instance}",
+                "name": one.row.instance if one.row.host in one.row.instance else str(one.row),
                 "version": one.row.version,
                 "stands": one.stands.words,
                 "good": one.stands is ReplicaStanding.APPLIES,
@@ -170,7 +224,14 @@ def replicas(pull: Pull) -> dict[str, Any] | None:
     }
 
 
-def verified(pulls: Sequence[Pull]) -> bool:
-    """Whether containment stands as verified: a pull was seen to hold, and nobody has begun to undo it."""
+def lifted(incident: Incident, pulls: Sequence[Pull]) -> bool:
+    """Whether a lever contained the incident, and none holds any more while it goes on."""
+    held = any(pull.phase is PullState.VERIFIED and pull.undoes_id is None for pull in pulls)
+    return held and _goes_on(incident) and not verified(incident, pulls)
+
+
+def verified(incident: Incident, pulls: Sequence[Pull]) -> bool:
+    """Whether containment stands as verified: a pull was seen to hold, and nobody has undone it, or begun to."""
     undone = {pull.undoes_id for pull in pulls if pull.undoes_id and pull.phase is not PullState.FAILED}
-    return any(p.phase is PullState.VERIFIED and p.undoes_id is None and p.pk not in undone for p in pulls)
+    held = (p for p in pulls if p.phase is PullState.VERIFIED and p.undoes_id is None and p.pk not in undone)
+    return any(not (_goes_on(incident) and taken_back(pull)) for pull in held)

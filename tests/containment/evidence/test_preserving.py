@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from andon.containment.evidence import actions, collectors, queries, store, verifying
+from andon.containment.evidence import actions, collectors, erasing, queries, store, verifying
 from andon.containment.evidence.gathering import Piece, Task
 from andon.containment.evidence.models import Blob, Erasure, Item, Preservation
 from andon.incidents import timeline
@@ -322,14 +322,14 @@ def test_erasure_by_right_empties_the_bytes_and_leaves_the_digests(cast, inciden
     logged()
     row = kept()
     item = row.items.get(kind="decisions")
-    actions.erase(item, reason="Request of a data subject", by=Actor.of(cast.nadia))
+    erasing.erase(item, reason="Request of a data subject", by=Actor.of(cast.nadia))
     found = store.get(item.digest)
     assert (found.body, found.erased) == (None, True)
     assert Blob.objects.get(pk=item.digest).size == item.size
     incident.refresh_from_db()
     assert timeline.verify(incident) + verifying.verify(incident) == []
     with pytest.raises(Conflict, match="erased already"):
-        actions.erase(item, reason="Again", by=Actor.of(cast.nadia))
+        erasing.erase(item, reason="Again", by=Actor.of(cast.nadia))
     again = kept()
     assert store.get(again.items.get(kind="decisions").digest).erased, "the same bytes do not come back"
 
@@ -346,9 +346,9 @@ def test_only_an_administrator_erases_and_says_why(cast, incident, kept):
     item = kept().items.get(kind="configuration")
     for person in (cast.omar, cast.lena, cast.vera):
         with pytest.raises(Forbidden):
-            actions.erase(item, reason="why", by=Actor.of(person))
+            erasing.erase(item, reason="why", by=Actor.of(person))
     with pytest.raises(Invalid, match="which right"):
-        actions.erase(item, reason=" ", by=Actor.of(cast.nadia))
+        erasing.erase(item, reason=" ", by=Actor.of(cast.nadia))
 
 
 def test_viewers_and_reporters_keep_nothing(cast, incident, kept):
@@ -364,3 +364,15 @@ def test_no_name_of_a_person_of_ours_is_in_it(cast, incident, kept):
     for person in (cast.omar, cast.lena):
         assert person.email.encode() not in together
         assert person.name.encode() not in together
+
+
+def test_what_was_slipped_into_a_sealed_list_is_found(incident, kept):
+    row = kept()
+    Item.objects.create(preservation=row, kind="levers", name="slipped-in.json", source="nobody", why_missing="None.")
+    assert "what is listed of slipped-in.json" in verifying.verify(incident)[0].problem
+
+
+def test_a_list_that_was_taken_out_is_found(incident, kept):
+    row = kept()
+    Preservation.objects.filter(pk=row.pk).update(finished_at=None, manifest="")
+    assert "it is in the list no more" in verifying.verify(incident)[0].problem

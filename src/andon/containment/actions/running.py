@@ -36,6 +36,8 @@ from andon.practice.containment import (
 
 PREPARE_RESTS: Final = (timedelta(seconds=1), timedelta(seconds=3))
 """Before what holds now is asked for again; after that the pull has failed, with nothing changed."""
+_WRITING: Final = timedelta(seconds=2)
+"""For what Andon knows itself and for the list of it, where the time for evidence is over."""
 _SLACK: Final = timedelta(seconds=10)
 """What a lease lasts beyond the longest that its move may take."""
 _RELATED: Final = ("lever__system", "incident__system", "asked_by", "undoes", "rehearsal")
@@ -97,7 +99,7 @@ def _claim_one(pk: Any, incident: Any, now: datetime) -> Claim | None:
         return None
     if move is Move.ACT and not _is_its_turn(pull, now):
         return None
-    pull.lease_by, pull.lease_until = str(ids.new()), now + _lease(pull, move)
+    pull.lease_by, pull.lease_until = str(ids.new()), now + _lease(pull, move, now)
     if move is Move.ACT:
         # On disk before the act: from here on it may have been done.
         pull.state, pull.acting_at, pull.tries = PullState.ACTING, now, 0
@@ -107,10 +109,13 @@ def _claim_one(pk: Any, incident: Any, now: datetime) -> Claim | None:
     return Claim(pull, move, pull.lease_by, now)
 
 
-def _lease(pull: Pull, move: Move) -> timedelta:
-    """How long a move may take, with room: so long after a crash nobody else takes it up."""
+def _lease(pull: Pull, move: Move, now: datetime) -> timedelta:
+    """How long a move may take, with room: so long after a crash nobody else takes it up.
+
+    Of keeping evidence it is what is left of the time that containment waits for it, then enough to write the list.
+    """
     if move is Move.PRESERVE:
-        return EVIDENCE_WITHIN + timedelta(seconds=2)
+        return max(_WRITING, (pull.approved_at or pull.asked_at) + EVIDENCE_WITHIN - now)
     looks = probes.DEADLINE * int(pull.probe.get("times", "1")) if pull.probe else 0.0
     limit = _adapter(pull).limit if _known(pull) else 0.0
     return timedelta(seconds=max(limit, looks)) + _SLACK

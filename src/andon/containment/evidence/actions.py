@@ -1,4 +1,4 @@
-"""Writes: keep evidence, say that it was taken along, erase what must not be kept.
+"""Writes: keep evidence, say that it was taken along.
 
 `preserve` is no one transaction: each thing is kept the moment it is there, so that a process that dies has kept what
 it had; the list is sealed at the end, in one transaction with its timeline entry.
@@ -11,17 +11,18 @@ from typing import Final
 from django.db import transaction
 from django.db.models import Max
 
+from andon.containment.evidence import store
 from andon.containment.evidence.case import Case
 from andon.containment.evidence.collectors import COLLECTORS
 from andon.containment.evidence.gathering import LONGEST_WORDS, Piece, Task, gather
-from andon.containment.evidence.manifest import Entry, Manifest, digest, written
-from andon.containment.evidence.models import Blob, Erasure, Item, Preservation
-from andon.containment.evidence.policy import must_erase, must_take
+from andon.containment.evidence.manifest import Entry, Manifest, written
+from andon.containment.evidence.models import Item, Preservation
+from andon.containment.evidence.policy import must_take
 from andon.containment.evidence.queries import still_missing
 from andon.incidents.models import Incident
 from andon.incidents.timeline import hold, record
 from andon.kit import clock
-from andon.kit.errors import Conflict, Invalid
+from andon.kit.errors import Conflict
 from andon.people.policy import Actor
 
 SECONDS: Final = 10.0
@@ -91,28 +92,6 @@ def exported(incident: Incident, *, which: Sequence[Preservation], item: str = "
 
 
 @transaction.atomic
-def erase(item: Item, *, reason: str, by: Actor) -> Erasure:
-    """Empty kept bytes for good. Their digest and size stay, every manifest still verifies, the timeline says so.
-
-    The same bytes may be evidence of several incidents: they are gone from each of them.
-    """
-    must_erase(by)
-    reason = reason.strip()
-    if not reason:
-        raise Invalid("Say by which right it is erased, as “request of a data subject”.", field="reason")
-    if not item.digest:
-        raise Conflict(f"{item.name} was never collected; there is nothing to erase.")
-    if Blob.objects.filter(pk=item.digest, body__isnull=False).update(body=None) != 1:
-        raise Conflict(f"{item.name} was erased already.")
-    made = Erasure.objects.create(digest=item.digest, reason=reason, by=by.person)
-    holders = Incident.objects.filter(preservations__items__digest=item.digest).distinct().order_by("number")
-    for pk in list(holders.values_list("pk", flat=True)):
-        held = hold(pk)
-        record(held, "evidence_erased", {"digest": item.digest, "name": item.name, "reason": reason}, by=by)
-    return made
-
-
-@transaction.atomic
 def _begin(incident: Incident, why: Preservation.Why, what_for: str, key: str, by: Actor) -> Preservation:
     """The preservation to go on with: one that its key has already, or a new one."""
     held = hold(incident.pk)
@@ -151,18 +130,11 @@ def _keep(row: Preservation, task: Task, outcome: Piece | str) -> None:
     """One outcome, at once: its bytes, or why there are none. What is there under this name stays."""
     item = Item(preservation=row, kind=task.kind, name=task.name, source=task.source[:300])
     if isinstance(outcome, Piece):
-        item.digest, item.size = _put(outcome.body), len(outcome.body)
+        item.digest, item.size = store.put(outcome.body), len(outcome.body)
         item.media, item.rows, item.notes = outcome.media, outcome.rows, list(outcome.notes)
     else:
         item.why_missing = outcome or "No reason was given."
     Item.objects.bulk_create([item], ignore_conflicts=True)
-
-
-def _put(body: bytes) -> str:
-    """Keep bytes and give their digest. What is there already stays as it is, emptied ones too."""
-    made = Blob(digest=digest(body), size=len(body), body=body)
-    Blob.objects.bulk_create([made], ignore_conflicts=True)
-    return made.digest
 
 
 @transaction.atomic
@@ -171,7 +143,7 @@ def _seal(row: Preservation, by: Actor) -> Preservation:
     held = hold(row.incident_id)
     now = clock.now()
     manifest = _manifest(row, held)
-    sealed = _put(written(manifest))
+    sealed = store.put(written(manifest))
     moved = Preservation.objects.filter(pk=row.pk, finished_at=None).update(finished_at=now, manifest=sealed)
     if moved == 1:
         kept = manifest.kept

@@ -5,7 +5,7 @@ from typing import Any
 from django.http import FileResponse, HttpRequest, HttpResponse
 from ninja import Router
 
-from andon.containment.evidence import actions, giving, queries
+from andon.containment.evidence import actions, erasing, giving, queries
 from andon.containment.evidence.models import Preservation
 from andon.containment.evidence.policy import access_item
 from andon.containment.evidence.shapes import EraseIn, PreservationOut, VerifiedOut
@@ -69,6 +69,13 @@ def take_item(request: HttpRequest, number: int, which: int, name: str) -> HttpR
 
 @router.post("/{int:number}/evidence/{int:which}/{name}/erase", response={204: None})
 def erase_item(request: HttpRequest, number: int, which: int, name: str, payload: EraseIn) -> None:
-    """Empty one thing by right; its digest stays, and the timeline says so. Administrators only."""
+    """Empty one thing by right, or take the rows about one person out of it. Administrators only.
+
+    Its digest stays, and the timeline says so.
+    """
     by = caller(request, WRITE)
-    actions.erase(access_item(by, number, which, name), reason=payload.reason, by=by)
+    item = access_item(by, number, which, name)
+    if payload.column:
+        erasing.erase_rows(item, column=payload.column, value=payload.value, reason=payload.reason, by=by)
+    else:
+        erasing.erase(item, reason=payload.reason, by=by)

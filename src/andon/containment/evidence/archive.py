@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import IO, Final
 
 from andon.containment.evidence import store
-from andon.containment.evidence.manifest import Entry, Manifest, read, sums
+from andon.containment.evidence.manifest import Entry, Manifest, digest, read, sums
 from andon.containment.evidence.models import Preservation
 from andon.incidents.models import Incident
 from andon.kit.errors import Conflict
@@ -36,14 +36,20 @@ def write(to: IO[bytes], incident: Incident, rows: Sequence[Preservation]) -> No
             digests.append((row.manifest, f"{folder}/manifest.json"))
             lines += _told(manifest, folder)
             for one in manifest.kept:
-                found = store.get(one.sha256)
+                found = store.left_of(one.sha256)
                 if found.body is None:
                     lines.append(f"    NOT IN THIS ARCHIVE: {folder}/{one.name}: {found.problem}. Its digest stays.")
                     continue
+                if found.digest != one.sha256:
+                    lines.append(
+                        f"    NOT WHOLE: {folder}/{one.name}: a person's rows were erased by right. What is left"
+                    )
+                    lines.append(f"      has the digest {found.digest}, which the timeline names.")
                 _add(out, f"{folder}/{one.name}", found.body)
-                digests.append((one.sha256, f"{folder}/{one.name}"))
-        _add(out, "SHA256SUMS", sums(digests))
-        _add(out, "README.txt", _readme(incident, lines).encode())
+                digests.append((found.digest, f"{folder}/{one.name}"))
+        readme = _readme(incident, lines).encode()
+        _add(out, "README.txt", readme)
+        _add(out, "SHA256SUMS", sums([*digests, (digest(readme), "README.txt")]))
 
 
 def _manifest(row: Preservation) -> tuple[Manifest, bytes]:

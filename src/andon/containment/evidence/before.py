@@ -1,6 +1,7 @@
 """Evidence before a pull acts: what the engine calls, and the words and figures that stand in the pull's trail."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from andon.containment.evidence import queries
@@ -13,6 +14,8 @@ from andon.people.policy import Actor
 from andon.practice.containment import EVIDENCE_WITHIN
 
 _NAMED: Final = 5
+_FOR_THE_LIST: Final = timedelta(seconds=1)
+"""Of the ten seconds, what is left for writing down what came, and the list of it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def before(pull: Pull, incident: Incident) -> Preserved:
         by=Actor.engine(),
         what_for=f"“{pull.lever.name}” ({pull.ref})",
         key=f"pull:{pull.pk}",
-        seconds=max(0.0, EVIDENCE_WITHIN.total_seconds() - max(0.0, waited)),
+        seconds=max(0.0, (EVIDENCE_WITHIN - _FOR_THE_LIST).total_seconds() - max(0.0, waited)),
     )
     found = queries.of_row(made)
     return Preserved(

@@ -41,7 +41,7 @@ def bytes_of(item: Item, *, by: Actor) -> bytes:
     must_take(by, incident, _TAKING)
     if not item.digest:
         raise Missing(f"{item.name} could not be collected: {item.why_missing}")
-    found = store.get(item.digest)
+    found = store.left_of(item.digest)
     if found.body is None:
         raise Conflict(f"{item.name} cannot be given out: {found.problem}.")
     actions.exported(incident, which=_one(item.preservation), item=item.name, by=by)

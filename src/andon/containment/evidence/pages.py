@@ -5,7 +5,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from andon.containment.evidence import actions, giving, queries
+from andon.containment.evidence import actions, erasing, giving, queries
 from andon.containment.evidence.models import Preservation
 from andon.containment.evidence.policy import access_item, may_take
 from andon.incidents.policy import access_incident
@@ -20,10 +20,10 @@ def evidence(request: HttpRequest, number: int) -> HttpResponse:
     by = actor_of(request)
     incident = access_incident(by, number)
     found = queries.listed(incident)
+    gone = queries.erased(item.digest for one in found for item in one.kept)
     context = {
         "incident": incident,
-        "found": list(reversed(found)),
-        "erased": queries.erased(item.digest for one in found for item in one.kept),
+        "found": [(one, [(item, gone.get(item.digest)) for item in one.kept]) for one in reversed(found)],
         "missing": queries.still_missing(incident),
         "may_take": may_take(by, incident),
         "may_erase": by.may(OrgRole.ADMIN),
@@ -91,13 +91,17 @@ def item(request: HttpRequest, number: int, which: int, name: str) -> HttpRespon
 
 @require_POST
 def erase(request: HttpRequest, number: int, which: int, name: str) -> HttpResponse:
-    """Empty one thing by right."""
+    """Empty one thing by right, or take the rows about one person out of it."""
     by = actor_of(request)
     found = access_item(by, number, which, name)
+    column, value, reason = (request.POST.get(one, "").strip() for one in ("column", "value", "reason"))
     try:
-        actions.erase(found, reason=request.POST.get("reason", ""), by=by)
+        if column or value:
+            erasing.erase_rows(found, column=column, value=value, reason=reason, by=by)
+            messages.success(request, f"The rows about this person are erased from {name}; its digest stays.")
+        else:
+            erasing.erase(found, reason=reason, by=by)
+            messages.success(request, f"{name} is erased; its digest stays.")
     except (Conflict, Invalid, Missing) as refused:
         messages.warning(request, refused.what)
-    else:
-        messages.success(request, f"{name} is erased; its digest stays.")
     return redirect("evidence", number)

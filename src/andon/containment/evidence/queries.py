@@ -51,8 +51,11 @@ def still_missing(incident: Incident) -> list[str]:
 
 
 def erased(digests: Iterable[str]) -> dict[str, Erasure]:
-    """Which of these were erased by right."""
-    return {row.digest: row for row in Erasure.objects.filter(digest__in=set(digests))}
+    """Which of these were erased by right, each with the last erasure of it: one that left nothing, or a remainder."""
+    found: dict[str, Erasure] = {row.digest: row for row in Erasure.objects.filter(digest__in=set(digests))}
+    further = {row.remainder for row in found.values()} - {""}
+    later = erased(further) if further else {}
+    return {digest: later.get(row.remainder, row) for digest, row in found.items()}
 
 
 def manifest_of(row: Preservation) -> Manifest:

@@ -1,11 +1,12 @@
 """What the API gives about evidence."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from ninja import Field, Schema
 
-from andon.containment.evidence.models import Item
-from andon.containment.evidence.queries import Listed
+from andon.containment.evidence.models import Erasure, Item
+from andon.containment.evidence.queries import Listed, erased
 from andon.incidents.shapes import short
 from andon.kit.shapes import Given
 from andon.oncall.shapes import PersonShort
@@ -24,12 +25,18 @@ class ItemOut(Schema):
     rows: int | None
     notes: list[str] = Field(description="What was left out or cut.")
     why_missing: str
+    sha256_left: str = Field(
+        description="The digest of what can be taken along: `sha256`; another one where a person's rows were erased by "
+        "right; empty where all of it was, or nothing was collected."
+    )
 
     @classmethod
-    def of(cls, row: Item) -> "ItemOut":
-        """The item as the API says it."""
+    def of(cls, row: Item, erased: Mapping[str, Erasure]) -> "ItemOut":
+        """The item as the API says it; `erased` as of `queries.erased`."""
         plain = ("kind", "name", "source", "size", "media", "rows", "notes", "why_missing")
-        return cls(**{name: getattr(row, name) for name in plain}, collected_at=row.created_at, sha256=row.digest)
+        left = erased[row.digest].remainder if row.digest in erased else row.digest
+        said = {name: getattr(row, name) for name in plain}
+        return cls(**said, collected_at=row.created_at, sha256=row.digest, sha256_left=left)
 
 
 class PreservationOut(Schema):
@@ -50,7 +57,7 @@ class PreservationOut(Schema):
     @classmethod
     def of(cls, found: Listed) -> "PreservationOut":
         """The preservation as the API says it."""
-        row = found.row
+        row, gone = found.row, erased(one.digest for one in found.kept)
         return cls(
             number=row.number,
             why=row.why,
@@ -61,15 +68,17 @@ class PreservationOut(Schema):
             since=row.since,
             until=row.until,
             manifest=row.manifest,
-            kept=[ItemOut.of(one) for one in found.kept],
-            missing=[ItemOut.of(one) for one in found.missing],
+            kept=[ItemOut.of(one, gone) for one in found.kept],
+            missing=[ItemOut.of(one, gone) for one in found.missing],
         )
 
 
 class EraseIn(Given):
-    """By which right something is erased."""
+    """By which right something is erased: all of a thing, or the rows about one person."""
 
     reason: str
+    column: str = Field("", description="Of kept decisions: the column that says whom a row is about. Empty = all.")
+    value: str = Field("", description="The rows that have it in `column` go, the others stay. It is written nowhere.")
 
 
 class VerifiedOut(Schema):

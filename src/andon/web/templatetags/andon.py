@@ -23,6 +23,7 @@ NAVIGATION: Final = (
     (("home", "/", "Home"), ("incidents", "/incidents", "Incidents"), ("signals", "/signals", "Signals")),
     (
         ("systems", "/systems", "Systems"),
+        ("levers", "/levers", "Levers"),
         ("watches", "/watches", "Watches"),
         ("schedules", "/schedules", "Schedules"),
         ("chains", "/chains", "Chains"),

@@ -102,9 +102,9 @@ def forget(
 ) -> None:
     """Take the rows about one person out of all kept decisions, of every incident. Administrators only."""
     house.enter()
-    from andon.containment.evidence import erasing
+    from andon.containment.evidence import actions
 
-    gone = erasing.forget(column=column, value=value, reason=reason, by=house.actor(as_))
+    gone = actions.forget(column=column, value=value, reason=reason, by=house.actor(as_))
     said = [{"incident": item.preservation.incident.ref, "name": item.name} for item in gone]
     say.answer(
         {"erased": said},

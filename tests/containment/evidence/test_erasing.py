@@ -7,7 +7,7 @@ import zipfile
 import pytest
 from django.urls import reverse
 
-from andon.containment.evidence import erasing, queries, store, verifying
+from andon.containment.evidence import actions, queries, store, verifying
 from andon.containment.evidence.models import Blob, Erasure
 from andon.incidents import timeline
 from andon.incidents.models import Incident
@@ -42,7 +42,7 @@ def intact(incident):
 def test_the_rows_of_one_person_go_and_the_others_stay_under_a_digest_of_their_own(cast, incident, logged, kept):
     logged()
     item = decisions(kept())
-    made = erasing.erase_rows(item, **WHO, by=Actor.of(cast.nadia))
+    made = actions.erase_rows(item, **WHO, by=Actor.of(cast.nadia))
     assert customers(item) == [f"customer-{n}" for n in (4, 2, 1, 0)]
     assert b"customer-3" not in stored()
     assert store.left_of(item.digest).digest == made.remainder != item.digest
@@ -55,23 +55,23 @@ def test_the_rows_of_one_person_go_and_the_others_stay_under_a_digest_of_their_o
 def test_a_second_person_and_then_all_of_it(cast, incident, logged, kept):
     logged()
     item, nadia = decisions(kept()), Actor.of(cast.nadia)
-    erasing.erase_rows(item, **WHO, by=nadia)
-    erasing.erase_rows(item, **(WHO | {"value": "customer-1"}), by=nadia)
+    actions.erase_rows(item, **WHO, by=nadia)
+    actions.erase_rows(item, **(WHO | {"value": "customer-1"}), by=nadia)
     assert customers(item) == ["customer-4", "customer-2", "customer-0"]
     assert queries.erased([item.digest])[item.digest].remainder == store.left_of(item.digest).digest
     assert intact(incident)
-    erasing.erase(item, reason="Their log was unlawful", by=nadia)
+    actions.erase(item, reason="Their log was unlawful", by=nadia)
     assert store.left_of(item.digest).erased
     assert b"customer-4" not in stored()
     assert intact(incident)
     with pytest.raises(Conflict, match="erased already"):
-        erasing.erase_rows(item, **WHO, by=nadia)
+        actions.erase_rows(item, **WHO, by=nadia)
 
 
 def test_where_every_row_is_about_them_nothing_is_left(cast, incident, logged, kept):
     logged(rows=1)
     item = decisions(kept())
-    made = erasing.erase_rows(item, **(WHO | {"value": "customer-0"}), by=Actor.of(cast.nadia))
+    made = actions.erase_rows(item, **(WHO | {"value": "customer-0"}), by=Actor.of(cast.nadia))
     assert made.remainder == ""
     assert store.left_of(item.digest).erased
     assert intact(incident)
@@ -88,19 +88,17 @@ def test_what_is_not_there_is_said_and_changes_nothing(cast, incident, logged, k
         (row.items.get(kind="configuration"), {}, Invalid, "holds no rows"),
     ):
         with pytest.raises(problem, match=words):
-            erasing.erase_rows(item, **(WHO | changed), by=nadia)
+            actions.erase_rows(item, **(WHO | changed), by=nadia)
     assert not Erasure.objects.exists()
     for person in (cast.omar, cast.lena, cast.vera):
         with pytest.raises(Forbidden):
-            erasing.erase_rows(decisions(row), **WHO, by=Actor.of(person))
+            actions.erase_rows(decisions(row), **WHO, by=Actor.of(person))
         with pytest.raises(Forbidden):
-            erasing.forget(**WHO, by=Actor.of(person))
+            actions.forget(**WHO, by=Actor.of(person))
 
 
 def test_one_is_forgotten_in_every_incident_at_once(cast, incident, logged, kept, time):
     """The same bytes in two incidents are one erasure, told in both; other bytes are one of their own."""
-    from andon.containment.evidence import actions
-
     logged()
     first = kept()
     other = opening.declare(title="Slow answers", system=cast.credit_scorer, by=Actor.of(cast.omar))
@@ -109,10 +107,10 @@ def test_one_is_forgotten_in_every_incident_at_once(cast, incident, logged, kept
     logged(rows=4, name="More")
     third = kept()
     assert decisions(first).digest == decisions(same).digest
-    held = erasing.forget(**WHO, by=Actor.of(cast.nadia))
+    held = actions.forget(**WHO, by=Actor.of(cast.nadia))
     assert {one.name for one in held} == {"decisions-decisions.jsonl", "decisions-more.jsonl"}
     assert b"customer-3" not in stored()
-    assert erasing.forget(**WHO, by=Actor.of(cast.nadia)) == []
+    assert actions.forget(**WHO, by=Actor.of(cast.nadia)) == []
     assert {row.incident_id for row in (first, third)} == {incident.pk}
     for one in (incident, other):
         assert one.timeline.filter(kind="evidence_erased").exists()
@@ -123,7 +121,7 @@ def test_a_number_is_found_as_one_writes_it(cast, incident, logged, kept, folder
     log = logged()
     (folder / log.table).write_text("at,customer\n" + "".join(f"{at},{n}\n" for n, at in ids(incident)))
     item = decisions(kept())
-    erasing.erase_rows(item, **(WHO | {"value": "12"}), by=Actor.of(cast.nadia))
+    actions.erase_rows(item, **(WHO | {"value": "12"}), by=Actor.of(cast.nadia))
     assert customers(item) == [112, 1]
 
 
@@ -134,7 +132,7 @@ def ids(incident):
 def test_what_was_left_is_verified_too(cast, incident, logged, kept):
     logged()
     item = decisions(kept())
-    made = erasing.erase_rows(item, **WHO, by=Actor.of(cast.nadia))
+    made = actions.erase_rows(item, **WHO, by=Actor.of(cast.nadia))
     Blob.objects.filter(pk=made.remainder).update(body=b"{}\n")
     assert "changed after it was kept" in verifying.verify(incident)[0].problem
 

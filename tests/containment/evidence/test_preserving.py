@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from andon.containment.evidence import actions, collectors, erasing, queries, store, verifying
+from andon.containment.evidence import actions, collectors, queries, store, verifying
 from andon.containment.evidence.gathering import Piece, Task
 from andon.containment.evidence.models import Blob, Erasure, Item, Preservation
 from andon.incidents import timeline
@@ -322,14 +322,14 @@ def test_erasure_by_right_empties_the_bytes_and_leaves_the_digests(cast, inciden
     logged()
     row = kept()
     item = row.items.get(kind="decisions")
-    erasing.erase(item, reason="Request of a data subject", by=Actor.of(cast.nadia))
+    actions.erase(item, reason="Request of a data subject", by=Actor.of(cast.nadia))
     found = store.get(item.digest)
     assert (found.body, found.erased) == (None, True)
     assert Blob.objects.get(pk=item.digest).size == item.size
     incident.refresh_from_db()
     assert timeline.verify(incident) + verifying.verify(incident) == []
     with pytest.raises(Conflict, match="erased already"):
-        erasing.erase(item, reason="Again", by=Actor.of(cast.nadia))
+        actions.erase(item, reason="Again", by=Actor.of(cast.nadia))
     again = kept()
     assert store.get(again.items.get(kind="decisions").digest).erased, "the same bytes do not come back"
 
@@ -346,9 +346,9 @@ def test_only_an_administrator_erases_and_says_why(cast, incident, kept):
     item = kept().items.get(kind="configuration")
     for person in (cast.omar, cast.lena, cast.vera):
         with pytest.raises(Forbidden):
-            erasing.erase(item, reason="why", by=Actor.of(person))
+            actions.erase(item, reason="why", by=Actor.of(person))
     with pytest.raises(Invalid, match="which right"):
-        erasing.erase(item, reason=" ", by=Actor.of(cast.nadia))
+        actions.erase(item, reason=" ", by=Actor.of(cast.nadia))
 
 
 def test_viewers_and_reporters_keep_nothing(cast, incident, kept):

@@ -5,7 +5,7 @@ from typing import Any
 from django.http import FileResponse, HttpRequest, HttpResponse
 from ninja import Router
 
-from andon.containment.evidence import actions, erasing, giving, queries
+from andon.containment.evidence import actions, giving, queries
 from andon.containment.evidence.models import Preservation
 from andon.containment.evidence.policy import access_item
 from andon.containment.evidence.shapes import EraseIn, PreservationOut, VerifiedOut
@@ -76,6 +76,6 @@ def erase_item(request: HttpRequest, number: int, which: int, name: str, payload
     by = caller(request, WRITE)
     item = access_item(by, number, which, name)
     if payload.column:
-        erasing.erase_rows(item, column=payload.column, value=payload.value, reason=payload.reason, by=by)
+        actions.erase_rows(item, column=payload.column, value=payload.value, reason=payload.reason, by=by)
     else:
-        erasing.erase(item, reason=payload.reason, by=by)
+        actions.erase(item, reason=payload.reason, by=by)

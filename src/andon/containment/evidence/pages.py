@@ -5,7 +5,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from andon.containment.evidence import actions, erasing, giving, queries
+from andon.containment.evidence import actions, giving, queries
 from andon.containment.evidence.models import Preservation
 from andon.containment.evidence.policy import access_item, may_take
 from andon.incidents.policy import access_incident
@@ -97,10 +97,10 @@ def erase(request: HttpRequest, number: int, which: int, name: str) -> HttpRespo
     column, value, reason = (request.POST.get(one, "").strip() for one in ("column", "value", "reason"))
     try:
         if column or value:
-            erasing.erase_rows(found, column=column, value=value, reason=reason, by=by)
+            actions.erase_rows(found, column=column, value=value, reason=reason, by=by)
             messages.success(request, f"The rows about this person are erased from {name}; its digest stays.")
         else:
-            erasing.erase(found, reason=reason, by=by)
+            actions.erase(found, reason=reason, by=by)
             messages.success(request, f"{name} is erased; its digest stays.")
     except (Conflict, Invalid, Missing) as refused:
         messages.warning(request, refused.what)

@@ -20,13 +20,6 @@ class Found:
     digest: str = ""
 
 
-def put(body: bytes) -> str:
-    """Keep bytes and give their digest. What is there already stays as it is, emptied ones too."""
-    made = Blob(digest=digest_of(body), size=len(body), body=body)
-    Blob.objects.bulk_create([made], ignore_conflicts=True)
-    return made.digest
-
-
 def left_of(digest: str) -> Found:
     """The bytes under a digest, or what an erasure left of them: a person's rows went, and the others are there."""
     found = get(digest)

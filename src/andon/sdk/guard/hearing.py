@@ -61,14 +61,14 @@ class Hearing:
 
     def run(self) -> None:
         """Hear until it is to end."""
-        with client(self._token, SILENCE) as line:
-            while not self._closing.is_set():
-                try:
-                    rest = self._turn(line)
-                except Exception:
-                    log.exception("%s: what Andon says could not be heard; it is tried again", self._token.system)
-                    rest = LONGEST_REST
-                self._closing.wait(rest)
+        while not self._closing.is_set():
+            try:
+                with client(self._token, SILENCE) as line:
+                    while not self._closing.is_set():
+                        self._closing.wait(self._turn(line))
+            except Exception:
+                log.exception("%s: what Andon says could not be heard; it is tried again", self._token.system)
+                self._closing.wait(LONGEST_REST)
 
     def _turn(self, line: httpx.Client) -> float:
         """A stream for as long as it lasts, if one is worth a try, and a question; seconds until the next turn."""

@@ -7,8 +7,9 @@ import platform
 import random
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Final
 from uuid import uuid4
 from weakref import WeakSet
@@ -90,6 +91,8 @@ class Guard:
         self._lock, self._meter = threading.Lock(), Meter(self.system)
         self._closing, self._news, self._heard = threading.Event(), threading.Event(), threading.Event()
         self._threads: list[threading.Thread] = []
+        self._changes: SimpleQueue[Reading | None] = SimpleQueue()
+        self._caller: threading.Thread | None = None
         self._unkept: tuple[str, Snapshot] | None = None
         self._asked = self._told = False
         self._view = self._shown()
@@ -181,7 +184,7 @@ class Guard:
     def on_change(self, call: Changed) -> None:
         """Call this, from a thread of the guard's, when Andon's word has changed the mode, or brought a revision.
 
-        It should return soon. That `on` has gone stale is not told: nothing comes in then.
+        The calls wait for each other and hold up nothing else. That `on` has gone stale is not told: nothing comes in.
         """
         self._listeners.append(call)
 
@@ -249,6 +252,22 @@ class Guard:
 
     def _tell_all(self, reading: Reading) -> None:
         log.warning("%s is now %s (revision %s)", self.system, reading.mode, reading.revision)
+        if not self._listeners:
+            return
+        if not self._background:
+            self._call_all(reading)
+            return
+        if self._caller is None:  # whoever is called may never return: hearing must go on
+            self._caller = threading.Thread(target=self._calling, name="andon-guard-calls", daemon=True)
+            self._caller.start()
+        self._changes.put(reading)
+
+    def _calling(self) -> None:
+        changes = self._changes
+        while (reading := changes.get()) is not None:
+            self._call_all(reading)
+
+    def _call_all(self, reading: Reading) -> None:
         for call in list(self._listeners):
             try:
                 call(reading)
@@ -304,20 +323,32 @@ class Guard:
         """Say what is applied: at once when that is new, and now and then so that Andon knows of this process."""
         if self._token is None:
             return
+        while not self._closing.is_set():
+            try:
+                with client(self._token, TELL_WITHIN) as line:
+                    self._tell_on(line)
+            except Exception:
+                log.exception("%s: what is applied could not be told; it is tried again", self.system)
+                self._closing.wait(TELL_EVERY)
+        self._keep()
+
+    def _tell_on(self, line: httpx.Client) -> None:
         rest = FIRST_REST
-        with client(self._token, TELL_WITHIN) as line:
-            while not self._closing.is_set():
-                self._news.wait(TELL_EVERY * random.uniform(0.8, 1.2))  # noqa: S311  so that not all speak at once
-                self._news.clear()
-                self._keep()
-                if not self._asked or self._closing.wait(random.uniform(0.0, TELL_SPREAD)):  # noqa: S311  as above
-                    continue
-                if self._tell(line):
-                    rest = FIRST_REST
-                else:
-                    self._closing.wait(rest)
-                    rest = min(rest * 2, TELL_EVERY)
-                    self._news.set()
+        while not self._closing.is_set():
+            self._news.wait(TELL_EVERY * random.uniform(0.8, 1.2))  # noqa: S311  so that not all speak at once
+            self._news.clear()
+            self._keep()
+            if not self._asked or self._closing.wait(random.uniform(0.0, TELL_SPREAD)):  # noqa: S311  as above
+                continue
+            if self._tell(line):
+                rest = FIRST_REST
+            else:
+                self._closing.wait(rest)
+                rest = min(rest * 2, TELL_EVERY)
+                self._news.set()
+        self._keep()
+        if self._told:
+            self._tell(line, ended=True)
 
     def _tell(self, line: httpx.Client, *, ended: bool = False) -> bool:
         try:
@@ -349,22 +380,30 @@ class Guard:
 
     def close(self) -> None:
         """Hear nothing more, and tell Andon that this process ends. What holds goes on holding."""
-        if self._closing.is_set():
-            return
+        _close([self])
+
+    def _hang_up(self) -> threading.Thread | None:
+        """Let the threads end; the one that says so to Andon, if there is something to say, and it has not ended."""
         self._closing.set()
         self._news.set()
-        self._keep()
-        if self._told and self._token is not None:
-            with client(self._token, LAST_WORDS) as line:
-                self._tell(line, ended=True)
+        self._changes.put(None)
+        return self._threads[-1] if self._threads and (self._told or self._unkept) else None
 
 
 _all: "WeakSet[Guard]" = WeakSet()
 
 
+def _close(guards: Iterable[Guard]) -> None:
+    """Hang up, and wait for the last words, all together for no longer than the end of a process may be held up."""
+    speaking = [thread for one in guards if (thread := one._hang_up())]  # noqa: SLF001  its own module
+    ends = timing.monotonic() + LAST_WORDS
+    for thread in speaking:
+        if thread is not threading.current_thread():
+            thread.join(max(0.0, ends - timing.monotonic()))
+
+
 def _close_all() -> None:
-    for guard in list(_all):
-        guard.close()
+    _close(list(_all))
 
 
 def _after_fork() -> None:

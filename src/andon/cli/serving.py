@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import uvicorn
 
 APPLICATION, WORKER = "andon.site.asgi:application", "andon.site.worker:application"
+PROTOCOL = "andon.site.protocol:Protocol"
 MOST_WORKERS = 4
 """Processes that serve unless asked for more: each holds about 120 MB."""
 WORKER_SILENCE = 30
@@ -171,7 +172,7 @@ def _server_settings(application: str, *, workers: int = 1) -> "uvicorn.Config":
     return uvicorn.Config(
         application,
         loop="auto",  # uvloop where there is one
-        http="httptools",
+        http=PROTOCOL,
         ws="none",
         lifespan="on",
         # Who may speak for a client is settled by ANDON_TRUSTED_PROXIES; without one nobody may.

@@ -8,7 +8,7 @@ nothing can be written the answer is 503, which senders take as "try again": nev
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -19,11 +19,12 @@ import msgspec
 import structlog
 
 from andon.intake.adapters import adapters
+from andon.intake.at_once import Asker, AtOnce, Patience
 from andon.intake.decoding import readable, unpacked
 from andon.intake.doors import Door, Doors, find_door, token_of
 from andon.intake.events import Malformed, Request, Said, Sender, Unsigned
 from andon.intake.recording import BODY_KEPT, Heard
-from andon.intake.writer import Unavailable, Unstorable, Writer
+from andon.intake.writer import TOO_BUSY, Unavailable, Unstorable, Writer
 from andon.kit import clock, ids, outbound
 
 Scope = MutableMapping[str, Any]
@@ -41,6 +42,7 @@ RETRY_AFTER_SECONDS = 2
 UNSIGNED_EVERY = timedelta(
     minutes=5
 )  # how often an integration's page is told of requests whose signature does not fit
+PROBLEM = b"application/problem+json"
 GC_YOUNG = 20_000  # new objects between two collections; Python's own 700 suits short scripts
 
 T = TypeVar("T")
@@ -80,6 +82,7 @@ class IntakeApp:
         self._thinkers: ThreadPoolExecutor | None = None
         self._unsigned: dict[UUID, datetime] = {}
         self._sayings: set[asyncio.Task[None]] = set()
+        self._patience = Patience()
 
     async def start(self) -> None:
         """Begin to take signals."""
@@ -97,6 +100,7 @@ class IntakeApp:
         await asyncio.gather(*self._sayings)
         if self._writer is not None:
             await self._writer.stop()
+        self._patience.end()
         if self._doors is not None:
             await asyncio.to_thread(self._doors.close)
         if self._thinkers is not None:
@@ -109,11 +113,54 @@ class IntakeApp:
         try:
             status, answer = await self._take(scope, headers, receive)
         except Refusal as refusal:
-            await _send(send, refusal.status, _encode(refusal.problem), refusal.headers, b"application/problem+json")
+            await _send(send, refusal.status, _encode(refusal.problem), refusal.headers, PROBLEM)
         except Gone:
             log.info("intake.sender_gone", path=scope["path"])
         else:
             await _send(send, status, _encode(answer))
+
+    def take_at_once(self, path: str, query: bytes, headers: Mapping[str, str], body: bytes, asker: Asker) -> bool:
+        """Take a whole POST that only has to be written, and answer it once that is on disk: without a task for it.
+
+        Must be called in the event loop, as the asker is. Returns False, and has done nothing, where it needs more: an
+        integration to be looked up, a signature that takes long, a refusal in words. Then it is to be called for.
+        """
+        if self._writer is None or self._doors is None:
+            return False
+        try:
+            adapter, slug, below = _address({"path": path, "method": "POST"})
+            door = self._doors.remembered(adapter.kind, slug, token_of(headers, query))
+            if door is None or adapter.blocking or len(body) > adapter.most_bytes:
+                return False
+            delivery = ids.new()
+            said = _read(adapter, door, Request(body, headers, _named(query), below, delivery=delivery))
+            kept = readable(body, headers, BODY_KEPT)
+        except Exception:  # noqa: BLE001  the longer way goes through it again, and says what is wrong
+            return False
+        if said.confirm:
+            return False
+        of_type = headers.get("content-type", "")
+        heard = Heard(delivery, door.id, kept, of_type, said.events, "", said.changes, said.notes)
+        waiting = AtOnce(adapter, said, heard, asker, self._refused_at_once)
+        try:
+            self._writer.take(heard, waiting)
+        except Unavailable as error:
+            _refuse(waiting, _unavailable(str(error)))
+        else:
+            self._patience.waits(waiting, WRITE_SECONDS)
+        return True
+
+    def _refused_at_once(self, waiting: AtOnce, error: Exception) -> None:
+        self._soon(self._answer_refused(waiting, error))
+
+    async def _answer_refused(self, waiting: AtOnce, error: Exception) -> None:
+        _refuse(waiting, await self._not_kept(waiting.heard, error))
+
+    def _soon(self, doing: Coroutine[Any, Any, None]) -> None:
+        """Do it beside; the intake does not stop before it is done."""
+        saying = asyncio.get_running_loop().create_task(doing)
+        self._sayings.add(saying)
+        saying.add_done_callback(self._sayings.discard)
 
     async def _take(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> tuple[int, object]:
         """Take one request; status and body of the answer, a refusal in the sender's own words."""
@@ -140,8 +187,7 @@ class IntakeApp:
         heard = Heard(ids.new(), door.id, b"", headers.get("content-type", ""), [])
         try:
             heard.body = await self._body(headers, receive, adapter.most_bytes) if body is None else body
-            named = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else _NOTHING
-            request = Request(heard.body, headers, named, below, scope["method"], heard.delivery)
+            request = Request(heard.body, headers, _named(query), below, scope["method"], heard.delivery)
             said = await self._understand(adapter, door, request)
         except Refusal as refusal:
             heard.body = readable(heard.body, headers, BODY_KEPT)
@@ -256,9 +302,7 @@ class IntakeApp:
     def _say_refused(self, door: Door | None) -> None:
         """Say it beside the answer, which takes as long for an integration that does not exist."""
         if door is not None:
-            saying = asyncio.create_task(self._say_unsigned(door, "A request came without the integration's token."))
-            self._sayings.add(saying)
-            saying.add_done_callback(self._sayings.discard)
+            self._soon(self._say_unsigned(door, "A request came without the integration's token."))
 
     async def _body(self, headers: Mapping[str, str], receive: Receive, most: int) -> bytes:
         """The whole body, bounded in size, time, and in what all requests together hold."""
@@ -301,12 +345,16 @@ class IntakeApp:
         try:
             async with asyncio.timeout(WRITE_SECONDS):
                 await self._writer.write(heard)
-        except (Unavailable, TimeoutError) as error:
-            raise _unavailable(str(error) or "The database is busy.") from error
-        except Unstorable as error:
-            refusal = Refusal(400, "Cannot be stored", f"The database does not take this delivery: {error}")
-            await self._keep_what_cannot_be_stored(heard, refusal)
-            raise refusal from error
+        except (Unavailable, Unstorable, TimeoutError) as error:
+            raise await self._not_kept(heard, error) from error
+
+    async def _not_kept(self, heard: Heard, error: Exception) -> Refusal:
+        """What is said of a delivery that could not be written."""
+        if not isinstance(error, Unstorable):
+            return _unavailable(str(error) or TOO_BUSY)
+        refusal = Refusal(400, "Cannot be stored", f"The database does not take this delivery: {error}")
+        await self._keep_what_cannot_be_stored(heard, refusal)
+        return refusal
 
     async def _keep_what_cannot_be_stored(self, heard: Heard, refusal: Refusal) -> None:
         """One more try, with the raw body alone: what was heard should be seen by a person."""
@@ -317,6 +365,16 @@ class IntakeApp:
             await self._writer.write(raw)
         except (Unavailable, Unstorable):
             log.exception("intake.lost", delivery=str(heard.delivery))
+
+
+def _refuse(waiting: AtOnce, refusal: Refusal) -> None:
+    """Say why what was to be taken at once was not."""
+    problem = waiting.adapter.refuse(refusal.problem)
+    waiting.asker.answer(refusal.status, _encode(problem), refusal.headers, PROBLEM)
+
+
+def _named(query: bytes) -> Mapping[str, str]:
+    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else _NOTHING
 
 
 def _address(scope: Scope) -> tuple[Sender, str, str]:

@@ -70,8 +70,7 @@ class Doors:
         digest = ids.digest(token)
         now = clock.monotonic()
         key = slug or digest
-        until, door = self._known.get(key, (0.0, None))
-        if until > now and _fits(door, kind, digest):
+        if door := self._remembered(key, kind, digest, now):
             return door
         if self._refused.get((slug, digest), 0.0) > now:
             return None
@@ -81,6 +80,15 @@ class Doors:
             return door
         _remember(self._refused, (slug, digest), now + REMEMBERED_SECONDS)
         return None
+
+    def remembered(self, kind: str, slug: str, token: str) -> Door | None:
+        """As `open`, where that needs no look into the database; else None."""
+        digest = ids.digest(token)
+        return self._remembered(slug or digest, kind, digest, clock.monotonic())
+
+    def _remembered(self, key: str, kind: str, digest: str, now: float) -> Door | None:
+        until, door = self._known.get(key, (0.0, None))
+        return door if until > now and _fits(door, kind, digest) else None
 
     def meant(self, kind: str, slug: str) -> Door | None:
         """The integration that was named by a request just refused, for those who look after it to be told."""

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import structlog
 from django.db import DataError, IntegrityError, connection
@@ -31,6 +31,7 @@ MAX_UNFLUSHED = 2_048  # deliveries that are committed and not on disk yet
 COPY_LOG_EVERY = 16 * 1024 * 1024  # bytes of bodies and signals, roughly
 BYTES_OF_A_SIGNAL = 1_500
 TRIES_AFTER_A_RACE = 5
+TOO_BUSY = "The database is busy."
 BACKOFF_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 
 Record: TypeAlias = Callable[[Sequence[Heard]], bool]
@@ -44,15 +45,26 @@ class Unstorable(Exception):  # noqa: N818  as above
     """This one delivery cannot be written, while others can: something in it the database does not take."""
 
 
+class Answer(Protocol):
+    """Where a sender waits; told in its own event loop. A future is one."""
+
+    def done(self) -> bool:
+        """Whether nobody waits there any more."""
+
+    def set_result(self, result: None, /) -> object:
+        """It is on disk."""
+
+    def set_exception(self, exception: Exception, /) -> object:
+        """It is not: `Unavailable` or `Unstorable`."""
+
+
 class _Waiting:
     """A delivery in the queue, and where its sender waits."""
 
     __slots__ = ("answer", "heard", "loop")
 
-    def __init__(self, heard: Heard) -> None:
-        self.heard = heard
-        self.loop = asyncio.get_running_loop()
-        self.answer: asyncio.Future[None] = self.loop.create_future()
+    def __init__(self, heard: Heard, loop: asyncio.AbstractEventLoop, answer: Answer) -> None:
+        self.heard, self.loop, self.answer = heard, loop, answer
 
 
 class Writer:
@@ -89,7 +101,16 @@ class Writer:
 
     async def write(self, heard: Heard) -> None:
         """Return once the delivery is on disk; raises `Unavailable` or `Unstorable`."""
-        waiting = _Waiting(heard)
+        answer = asyncio.get_running_loop().create_future()
+        self.take(heard, answer)
+        await answer
+
+    def take(self, heard: Heard, answer: Answer) -> None:
+        """As `write`, for somebody who is told: in the running event loop, and not before this has returned.
+
+        Raises `Unavailable` at once, and tells nobody, where it is not even taken into the queue.
+        """
+        waiting = _Waiting(heard, asyncio.get_running_loop(), answer)
         size = len(heard.body)
         with self._state:
             if self._down or self._stopping:
@@ -100,7 +121,6 @@ class Writer:
             self._bytes += size
             if len(self._queue) == 1:
                 self._state.notify()
-        await waiting.answer
 
     def _run(self) -> None:
         try:
@@ -293,7 +313,7 @@ def _hang_up() -> None:
 
 def _answer(batch: Sequence[_Waiting], error: Exception | None) -> None:
     """Let the senders go on, in their own event loops: one call a loop, however many wait."""
-    loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+    loops: dict[asyncio.AbstractEventLoop, list[Answer]] = {}
     for waiting in batch:
         loops.setdefault(waiting.loop, []).append(waiting.answer)
     for loop, answers in loops.items():
@@ -303,7 +323,7 @@ def _answer(batch: Sequence[_Waiting], error: Exception | None) -> None:
             log.info("intake.nobody_waits", deliveries=len(answers))
 
 
-def _set(answers: Sequence[asyncio.Future[None]], error: Exception | None) -> None:
+def _set(answers: Sequence[Answer], error: Exception | None) -> None:
     for answer in answers:
         if answer.done():  # the sender is gone
             continue

@@ -14,6 +14,7 @@ from andon.paging.channel import Destination, Outcome, Receipt
 from andon.paging.message import Message
 from andon.paging.models import Page
 from andon.paging.outcomes import ATTEMPTS, BACKOFF, Next, decide, settle
+from andon.paging.wire import Room
 from andon.people.models import ChannelKind, ContactPoint, Person
 from tests.support.cast import Cast
 from tests.support.paging import Story, kinds, state_of
@@ -224,6 +225,16 @@ def test_the_claim_is_answered_by_the_index_of_what_is_due(incident: Incident, c
         cursor.execute(f"EXPLAIN QUERY PLAN {first}")
         plan = " ".join(str(row[3]) for row in cursor.fetchall())
     assert "page_due" in plan
+
+
+def test_what_finds_no_sender_is_not_taken_up_again_and_again(incident: Incident, cast: Cast, story: Story):
+    for _ in range(20):
+        queue(incident, cast.lena)
+    with CaptureQueriesContext(connection) as asked:
+        claimed = sending.claim(story.time.now(), 4, "one", Room(of_channel=2))
+    assert len(claimed) == 2
+    assert sum(query["sql"].startswith(("BEGIN", "SAVEPOINT")) for query in asked.captured_queries) == 1
+    assert len(sending.claim(story.time.now(), 18, "one", Room(of_channel=18))) == 18
 
 
 def test_the_database_refuses_a_waiting_page_without_a_time(incident: Incident, cast: Cast):

@@ -215,7 +215,7 @@ def _copy(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
             copy.write_row(row)
 
 
-_AT_ONCE = (256, 64, 16, 4, 1)
+_AT_ONCE = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 """Rows of one statement on SQLite: few sizes, so that each is prepared once and remembered."""
 
 

@@ -12,7 +12,7 @@ from andon.paging.models import ChannelPace, Page
 from andon.paging.wire import Room
 from andon.people.models import Person, quiet_hours
 from andon.practice import pacing
-from andon.practice.pacing import Due, Known, Pace, Plan, QuietHours, Sent
+from andon.practice.pacing import Due, Going, Known, Pace, Plan, QuietHours, Sent
 from andon.practice.severity import Severity
 
 LEASE = timedelta(seconds=30)
@@ -29,10 +29,21 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Look:
-    """What was found due, and the plan for it; `severity` is what each page's plan rests on."""
+    """What was found due, and the plan for it.
+
+    Attributes:
+        severity: What each page's plan rests on.
+        sort: The channel of each page, and whether it is a first one.
+    """
 
     plan: Plan
     severity: dict[UUID, int]
+    sort: dict[UUID, tuple[str, bool]]
+
+    def fits(self, message: Going, room: Room) -> bool:
+        """Whether a sender is left for a message."""
+        channel, first = self.sort[message.pages[0]]
+        return room.has(channel, first=first)
 
 
 def due(now: datetime) -> Q:
@@ -56,7 +67,11 @@ def look(now: datetime, room: Room | None = None) -> Look:
         rows += [row for row in whole if row["pk"] not in seen]
     found = [_due(row) for row in rows]
     plan = pacing.plan(found, _known(rows, found, now), now)
-    return Look(plan, {row["pk"]: row["incident__severity"] for row in rows})
+    return Look(
+        plan,
+        {row["pk"]: row["incident__severity"] for row in rows},
+        {row["pk"]: (row["channel"], row["first"]) for row in rows},
+    )
 
 
 def paces() -> dict[str, Pace]:

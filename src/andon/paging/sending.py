@@ -57,7 +57,8 @@ def claim(now: datetime, limit: int, name: str, room: Room | None = None) -> lis
     going = found.plan.going
     claimed: list[Page] = []
     for start in range(0, len(going), limit):
-        claimed += _take(going[start : start + limit - len(claimed)], now, name, room)
+        some = [message for message in going[start : start + limit - len(claimed)] if found.fits(message, room)]
+        claimed += _take(some, now, name, room) if some else []
         if len(claimed) >= limit:
             break
     return claimed

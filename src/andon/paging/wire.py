@@ -34,9 +34,13 @@ class Room:
         """Whether only first pages find a sender."""
         return self.again is not None and self.again <= 0
 
+    def has(self, channel: str, *, first: bool) -> bool:
+        """Whether a sender is left for such a page."""
+        return channel not in self.full and (first or not self.firsts_alone)
+
     def take(self, page: Page) -> bool:
         """Take a sender for a page; False where none is left for it."""
-        if page.channel in self.full or (self.firsts_alone and not page.first):
+        if not self.has(page.channel, first=page.first):
             return False
         self.taken[page.channel] += 1
         if self.again is not None:

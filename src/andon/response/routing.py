@@ -42,8 +42,8 @@ from andon.watch.actions import telling
 
 REST = timedelta(seconds=30)
 """How long signals are left alone that could not be routed."""
-OPENED_AT_ONCE = 96
-"""Groups without an incident that are routed in one transaction: as many pages as one channel sends in two rounds."""
+OPENED_AT_ONCE = 192
+"""Groups without an incident that are routed in one transaction. Half of what a round costs does not grow with it."""
 STORM = 100
 """With more signals due than these, what opens incidents is looked for behind what merely joins some."""
 PATIENCE = timedelta(seconds=2)

@@ -54,6 +54,15 @@ def enter() -> None:
             f"The database lacks {missing} migrations of this version of Andon. "
             "Run `andon migrate` (or `andon up`, which does it too)."
         )
+    match_keys()
+
+
+def match_keys() -> None:
+    """See that what is encrypted in the database can be read with the keys that we have."""
+    from andon.people import keys
+
+    if not keys.match():
+        raise Trouble(keys.OTHER_KEYS)
 
 
 def knock() -> None:

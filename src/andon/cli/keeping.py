@@ -58,6 +58,8 @@ def restore(
 ) -> None:
     """Put a backup in the place of the database, then verify it: versions, keys, every timeline. Stop Andon first."""
     house.set_up()
+    from andon.people import keys as keys_of_database
+
     house.knock()
     dump = dumps.find()
     dump.check(file)
@@ -67,7 +69,7 @@ def restore(
     if keys:
         _take_into_use(keys)
     ran = house.migrate()
-    readable = _keys_fit()
+    readable = keys_of_database.match()
     broken, verified, entries = verify_everything()
     data = {
         "file": str(file), "database": house.database_name(), "migrations": ran, "keys_fit": readable,
@@ -128,18 +130,6 @@ def _engines_running(tables: set[str]) -> bool:
     from andon.kit import clock
 
     return EngineBeat._meta.db_table in tables and beats.status(clock.now()).running > 0  # noqa: SLF001  Django's documented name
-
-
-def _keys_fit() -> bool:
-    """Whether what is encrypted in the database can be read with the keys in use."""
-    from andon.kit.crypto import Undecryptable
-    from andon.people.models import ContactPoint
-
-    try:
-        ContactPoint.objects.exclude(address="").first()
-    except Undecryptable:
-        return False
-    return True
 
 
 def _places_of_keys() -> list[str]:

@@ -46,6 +46,7 @@ def up(
     house.set_up()
     listening = listen(host, port)
     house.migrate()
+    house.match_keys()
     address = base_url()
     link = _setup_link()
     _say_start(address, host, port, engine="in this process", workers=workers)

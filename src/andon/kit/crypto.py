@@ -36,6 +36,15 @@ def decrypt(token: str) -> str:
         ) from error
 
 
+def by_newest(token: str) -> bool:
+    """Whether the first (newest) key fits what was encrypted."""
+    try:
+        Fernet(settings.FIELD_KEYS[0]).decrypt(token.encode())
+    except InvalidToken:
+        return False
+    return True
+
+
 def encrypt_bytes(body: bytes) -> bytes:
     """As `encrypt`, for bytes."""
     return _fernet(tuple(settings.FIELD_KEYS)).encrypt(body)

@@ -30,6 +30,19 @@ class Organisation(models.Model):
         return self.name
 
 
+class KeyCheck(models.Model):
+    """A known word as the keys of this database encrypt it: who cannot read it has other keys (see `keys`)."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    sealed = models.TextField()
+
+    class Meta:
+        constraints: ClassVar = [models.CheckConstraint(condition=Q(id=1), name="one_key_check")]
+
+    def __str__(self) -> str:
+        return "the keys of this database"
+
+
 class PersonManager(BaseUserManager["Person"]):
     """How Django and allauth find a person."""
 

@@ -16,7 +16,7 @@ from tests.support.listener import Listener, listening
 from tests.support.processes import running_andon
 from tests.support.prometheus import free_port
 
-pytestmark = [pytest.mark.heavy, pytest.mark.timeout(240), peers.needs("litellm", "LiteLLM")]
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600), peers.needs("litellm", "LiteLLM")]
 
 KEY = "sk-" + "0f3a9c5d17b2e486" * 4  # the proxy does not start without one, nor with a weak one
 HOOK = """
@@ -36,6 +36,9 @@ def upstream() -> Iterator[Listener]:
 
     def complete(handler):
         model = json.loads(handler.request_heard.body)["model"]
+        if model == "broken":
+            Listener.say(handler, 500, b'{"error": {"message": "out of order"}}', Content_Type="application/json")
+            return
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": f"by {model}"}}
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
         answer = {
@@ -62,8 +65,12 @@ def proxy(tmp_path: Path, upstream) -> Iterator[tuple[Desk, str]]:
         }
 
     config = {
-        "model_list": [model("explainer", "large"), model("small-explainer", "small")],
-        "litellm_settings": {"callbacks": "guarded.hook"},
+        "model_list": [model("explainer", "large"), model("small-explainer", "small"), model("translator", "broken")],
+        "litellm_settings": {
+            "callbacks": "guarded.hook",
+            "num_retries": 0,
+            "fallbacks": [{"translator": ["explainer"]}],
+        },
     }
     (tmp_path / "guarded.py").write_text(HOOK)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
@@ -83,7 +90,7 @@ def proxy(tmp_path: Path, upstream) -> Iterator[tuple[Desk, str]]:
                 program, env=environment, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True
             )
         try:
-            until(lambda: answers(f"{url}/health/liveliness"), 150, tmp_path / "log")
+            until(lambda: answers(f"{url}/health/liveliness"), 400, tmp_path / "log")
             yield desk, url
         finally:
             process.terminate()
@@ -113,5 +120,29 @@ def test_the_switch_blocks_a_model_and_sends_its_calls_elsewhere(proxy, upstream
     assert status == 503
     assert "explainer is not available: credit-scorer is contained" in said
     assert len(upstream.heard) == before, "the provider was not asked"
+    by_every_way(url, upstream)
     desk.set("on")
     until(lambda: asked(url) == (200, "by large"), 60)
+
+
+def by_every_way(url: str, upstream: Listener) -> None:
+    """However a contained model is asked for, its provider is not."""
+    with httpx.Client(headers={"Authorization": f"Bearer {KEY}"}, timeout=60) as line:
+        (known,) = (one for one in line.get(f"{url}/v1/model/info").json()["data"] if one["model_name"] == "explainer")
+        words = [{"role": "user", "content": "Why was it declined?"}]
+        ways = {
+            "/v1/chat/completions": {"model": "explainer", "messages": words, "stream": True},
+            "/v1/completions": {"model": "explainer", "prompt": "Why?"},
+            "/openai/deployments/explainer/chat/completions": {"messages": words},
+            "/v1/messages": {"model": "explainer", "messages": words, "max_tokens": 5},
+            "/v1/responses": {"model": "explainer", "input": "Why?"},
+            "/v1/embeddings": {"model": "explainer", "input": "Why?"},
+            "/v1/chat/completions?by=id": {"model": known["model_info"]["id"], "messages": words},
+            "/v1/chat/completions?by=list": {"model": "small-explainer,explainer", "messages": words},
+            "/v1/chat/completions?by=fallback": {"model": "translator", "messages": words},
+        }
+        for path, body in ways.items():
+            before = len(upstream.heard)
+            answer = line.post(f"{url}{path}", json=body)
+            models = [json.loads(heard.body)["model"] for heard in upstream.heard[before:]]
+            assert (answer.is_success, "large" in models) == (False, False), (path, answer.status_code, models)

@@ -36,7 +36,8 @@ class Guard(ModelGuard, Logger):
 
 def test_the_class_has_the_hook_itself():
     """LiteLLM looks for it among the class's own names, and finds none that it has from its bases."""
-    assert vars(Guard)["async_pre_call_hook"] is ModelGuard.async_pre_call_hook
+    for name in ("async_pre_call_hook", "async_pre_call_deployment_hook"):
+        assert vars(Guard)[name] is getattr(ModelGuard, name)
 
 
 @pytest.fixture
@@ -107,3 +108,41 @@ def test_two_models_that_stand_in_for_each_other_end_in_a_refusal():
     hook = Guard({"a": Guarded("s", safe="b"), "b": Guarded("s", safe="a")}, make=lambda _: switch)
     with pytest.raises(ModelContained):
         called(hook, "a")
+
+
+def test_of_several_models_at_once_each_is_looked_at(hook, switches):
+    assert called(hook, "explainer, another") == "explainer,another"
+    assert called(hook, ["explainer", "another"]) == ["explainer", "another"]
+    switches["credit-explainer"].mode = Mode.SAFE
+    assert called(hook, "explainer,another") == "small-explainer,another"
+    assert called(hook, ["another", "explainer"]) == ["another", "small-explainer"]
+    switches["credit-explainer"].mode = Mode.OFF
+    for several in ("another,explainer", ["another", "explainer"]):
+        with pytest.raises(ModelContained):
+            called(hook, several)
+
+
+def chosen(hook, **kwargs):
+    return asyncio.run(hook.async_pre_call_deployment_hook(kwargs, "acompletion"))
+
+
+@pytest.mark.parametrize("where", ["metadata", "litellm_metadata"])
+@pytest.mark.parametrize("fact", ["deployment_model_name", "model_group"])
+def test_what_comes_by_another_way_than_its_name_is_stopped_as_well(hook, switches, where, fact):
+    facts = {where: {fact: "explainer"}}
+    assert chosen(hook, **facts) is None
+    for mode in (Mode.OFF, Mode.REVIEW, Mode.SAFE):
+        switches["credit-explainer"].mode = mode
+        with pytest.raises(ModelContained, match="explainer is not available"):
+            chosen(hook, **facts)
+    switches["credit-explainer"].mode = Mode.LIMIT
+    assert chosen(hook, **facts) is None
+
+
+@pytest.mark.parametrize(
+    "facts", [{}, {"metadata": None}, {"metadata": "x"}, {"metadata": {"model_group": ["explainer"]}}]
+)
+def test_what_the_proxy_does_not_say_stops_nothing(hook, switches, facts):
+    switches["credit-explainer"].mode = Mode.OFF
+    assert chosen(hook, **facts) is None
+    assert chosen(hook, metadata={"model_group": "another"}) is None

@@ -21,6 +21,9 @@ from typing import Any
 
 from andon.sdk.guard import Guard, Mode, guard
 
+_FACTS = ("metadata", "litellm_metadata")
+"""Where the proxy writes what it has chosen, by the kind of call."""
+
 
 @dataclass(frozen=True)
 class Guarded:
@@ -53,25 +56,50 @@ class ModelGuard:
         self._guards = {one.system: make(one.system) for one in self._models.values()}
 
     def __init_subclass__(cls, **given: Any) -> None:
-        """Give the hook to the class itself: LiteLLM calls none that a class has from its bases."""
+        """Give the hooks to the class itself: LiteLLM calls none that a class has from its bases."""
         super().__init_subclass__(**given)
-        if "async_pre_call_hook" not in vars(cls):
-            # What it would find by itself, put where it is looked for.
-            type.__setattr__(cls, "async_pre_call_hook", cls.async_pre_call_hook)
+        for name in ("async_pre_call_hook", "async_pre_call_deployment_hook"):
+            if name not in vars(cls):
+                # What it would find by itself, put where it is looked for.
+                type.__setattr__(cls, name, getattr(cls, name))
 
     async def async_pre_call_hook(
         self, user_api_key_dict: Any, cache: Any, data: dict[str, Any], call_type: Any
     ) -> dict[str, Any]:
         """Let the call through, send it to the other model, or raise `ModelContained`."""
         _ = user_api_key_dict, cache, call_type
-        first = data.get("model")
+        model = data.get("model")
+        if isinstance(model, str):  # or several, which the proxy asks at once: "explainer,small-explainer"
+            data["model"] = ",".join(self._allowed(one.strip(), data.get("user")) for one in model.split(","))
+        elif isinstance(model, list):
+            data["model"] = [self._allowed(one, data.get("user")) if isinstance(one, str) else one for one in model]
+        return data
+
+    async def async_pre_call_deployment_hook(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
+        """Stop what comes to a guarded model by another way than its name: its id, an alias, a fallback of another one.
+
+        Here it is too late to send it elsewhere. A limited model is let through: its part was taken by name, if at all.
+        """
+        _ = call_type
+        facts = [found for name in _FACTS if isinstance(found := kwargs.get(name), dict)]
+        names = [name for found in facts for name in (found.get("deployment_model_name"), found.get("model_group"))]
+        for name in names:
+            if isinstance(name, str) and (one := self._models.get(name)) is not None:
+                mode = self._guards[one.system].reading().mode
+                if mode.contains and mode is not Mode.LIMIT:
+                    raise ModelContained(name, one.system, mode)
+        return None
+
+    def _allowed(self, first: str, user: Any) -> str:
+        """The model that answers a call of this one. Raises `ModelContained`."""
         seen: set[str] = set()
-        while isinstance(model := data.get("model"), str) and (one := self._models.get(model)) is not None:
+        model = first
+        while (one := self._models.get(model)) is not None:
             reading = self._guards[one.system].reading()
-            if self._guards[one.system].admits(data.get("user"), reading):
-                return data
+            if self._guards[one.system].admits(user if isinstance(user, str) else None, reading):
+                return model
             seen.add(model)
             if reading.mode not in {Mode.SAFE, Mode.LIMIT} or not one.safe or one.safe in seen:
-                raise ModelContained(str(first), one.system, reading.mode)
-            data["model"] = one.safe  # which may be guarded as well
-        return data
+                raise ModelContained(first, one.system, reading.mode)
+            model = one.safe  # which may be guarded as well
+        return model

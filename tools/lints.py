@@ -80,6 +80,7 @@ WRITERS = (
     "api/idempotency.py",                        # claims and kept answers
     "people/models.py", "people/api_auth.py",    # the manager that allauth calls; when a token was last used
     "people/adapter.py",                         # what allauth creates on our behalf
+    "people/keys.py",                            # which keys the database was written with
     "*/ties.py",                                 # what goes with a person who is erased
 )  # fmt: skip
 

@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from andon.engine import auditor
 from andon.engine.telling import Telling
+from andon.kit import clock
 from andon.kit.clock import FixedClock
 from andon.paging import telling
 from andon.paging.channel import Destination, Receipt
@@ -102,6 +104,34 @@ def test_a_crash_between_claim_and_outcome_tells_it_again(
     telling.settle(telling.News(claimed, ()), set(), time.now())  # too late: it is another's now
     broken.refresh_from_db()
     assert (broken.told_by, broken.tell_at) == (again.told_by, time.now() + telling.LEASE)
+
+
+@pytest.mark.parametrize("back", [timedelta(hours=3), timedelta(days=2)])
+@pytest.mark.parametrize("crashed", [True, False])
+def test_after_the_clock_was_set_back_it_is_told_now_and_once(
+    broken: ContactPoint, channel: RecordingChannel, time: FixedClock, back: timedelta, crashed: bool
+):
+    if crashed:
+        telling.claim(time.now(), 5, "the one that dies")
+    earlier = FixedClock(time.now() - back)
+    with clock.use(earlier):
+        assert tell(channel, earlier) == []
+        found = auditor.audit(earlier.now())
+        assert [finding.check for finding in found.findings] == ["clock_set_back"]
+        assert [message.to for message in tell(channel, earlier)] == ["Lena", "Nadia"]
+        assert auditor.audit(earlier.now()).passed
+        assert tell(channel, earlier) == []
+
+
+def test_what_waits_for_its_next_attempt_is_left_to_wait(
+    broken: ContactPoint, channel: RecordingChannel, time: FixedClock
+):
+    channel.answers = lambda _message, _destination: Receipt.retry("busy")
+    for wait in telling.BACKOFF:
+        assert tell(channel, time)
+        assert auditor.audit(time.now()).passed
+        assert tell(channel, time) == []
+        time.forward(wait)
 
 
 def test_what_was_repaired_or_removed_meanwhile_is_told_to_nobody(

@@ -18,7 +18,7 @@ from andon.incidents.models import Incident, Promise
 from andon.incidents.timeline import hold, record
 from andon.intake.models import Signal
 from andon.kit import fence, wake
-from andon.paging import mirroring, sending
+from andon.paging import mirroring, sending, telling
 from andon.paging.models import Mirror, Page
 from andon.people.policy import Actor
 from andon.practice.grouping import RouteReason
@@ -117,6 +117,7 @@ def _times_of_another_clock(now: datetime) -> Finding | None:
     early += Mirror.objects.filter(due_at__gt=now + longest + SKEW).update(due_at=now)
     early += _watches_of_another_clock(now)
     early += turns.of_another_clock(now, SKEW)
+    early += telling.of_another_clock(now, SKEW)
     slack.let_go(now)
     count = incidents + early
     says = "The clock was set back: what is due waited for times that lay too far ahead, pages or steps. It is due now."

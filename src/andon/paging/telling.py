@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import Error as DatabaseTrouble
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from andon.kit import db, fence
 from andon.paging import adapters, compose
@@ -61,6 +61,16 @@ def claim(now: datetime, limit: int, name: str) -> list[ContactPoint]:
         point.tellings += 1
     ContactPoint.objects.bulk_update(found, ["tell_at", "told_by", "tellings"])
     return found
+
+
+def of_another_clock(now: datetime, skew: timedelta) -> int:
+    """Make due what a clock that was set back has put off; how many contact points that were.
+
+    What broke in the future was timed by that clock, for a time after it broke; and nothing waits for longer than the
+    longest wait. The time at which it broke stays: the messages about it have their keys from it.
+    """
+    ahead = Q(broken_at__gt=now + skew, tell_at__gte=F("broken_at")) | Q(tell_at__gt=now + max(LEASE, *BACKOFF) + skew)
+    return ContactPoint.objects.filter(ahead, broken_at__isnull=False, removed_at=None).update(tell_at=now)
 
 
 def prepare(point: ContactPoint, find: Find = adapters.find) -> News:

@@ -129,8 +129,24 @@ def test_a_subject_of_bytes_that_are_no_ascii_is_read_as_utf8():
 def test_a_mail_of_thousands_of_nested_parts_brings_nothing_down():
     depth = 2_000
     opening = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(depth))
-    with pytest.raises(Malformed, match="cannot be read"):
+    with pytest.raises(Malformed, match="parts inside parts"):
         said(b"Subject: a\n" + opening)
+
+
+@pytest.mark.parametrize("named", [b"boundary=b", b'Boundary="b"', b"boundary*0=b; boundary*1=c", b"boundary*=''%62"])
+def test_a_mail_of_a_hundred_thousand_empty_parts_is_refused_before_it_is_taken_apart(named):
+    parts = b"--b\n\n" if b"*0" not in named else b"--bc\n\n"
+    before = time.thread_time()
+    with pytest.raises(Malformed, match="more than 1000 parts"):
+        said(b"Subject: Errors\nContent-Type: multipart/mixed; " + named + b"\n\n" + parts * 150_000)
+    assert time.thread_time() - before < 1
+
+
+def test_many_lines_that_only_look_like_it_are_text():
+    drawn = b"-- a line of a drawing --\n" * 5_000
+    mail = b"Subject: Errors\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\n" + drawn + b"\n--b--\n"
+    (event,) = said(mail)
+    assert event.description.startswith("-- a line")
 
 
 def test_a_mail_without_any_words_is_refused():

@@ -37,6 +37,9 @@ FIRES = ("firing", "alert", "alarm", "problem", "down", "critical", "warning", "
 MOST_PARTS = 50
 LONGEST_HEADER = 2_000
 LONGEST_HTML = 200_000
+MOST_BOUNDARIES, MOST_SEPARATORS = 50, 1_000
+"""Of parts inside parts, and between parts: all of them are made before the first one is read, each for as much time as
+a hundred kilobytes of text."""
 LONGEST_STRUCTURE = 4_000
 """Characters of a header that says what a part is: Python reads it in a time that grows with the square of it."""
 SLOW_CHARSETS = {"punycode", "idna"}
@@ -49,6 +52,7 @@ _WORDS = "|".join(ENDS + FIRES)
 _STATE = re.compile(rf"^(?:\[\s*(?P<bracketed>{_WORDS})\b[^\]]*\]|(?P<bare>{_WORDS})\s*(?:[:!]|\s-))\s*", re.IGNORECASE)
 _BREAKS = re.compile(r"<\s*(?:br|/p|/div|/tr|/li|/h[1-6])\b[^<>]*>", re.IGNORECASE)
 _STRUCTURE = re.compile(rb"^content-[a-z-]+[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE | re.MULTILINE)
+_BOUNDARY = re.compile(rb"boundary(\*[0-9*]*)?\s*=\s*\"?([^\";\s]*)", re.IGNORECASE)
 _SHOWN_TAG = re.compile(r"<(?!/?(?:script|style|head|title|template)\b)/?[a-z][^<>]*>", re.IGNORECASE)
 _HIDDEN_TAG = re.compile(r"<(?:script|style|head|title|template)\b", re.IGNORECASE)
 _HIDDEN = {"script", "style", "head", "title", "template"}
@@ -68,11 +72,21 @@ class Adapter(Sender):
         """One event, or nothing of a mail that only answers another."""
         if any(len(header[0]) > LONGEST_STRUCTURE for header in _STRUCTURE.finditer(request.body)):
             raise Malformed(f"The mail has a header about its structure of more than {LONGEST_STRUCTURE} characters.")
+        if _has_too_many_parts(request.body):
+            raise Malformed(f"The mail has more than {MOST_SEPARATORS} parts, or parts inside parts without end.")
         try:
             mail = message_from_bytes(request.body)
             return Said([] if _is_an_echo(mail) else [_event(mail, request.body)])
         except (MessageError, ValueError, LookupError, RecursionError) as error:
             raise Malformed(f"The mail cannot be read: {type(error).__name__}.") from error
+
+
+def _has_too_many_parts(raw: bytes) -> bool:
+    """Whether to take it apart would take long. A boundary in another spelling (RFC 2231) stands for any."""
+    boundaries = {b"" if found[1] else found[2] for found in _BOUNDARY.finditer(raw)}
+    return len(boundaries) > MOST_BOUNDARIES or any(
+        raw.count(b"\n--" + boundary) > MOST_SEPARATORS for boundary in boundaries
+    )
 
 
 def _event(mail: Message, raw: bytes) -> Any:

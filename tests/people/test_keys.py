@@ -5,7 +5,7 @@ from cryptography.fernet import Fernet
 
 from andon.cli import house
 from andon.cli.say import Trouble
-from andon.people import keys
+from andon.people.actions import keys
 from andon.people.models import ContactPoint, KeyCheck
 
 pytestmark = pytest.mark.django_db

@@ -59,7 +59,7 @@ def enter() -> None:
 
 def match_keys() -> None:
     """See that what is encrypted in the database can be read with the keys that we have."""
-    from andon.people import keys
+    from andon.people.actions import keys
 
     if not keys.match():
         raise Trouble(keys.OTHER_KEYS)

@@ -58,7 +58,7 @@ def restore(
 ) -> None:
     """Put a backup in the place of the database, then verify it: versions, keys, every timeline. Stop Andon first."""
     house.set_up()
-    from andon.people import keys as keys_of_database
+    from andon.people.actions import keys as keys_of_database
 
     house.knock()
     dump = dumps.find()

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install peers demo up check format test test-fast bench lock docs
+.PHONY: help install peers demo up check format test test-fast bench lock docs pictures
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -55,3 +55,6 @@ lock: $(STAMP) ## resolve the dependencies again
 
 docs: $(STAMP) ## write the generated reference pages of docs/ again
 	$(BIN)/python -m tools.reference
+
+pictures: $(STAMP) ## take the pictures of docs/images again, while the demo is played
+	$(BIN)/python -m tools.pictures

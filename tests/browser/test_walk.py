@@ -103,7 +103,7 @@ def test_from_the_page_to_the_review(bank, window, picture):
     sign_in(page, andon, world)
     page.goto(andon.base_url + "/incidents/1")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    expect(page.get_by_text("Nobody yet")).to_be_visible()
+    expect(page.locator("#answers").get_by_text("Nobody yet")).to_be_visible()
     expect(page.locator("#timeline")).to_contain_text("went out", timeout=20_000)  # by itself, over the live stream
     state = context.storage_state()
     look_everywhere(window, picture, andon, state, "incident-open", "/incidents/1")

@@ -7,9 +7,10 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,13 +38,7 @@ def demo(
     json: say.AsJson = False,
 ) -> None:
     """Play one incident, from a recorded alert to its review, on data of its own; then leave Andon running."""
-    with ExitStack() as open_:
-        listening = _listen(port)
-        open_.callback(listening.close)
-        address = f"http://{shown_host(HOST)}:{listening.getsockname()[1]}"
-        _settings_of_its_own(open_.enter_context(_folder(once=once)), address)
-        _end_on_sigterm()
-        world, story = _play(open_, listening, address)
+    with played(once=once, port=port) as (world, story, address):
         _tell_end(story, world, address, once=once)
         if not once:
             story.phones.heard = _rang
@@ -52,7 +47,23 @@ def demo(
             say.line("Stopped. Its data stays until the demo is started again.")
 
 
-def _play(open_: ExitStack, listening: socket.socket, address: str) -> "tuple[World, Story]":
+@contextmanager
+def played(
+    *, once: bool, port: int | None, told: "Callable[[Story, Step], None] | None" = None
+) -> "Iterator[tuple[World, Story, str]]":
+    """The story, told to its end; what it ran on, and its address, while the block lasts. `told` hears each step."""
+    with ExitStack() as open_:
+        listening = _listen(port)
+        open_.callback(listening.close)
+        address = f"http://{shown_host(HOST)}:{listening.getsockname()[1]}"
+        _settings_of_its_own(open_.enter_context(_folder(once=once)), address)
+        _end_on_sigterm()
+        yield *_play(open_, listening, address, told), address
+
+
+def _play(
+    open_: ExitStack, listening: socket.socket, address: str, told: "Callable[[Story, Step], None] | None"
+) -> "tuple[World, Story]":
     """Start everything, seed, tell the story."""
     import httpx
 
@@ -82,6 +93,8 @@ def _play(open_: ExitStack, listening: socket.socket, address: str) -> "tuple[Wo
         lever = prepare(world, replicas, address, house.environment().data_dir() / "replicas")
         http = open_.enter_context(httpx.Client(base_url=address, timeout=60))
         story = Story(http, world, phones, elastic, log, replicas, lever.number, tell=_tell, passing=_passing)
+        if told is not None:
+            story.tell = partial(told, story)
         _introduce(story, address)
         _run_engine(open_)
         story.run()

@@ -228,6 +228,15 @@ def test_rows_that_are_there_twice_are_refused(table, tried):
     assert "would count twice" in said.err
 
 
+def test_a_row_that_is_there_again_is_told_where_times_are_seldom_the_same(table, tried):
+    times = [f"{START + timedelta(minutes=row):%Y-%m-%d %H:%M}" for row in range(300)]
+    said = tried(table(when=[*times[:50], *times[49:]], error=[0] * 301), "--baseline", "0.05", "--json")
+    assert said.code == 0
+    assert (
+        "1 row is in every column the same as the row before, the first of them row 51" in json.loads(said.err)["note"]
+    )
+
+
 def test_many_decisions_in_one_second_are_not_taken_for_doubles(table, tried):
     events = decisions((3_000, 0.05))
     times = [f"{START + timedelta(seconds=row // 10):%Y-%m-%d %H:%M:%S}" for row in range(3_000)]

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
+from andon.detect import distance as distances
 from andon.detect.distance import Distance, chance, distance, p_value
 
 HISTOGRAMS = st.lists(st.integers(0, 5_000), min_size=5, max_size=20).filter(sum)
@@ -102,3 +103,14 @@ def test_histograms_that_cannot_be_are_refused(reference, window, says):
 def test_a_window_of_no_rows_has_no_distance():
     with pytest.raises(ValueError, match="no rows"):
         chance([1, 2], 0, Distance.JS)
+
+
+@pytest.mark.parametrize("kind", list(Distance))
+def test_large_windows_show_the_same_chance_however_it_is_drawn(kind, monkeypatch):
+    counts = [40_000.0, 25_000.0, 20_000.0, 9_000.0, 6_000.0]
+    near = chance(counts, 30_000, kind)
+    monkeypatch.setattr("andon.detect.distance.PLENTY", float("inf"))
+    distances._samples.cache_clear()
+    drawn = chance(counts, 30_000, kind)
+    distances._samples.cache_clear()
+    assert (near.typical, near.high) == (pytest.approx(drawn.typical, rel=0.06), pytest.approx(drawn.high, rel=0.1))

@@ -17,7 +17,7 @@ HOURS = 12
 ROOT = Path(__file__).parents[2]
 COLUMNS = {
     "happened": "timestamp", "id": "integer", "seg": "text", "old": "boolean", "x": "real", "err": "boolean",
-    "y": "integer", "day": "date",
+    "y": "integer", "day": "date", "seconds": "integer", "millis": "integer",
 }  # fmt: skip
 
 
@@ -34,6 +34,8 @@ def rows():
             "err": n % 50 == 0,
             "y": None if n % 100 == 0 else n % 2,
             "day": date(2026, 1, 5) + timedelta(days=n % 3),
+            "seconds": int(SINCE.timestamp()) + n * 9_770 // 1000,
+            "millis": int(SINCE.timestamp()) * 1000 + n * 9_770,
         }
 
 
@@ -61,6 +63,11 @@ def wanted():
         "count of some": ask(measure=Measure.COUNT, what="y = 1 and seg like 's%'", only="x > 3"),
         "count of all": ask(measure=Measure.COUNT, what=""),
         "each key once": ask(key="id"),
+        "by Unix time in seconds": ask(time="seconds"),
+        "by Unix time in milliseconds": ask(time="millis", segments=("day",)),
+        "wrong by their scores": ask(
+            measure=Measure.MEAN, what="err", score="(id % 21) / 20.0", low=0.0, high=1.0, segments=("seg",)
+        ),
         "calibration": ask(
             measure=Measure.GAP,
             metric=FairnessMetric.CALIBRATION,
@@ -96,7 +103,7 @@ def write_parquet(path):
 
     types = {
         "happened": pa.timestamp("us"), "id": pa.int64(), "seg": pa.string(), "old": pa.bool_(), "x": pa.float64(),
-        "err": pa.bool_(), "y": pa.int64(), "day": pa.date32(),
+        "err": pa.bool_(), "y": pa.int64(), "day": pa.date32(), "seconds": pa.int64(), "millis": pa.int64(),
     }  # fmt: skip
     held = [{**row, "happened": row["happened"].replace(tzinfo=None)} for row in rows()]
     parquet.write_table(pa.Table.from_pylist(held, schema=pa.schema(types)), path)
@@ -107,7 +114,7 @@ def write_sqlite(path):
         con.execute(f"create table decisions ({', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})")
         places = ", ".join("?" * len(COLUMNS))
         held = [
-            [f"{row['happened']:%Y-%m-%d %H:%M:%S.%f}", *list(row.values())[1:-1], row["day"].isoformat()]
+            [f"{row['happened']:%Y-%m-%d %H:%M:%S.%f}", *list((row | {"day": row["day"].isoformat()}).values())[1:]]
             for row in rows()
         ]
         con.executemany(f"insert into decisions values ({places})", held)
@@ -117,7 +124,8 @@ def write_sqlite(path):
 def write_postgresql(url):
     import psycopg
 
-    types = COLUMNS | {"x": "double precision", "id": "bigint", "y": "bigint"}
+    whole = dict.fromkeys(("id", "y", "seconds", "millis"), "bigint")
+    types = COLUMNS | {"x": "double precision"} | whole
     with psycopg.connect(url, autocommit=True) as con:
         con.execute("create schema if not exists risk")
         con.execute("drop table if exists risk.decisions")

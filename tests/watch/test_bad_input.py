@@ -1,6 +1,8 @@
 """What comes late, twice, wrong, slow or from where it must not: said in words, and nothing is made up."""
 
 import sqlite3
+import sys
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
@@ -19,6 +21,7 @@ from andon.watch.models import Watch, WindowState
 from andon.watch.reading import Place, Unreadable, Wanted, looking, read
 from andon.watch.reading.expressions import build, parse
 from andon.watch.reading.places import LogEngine, shown
+from tests.support.peers import ROOT
 from tests.watch.conftest import MONDAY, decisions
 
 HOUR = timedelta(hours=1)
@@ -394,3 +397,22 @@ def test_an_empty_window_and_what_is_no_number_are_counted_as_such_and_judged_as
     assert found == {44: (40, 2, 0), 45: (0, 0, 0), 50: (37, 0, 3)}
     assert Watch.objects.get().judged_until == MONDAY + 60 * HOUR
     assert not watch.alarms.exists()
+
+
+@pytest.mark.parametrize(
+    ("engine", "source", "module"),
+    [
+        ("bigquery", "bigquery://project/dataset", "google.cloud.bigquery"),
+        ("snowflake", "snowflake://reader:secret@account/database/schema", "snowflake.connector"),
+        ("clickhouse", "clickhouse://reader:secret@warehouse.example.org:8443/risk", "clickhouse_connect"),
+        ("spark", "spark://local", "pyspark"),
+    ],
+)
+def test_a_warehouse_without_its_package_names_what_to_install(engine, source, module, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(Unreadable) as said:
+        looking.columns(Place("decisions", LogEngine(engine), "decisions", source))
+    assert f"pip install 'andon[{engine}]'" in str(said.value)
+    assert "secret" not in str(said.value)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert engine in extras

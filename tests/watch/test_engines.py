@@ -71,3 +71,14 @@ def test_postgresql_gives_what_files_give(on_files, settings):
         place = Place("decisions", LogEngine.POSTGRESQL, "risk.decisions", url)
         for name, one in warehouses.wanted().items():
             assert warehouses.plain(read(place, one)) == on_files(name), name
+
+
+@pytest.mark.parametrize("name", ["by Unix time in seconds", "by Unix time in milliseconds"])
+def test_unix_time_lies_in_the_windows_of_its_instants(on_files, name):
+    hours = {}
+    for row in warehouses.rows():
+        hours[f"{row['happened']:%H}"] = hours.get(f"{row['happened']:%H}", 0) + 1
+    found = {}
+    for key, (n, *_) in on_files(name).items():
+        found[key[:2]] = found.get(key[:2], 0) + n
+    assert found == hours

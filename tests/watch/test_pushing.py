@@ -261,6 +261,32 @@ def test_over_the_api_a_token_for_points_is_enough_and_nothing_else_is(errors, c
     assert sums(errors) == {(MONDAY, ""): (200, 10, 10)}
 
 
+def test_points_may_be_pushed_without_the_version_in_the_address(errors, cast):
+    def push(headers, **more):
+        body = json.dumps(BODY | more)
+        return Client().post(f"/api/watches/{errors.number}/points", body, content_type="application/json", **headers)
+
+    assert push({}).status_code == 401
+    assert push(header(cast.sam, "points:write")).status_code == 403
+    assert push(header(cast.lena, "points:write"), points=[])["Content-Type"] == "application/problem+json"
+    assert push(header(cast.lena, "points:write")).json() == {"counted": 1, "repeated": 0}
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(cast.lena, backend="allauth.account.auth_backends.AuthenticationBackend")
+    forged = browser.post(
+        f"/api/watches/{errors.number}/points", BODY | {"sequence": 2}, content_type="application/json"
+    )
+    assert forged.status_code in {401, 403}
+    assert sums(errors) == {(MONDAY, ""): (100, 5, 5)}
+
+
+@pytest.mark.parametrize("at", [MONDAY.isoformat(), int(MONDAY.timestamp()), int(MONDAY.timestamp() * 1000)])
+def test_a_time_may_be_unix_time_in_seconds_or_milliseconds(errors, cast, at):
+    points = [{"at": at, "n": 100, "total": 5}]
+    answer = post(f"/watches/{errors.number}/points", header(cast.lena, "points:write"), points=points)
+    assert answer.json() == {"counted": 1, "repeated": 0}
+    assert sums(errors) == {(MONDAY, ""): (100, 5, 5)}
+
+
 @pytest.mark.parametrize(
     ("path", "more", "status", "says"),
     [

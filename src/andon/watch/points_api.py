@@ -22,7 +22,9 @@ WRITE = "points:write"
 class PointIn(Given):
     """Sums over some time of one segment."""
 
-    at: datetime = Field(description="When that time began; it belongs to the watch's window that this lies in.")
+    at: datetime = Field(
+        description="When that time began: ISO 8601 with its zone, or Unix time. The window it lies in counts it."
+    )
     n: int = Field(ge=0, le=10**15, description="How many observations.")
     total: float = Field(description="Their sum: of a rate, how many had the event; of a count, how many events.")
     squares: float | None = Field(None, description="The sum of their squares. Only a mean needs it.")

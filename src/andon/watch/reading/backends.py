@@ -156,10 +156,21 @@ def _spark(place: Place, _seconds: float) -> Session:
     return Session(con, lambda: _named(con, place), keep=place.source == SPARK_HERE)
 
 
-def _by_url(place: Place, _seconds: float) -> Session:
+def _bigquery(place: Place, _seconds: float) -> Session:
+    """With the credentials that the machine has; without them Ibis would wait for somebody to sign in by a browser."""
     import ibis
 
-    con = ibis.connect(place.source)
+    credentials, _ = importlib.import_module("google.auth").default(scopes=["https://www.googleapis.com/auth/bigquery"])
+    con = ibis.connect(place.source, credentials=credentials)
+    return Session(con, lambda: _named(con, place))
+
+
+def _snowflake(place: Place, seconds: float) -> Session:
+    """Without the functions that Ibis would else create there: whoever reads a log need not write anything."""
+    import ibis
+
+    limit = {"STATEMENT_TIMEOUT_IN_SECONDS": int(seconds), "TIMEZONE": "UTC"}
+    con = ibis.connect(place.source, create_object_udfs=False, login_timeout=10, session_parameters=limit)
     return Session(con, lambda: _named(con, place))
 
 
@@ -176,6 +187,6 @@ _OPENERS: Final[Mapping[LogEngine, Callable[[Place, float], Session]]] = {
     LogEngine.POSTGRESQL: _postgresql,
     LogEngine.CLICKHOUSE: _clickhouse,
     LogEngine.SPARK: _spark,
-    LogEngine.BIGQUERY: _by_url,
-    LogEngine.SNOWFLAKE: _by_url,
+    LogEngine.BIGQUERY: _bigquery,
+    LogEngine.SNOWFLAKE: _snowflake,
 }

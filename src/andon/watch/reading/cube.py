@@ -206,7 +206,7 @@ def between(table: Any, wanted: Wanted) -> Any:
 
 
 def moment(table: Any, name: str) -> Any:
-    """A column as instants; text in ISO 8601 is read as such. Raises `Invalid` if it is no time."""
+    """A column as instants; text in ISO 8601 and Unix time are read as such. Raises `Invalid` if it is no time."""
     column = table[column_of(table.columns, name, field="time_column")]
     kind = column.type()
     if kind.is_timestamp():
@@ -215,12 +215,59 @@ def moment(table: Any, name: str) -> Any:
         return column.cast("timestamp")
     if kind.is_string():
         # SQLite's own reading of a time gives null for what is none, and it knows no TRY_CAST.
-        return column.cast("timestamp") if table.get_backend().name == "sqlite" else column.try_cast("timestamp")
+        return column.cast("timestamp") if _engine_of(table) == "sqlite" else column.try_cast("timestamp")
+    if kind.is_integer():
+        return _since_1970(column, _engine_of(table))
     raise Invalid(
-        f"The column “{name}” is {kind}, and no time. Name a column of timestamps or dates, or of texts such as "
-        "2026-03-02T03:12:00.",
+        f"The column “{name}” is {kind}, and no time. Name a column of timestamps or dates, of texts such as "
+        "2026-03-02T03:12:00, or of whole numbers in Unix time.",
         field="time_column",
     )
+
+
+def _engine_of(table: Any) -> str:
+    """What Ibis calls the engine that holds it; empty for a table that none holds yet."""
+    from ibis.common.exceptions import IbisError
+
+    try:
+        return str(table.get_backend().name)
+    except IbisError:
+        return ""
+
+
+def _since_1970(column: Any, engine: str) -> Any:
+    """Unix time in seconds, milliseconds, microseconds or nanoseconds: a factor of a thousand lies between them.
+
+    Seconds below 10^11 reach to the year 5138; as milliseconds that was 1973.
+    """
+    import ibis
+
+    whole = column.cast("int64")
+    size = whole.abs()
+    seconds = ibis.cases(
+        (size < 10**11, whole),
+        (size < 10**14, (whole // 10**3).cast("int64")),
+        (size < 10**17, (whole // 10**6).cast("int64")),
+        else_=(whole // 10**9).cast("int64"),
+    )
+    match engine:  # Ibis has no words for it on these two, which have a function of their own
+        case "sqlite":
+            read = ibis.udf.scalar.builtin(_datetime, name="datetime", signature=(("int64", "string"), "timestamp"))
+            return read(seconds, "unixepoch")
+        case "postgres":
+            read = ibis.udf.scalar.builtin(
+                _to_timestamp, name="to_timestamp", signature=(("float64",), "timestamp('UTC')")
+            )
+            return read(seconds.cast("float64"))
+    return seconds.as_timestamp("s")
+
+
+def _datetime(seconds: Any, form: Any) -> Any:
+    """SQLite's own function; its body is never run."""
+
+
+def _to_timestamp(seconds: Any) -> Any:
+    """PostgreSQL's own function; its body is never run."""
 
 
 def _literal(at: datetime, time: Any) -> Any:

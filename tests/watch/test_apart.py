@@ -124,7 +124,10 @@ def test_a_distance_is_drawn_beside_what_chance_gives(cast, log, watched, signed
 def test_the_incident_of_a_gap_shows_it(cast, gap, signed_in, time):
     while routing.route_due(time.now(), 100):
         pass
-    page = signed_in(cast.vera).get(reverse("incident", args=[gap.alarms.get().signal.incident.number]))
+    incident = gap.alarms.get().signal.incident
+    assert incident.title.startswith("A watch of fairness_gap: sex = ")
+    assert "against all others, to a gap of" in incident.title
+    page = signed_in(cast.vera).get(reverse("incident", args=[incident.number]))
     assert "Gap of sex = " in page.content.decode()
     assert page.context["evidence"][0]["picture"].panels[1].bounds
 

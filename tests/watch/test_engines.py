@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from andon.watch.reading import Place, read
+from andon.kit.errors import Invalid
+from andon.watch.reading import Place, looking, read
 from andon.watch.reading.places import LogEngine
 from tests.support import warehouses
 from tests.support.postgres import running_postgres
@@ -82,3 +83,10 @@ def test_unix_time_lies_in_the_windows_of_its_instants(on_files, name):
     for key, (n, *_) in on_files(name).items():
         found[key[:2]] = found.get(key[:2], 0) + n
     assert found == hours
+
+
+def test_whole_numbers_that_are_no_unix_time_are_no_times(lake, settings):
+    settings.LOG_DIRS = [lake]
+    place = Place("decisions", LogEngine.FILES, "decisions.parquet")
+    with pytest.raises(Invalid, match="“id” is int64, and no time: whole numbers are read as Unix time"):
+        looking.look(place, "id")

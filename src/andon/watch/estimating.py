@@ -9,6 +9,7 @@ that all is well. A reference that begins after the scores were calibrated anew 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import tzinfo
 from typing import Any
 
 from andon.watch.questions import Window
@@ -63,7 +64,7 @@ def contradicted(detector: dict[str, Any], windows: Sequence[Window]) -> tuple[i
     return len(windows), ""
 
 
-def stand(detector: dict[str, Any], windows: Sequence[Window]) -> str:
+def stand(detector: dict[str, Any], windows: Sequence[Window], zone: tzinfo) -> str:
     """How sure the estimate of the newest window is, and by how many labels it was checked; empty without verdict."""
     from andon.detect.estimate import expected_share
 
@@ -73,10 +74,11 @@ def stand(detector: dict[str, Any], windows: Sequence[Window]) -> str:
     low, high = expected_share(newest.n, newest.total, newest.squares)
     late = detector.get("late")
     known = sum(late[0]) if late else 0
+    since = f"{newest.start.astimezone(zone):%Y-%m-%d %H:%M}"
     return (
-        f"Of the {newest.n:,} decisions since {newest.start:%Y-%m-%d %H:%M}, between {low:.1%} and {high:.1%} are to "
-        f"turn out wrong (95% sure, as far as the scores hold). {known:,.0f} labels that have come since its reference "
-        "do not contradict them."
+        f"Of the {newest.n:,} decisions since {since}, between {low:.1%} and {high:.1%} are to turn out wrong (95% "
+        f"sure, as far as the scores hold). {known:,.0f} labels that have come since its reference do not "
+        "contradict them."
     )
 
 

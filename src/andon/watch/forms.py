@@ -20,6 +20,10 @@ _WINDOWS: Final = (
 _SEVERITIES: Final = [("", "As its kind says"), *((str(level), f"S{level}") for level in range(1, 6))]
 
 
+_READ: Final = {
+    WatchKind.INPUT_DRIFT, WatchKind.OUTPUT_DRIFT, WatchKind.FAIRNESS_GAP, WatchKind.ESTIMATED_ACCURACY,
+}  # fmt: skip
+"""Kinds that need a decision log: pushed numbers hold no groups, no spread and no scores."""
 _LISTS: Final = ("segment_columns", "evidence_without")
 
 
@@ -190,7 +194,10 @@ class WatchForm(forms.Form):
     def _offer(self, watch: Watch | None) -> None:
         """Ask what can be chosen, and nothing else."""
         allowed = measures(self.kind)
-        self._choices("log", [*((key, log.name) for key, log in self._logs.items()), ("", "None: numbers are pushed")])
+        none = [] if self.kind in _READ else [("", "None: numbers are pushed")]
+        self._choices("log", [*((key, log.name) for key, log in self._logs.items()), *none])
+        if watch is None and self._logs:
+            self.fields["log"].initial = next(iter(self._logs))
         self._choices("measure", [(one.value, one.label) for one in Measure if one in allowed])
         minutes = dict(_WINDOWS)
         if watch is not None and watch.window_minutes not in minutes:

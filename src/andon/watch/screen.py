@@ -76,7 +76,9 @@ class Screen:
             "incident": self.alarm.signal.incident if self.alarm and self.alarm.signal else None,
             "title": sentences.finding(watch, self.alarm, self.newest),
             "picture": self.picture(),
-            "sure": estimating.stand(self.replayed.detector, self.windows) if watch.estimates else self.apart[1],
+            "sure": estimating.stand(self.replayed.detector, self.windows, timezone.get_current_timezone())
+            if watch.estimates
+            else self.apart[1],
             "segments": self.segments(),
             "segments_of": self.segments_of,
             "alarms": [alarm_words(watch, one) for one in self.alarms],

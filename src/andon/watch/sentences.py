@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from andon.kit import clock, spans
 from andon.kit.charts.scales import Unit, figure
-from andon.practice.words import Direction, Measure, WatchKind, Word
+from andon.practice.words import Direction, FairnessMetric, Measure, WatchKind, Word
 from andon.watch.kinds import KINDS
 from andon.watch.models import Alarm, Watch
 from andon.watch.reach import Reach
@@ -87,7 +87,8 @@ def measured(watch: Watch) -> str:
         case Measure.DISTANCE:
             return f"the distance of {counts} ({plain(watch.what)}) from what it was"
         case Measure.GAP:
-            return f"{counts} by {', '.join(watch.segments)}"
+            what = FairnessMetric(watch.metric or FairnessMetric.SELECTION_RATE).words
+            return f"the gap in {what} between groups by {', '.join(watch.segments)}"
 
 
 def plain(what: str) -> str:

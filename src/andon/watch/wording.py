@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from andon.practice.words import Direction, Measure, WatchKind
+from andon.watch import sentences
 from andon.watch.kinds import KINDS
 from andon.watch.models import Alarm, Watch
 
@@ -12,7 +13,10 @@ _TIME: Final = "%Y-%m-%d %H:%M"
 
 
 def title(watch: Watch, alarm: Alarm) -> str:
-    """One line: what went which way, from what to what."""
+    """One line: what went which way, from what to what; of a spread or a gap, what is otherwise than it was."""
+    group = (alarm.plan.get("about") or {}).get("group")
+    if watch.measure == Measure.DISTANCE or (watch.measure == Measure.GAP and group):
+        return f"{watch.name}: {sentences.went(watch, alarm)}"
     went = "rose" if alarm.direction == Direction.UP else "fell"
     to = f" to {figure(watch, alarm.observed)}" if alarm.observed is not None else ""
     return f"{watch.name} {went}{to}, from {figure(watch, alarm.baseline)}"

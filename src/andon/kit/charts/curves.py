@@ -249,13 +249,13 @@ def _area(drawing: _Drawing, ranges: Sequence[Range | None]) -> str:
 
 
 def _grid_words(drawing: _Drawing, top: float) -> list[Text]:
-    """The values of the grid, inside at the left: above their line, the highest below it."""
-    unit = drawing.line.unit
-    return [
-        Text(0.0, round(top + drawing.y(value) + (11 if drawing.y(value) < _LINE else -3), 1),
-             scales.short(value, unit), look="scale")
-        for value in drawing.grid
-    ]  # fmt: skip
+    """The values of the grid, inside at the left: above their line, the highest below it; none stands on another."""
+    found: list[Text] = []
+    for value in sorted(drawing.grid, reverse=True):
+        y = round(top + drawing.y(value) + (11 if drawing.y(value) < _LINE else -3), 1)
+        if not found or y - found[-1].y >= _LINE - 3:
+            found.append(Text(0.0, y, scales.short(value, drawing.line.unit), look="scale"))
+    return found[::-1]
 
 
 def _end_words(drawing: _Drawing, top: float) -> list[Text]:

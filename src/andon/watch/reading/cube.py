@@ -238,13 +238,15 @@ def _engine_of(table: Any) -> str:
 def _since_1970(column: Any, engine: str) -> Any:
     """Unix time in seconds, milliseconds, microseconds or nanoseconds: a factor of a thousand lies between them.
 
-    Seconds below 10^11 reach to the year 5138; as milliseconds that was 1973.
+    Seconds below 10^11 reach to the year 5138; as milliseconds that was 1973. What is smaller than any second since
+    then is no time: a count or a duration that was named by mistake.
     """
     import ibis
 
     whole = column.cast("int64")
     size = whole.abs()
     seconds = ibis.cases(
+        (size < 10**8, ibis.null("int64")),
         (size < 10**11, whole),
         (size < 10**14, (whole // 10**3).cast("int64")),
         (size < 10**17, (whole // 10**6).cast("int64")),

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from andon.kit.errors import Invalid
 from andon.watch.reading.connecting import opened
 from andon.watch.reading.cube import BINS, Wanted, between, moment, value_of
+from andon.watch.reading.expressions import column_of
 from andon.watch.reading.places import Place, Unreadable
 
 
@@ -43,6 +45,13 @@ def look(place: Place, time_column: str, *, seconds: float = 60.0) -> Look:
         time = moment(log.table, time_column)
         held = log.table.aggregate(rows=log.table.count(), dated=time.count(), first=time.min(), last=time.max())
         (line,) = [line for batch in log.rows(held, limit=1) for line in batch]
+        name = column_of(log.table.columns, time_column, field="time_column")
+        if line["rows"] and not line["dated"] and (kind := log.table.schema()[name]).is_integer():
+            raise Invalid(
+                f"The column “{name}” is {kind}, and no time: whole numbers are read as "
+                "Unix time, and none of these lies after 1973.",
+                field="time_column",
+            )
         return Look(
             log.columns(),
             int(line["rows"]),

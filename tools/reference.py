@@ -36,6 +36,7 @@ def pages() -> dict[str, str]:
     prepare()
     written = {"settings.md": settings_page(), "cli.md": cli_page(), "api.md": api_page(), "rules.md": rules_page()}
     written["handbook.md"] = handbook_page()
+    written["runbooks.md"] = runbooks_page()
     written |= {f"{SENDERS}/{name}": text for name, text in sender_pages().items()}
     return written | {f"{LEVERS}/{name}": text for name, text in lever_pages().items()}
 
@@ -196,6 +197,51 @@ def handbook_page() -> str:
     return "\n".join(lines)
 
 
+def runbooks_page() -> str:
+    """The file of a runbook, key by key, from the values by which it is read."""
+    from andon.handbook import runbook_blocks as blocks
+    from andon.handbook.files import schema_of
+    from andon.handbook.runbook_file import LONGEST
+    from andon.practice.runbook import REQUIRED
+
+    phases = ", ".join(f"**{phase.label}**" for phase in REQUIRED)
+    kinds = [
+        f"| `{kind}` | {_cell(blocks.DOES[kind])} | {', '.join(f'`{name}`' for name in names) or 'none'} |"
+        for kind, names in blocks.FIELDS.items()
+    ]
+    drafts = ", ".join(f"`{{{place}}}`" for place in blocks.PLACES)
+    query = (
+        f"A query reads at most {blocks.MOST_WINDOWS:,} windows, and looks back at most {blocks.MOST_HOURS // 24} "
+        "days. Roles of columns are those of `watches/columns.yaml`, and `input` for every other column."
+    )
+    lines = [
+        "# The file of a runbook", "", NOTE,
+        "A runbook is `runbooks/KEY.md` in a handbook: Markdown with front matter. How one is written and run is in",
+        "[Write a runbook](../how-to/write-a-runbook.md), why it is so in [Runbooks](../explanation/runbooks.md).",
+        "`andon runbook check FILE` and `andon handbook check FOLDER` name every mistake by file and line.", "",
+        f"Headings of the second level are the phases, in this order and each of them: {phases}. Below them each",
+        "heading of the third level is a step, with a fenced block `step` and, below it, what to do in Markdown. What",
+        f"stands before the first phase is read before the run begins. A file has at most {LONGEST:,} characters.", "",
+        "## Kinds of step", "", "| kind | what it is | its own keys |", "|---|---|---|", *kinds, "",
+        "Every kind may have `minutes`, `optional` and, but for a decision, `then`.", "",
+        "## Drafts", "",
+        f"A notice may have a fenced block `draft`. In it Andon fills in, from the incident: {drafts}.",
+        "What is not known stays in brackets.", "",
+        "## Queries", "",
+        query, "",
+    ]  # fmt: skip
+    parts = {"Front matter": blocks.Front, "The block of a step": blocks.StepBlock, "An outcome": blocks.OutcomeRow}
+    for title, part in parts.items():
+        made = schema_of(part)
+        found = made["$defs"][part.__name__]
+        lines += [f"## {title}", "", found["description"], "", "| key | meaning | value |", "|---|---|---|"]
+        for key, value in found["properties"].items():
+            must = " (required)" if key in found.get("required", []) else ""
+            lines.append(f"| `{key}`{must} | {_cell(value.get('description', ''))} | {_cell(_value(value, made))} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
 def _value(value: dict[str, Any], schema: dict[str, Any]) -> str:
     """What a key takes, in words."""
     words = value.get("enum")
@@ -207,6 +253,8 @@ def _value(value: dict[str, Any], schema: dict[str, Any]) -> str:
         said = " or ".join(_value(one, schema) for one in parts if one.get("type") != "null")
     elif value.get("type") == "array":
         said = f"a list: {_value(value['items'], schema)}"
+    elif value.get("format") == "date":
+        said = "a date, such as `2026-01-31`"
     elif examples := value.get("examples"):
         said = "text, such as " + ", ".join(f"`{one}`" for one in examples)
     else:

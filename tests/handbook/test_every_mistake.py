@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from andon.handbook.book import check, read_handbook
+from andon.handbook.book import check, read_handbook, texts_of
+from andon.handbook.differences import differences
 from andon.handbook.files import ProtocolFile
 from andon.handbook.likeness import unlike
 from andon.handbook.source import HandbookError, read, shipped
@@ -81,6 +82,14 @@ def test_what_msgspec_takes_is_like_the_model_and_what_it_refuses_is_not(data):
 def test_the_shipped_files_are_like_their_models():
     assert list(unlike(PROTOCOL, ProtocolFile)) == []
     assert check(shipped()) == []
+
+
+def test_a_mark_of_byte_order_is_no_mistake(handbook):
+    for file in ("severity.yaml", "runbooks/privacy-leak.md"):
+        text = (handbook / file).read_text(encoding="utf-8")
+        (handbook / file).write_text(text, encoding="utf-8-sig")
+    assert found(handbook) == []
+    assert differences(texts_of(shipped()), texts_of(handbook)) == []
 
 
 def test_holidays_are_days_and_a_calendar_may_be_left_out(handbook):

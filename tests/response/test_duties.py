@@ -6,6 +6,7 @@ import pytest
 
 from andon.handbook import actions as handbook
 from andon.handbook.queries import shipped_texts
+from andon.incidents.actions import assign_role
 from andon.incidents.models import Incident, Promise
 from andon.kit.clock import FixedClock
 from andon.kit.errors import Conflict, Forbidden, Invalid, Missing
@@ -178,6 +179,18 @@ def test_a_duty_without_a_clock_stands_on_the_page_with_what_it_waits_for(cast, 
         "Its clock began"
         in signed_in(cast.lena).get(f"/incidents/{found.number}/promises/duty:dora-19-initial").content.decode()
     )
+
+
+def test_the_page_says_which_roles_the_protocol_asks_for_and_nobody_has(incident, cast, time, signed_in):
+    page = f"/incidents/{incident.number}"
+    assert "Its protocol asks for" in signed_in(cast.vera).get(page).content.decode()
+    where = f"{page}/role?role=harm"
+    assert where in signed_in(cast.lena).get(page).content.decode()
+    assert where not in signed_in(cast.vera).get(page).content.decode()
+    assert 'value="harm" selected' in signed_in(cast.lena).get(where).content.decode()
+    for role in ("lead", "responder", "harm", "communications", "scribe"):
+        assign_role(incident, role=role, person=cast.tomas, by=Actor.of(cast.lena))
+    assert "Its protocol asks for" not in signed_in(cast.lena).get(page).content.decode()
 
 
 @pytest.mark.parametrize("act", ["not-owed", "owed", "began"])

@@ -8,6 +8,7 @@ from andon.cli import (
     levers,
     looking,
     rule,
+    runbooks,
     serving,
     simulating,
     switching,
@@ -30,6 +31,7 @@ app.command()(looking.oncall)
 app.add_typer(incident.app, name="incident")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(levers.app, name="lever")
+app.add_typer(runbooks.app, name="runbook")
 app.add_typer(rule.app, name="rule")
 app.add_typer(watching.app, name="watch")
 app.add_typer(switching.app, name="switch")

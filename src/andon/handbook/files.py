@@ -330,7 +330,12 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 def _schema(name: str, model: type[msgspec.Struct]) -> dict[str, Any]:
     """The schema of one kind of file; its parts are called as in this module."""
+    return {"$schema": DIALECT, "title": f"Andon handbook: {name}", **schema_of(model)}
+
+
+def schema_of(model: type[msgspec.Struct]) -> dict[str, Any]:
+    """A model and its parts as a schema, with descriptions on one line."""
     made = msgspec.json.schema(model)
     for part in made["$defs"].values():
         part["description"] = " ".join(str(part.get("description", "")).split())
-    return {"$schema": DIALECT, "title": f"Andon handbook: {name}", **made}
+    return made

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
-from typing import Final, Protocol
+from typing import Annotated, Final, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from andon.practice.words import ContainmentKind, IncidentType, Measure, StepKind, SystemKind, WatchKind
 
@@ -39,49 +40,57 @@ Wrong = tuple[int, str]
 
 
 class Front(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A runbook's front matter, see `andon.practice.runbook.Runbook`."""
+    """The front matter, between two lines of `---` at the top of the file."""
 
-    key: str
-    title: str
-    summary: str
-    owner: str
-    types: list[IncidentType]
-    reviewed: date
-    minutes: int
-    review_every_days: int = 180
-    systems: list[SystemKind] = []
-    components: list[str] = []
-    watches: list[WatchKind] = []
-    signs: list[str] = []
+    key: Annotated[str, Meta(description="Its name for ever, the same as the file's without .md.")]
+    title: Annotated[str, Meta(description=f"What went wrong; at most {LONGEST_TITLE} characters.")]
+    summary: Annotated[str, Meta(description="When to take it, in a sentence or two.")]
+    owner: Annotated[
+        str, Meta(description="Who keeps it right: a role in words, or the e-mail address of somebody here.")
+    ]
+    types: Annotated[list[IncidentType], Meta(description="Incident types that it is for; at least one.")]
+    reviewed: Annotated[date, Meta(description="When somebody last read it as a whole and found it right.")]
+    minutes: Annotated[int, Meta(description="How long a run takes, about.")]
+    review_every_days: Annotated[int, Meta(description="After how many days that is due again.")] = 180
+    systems: Annotated[list[SystemKind], Meta(description="Kinds of system that it is for; left out: any.")] = []
+    components: Annotated[list[str], Meta(description="Components, by short name or kind, that it is about.")] = []
+    watches: Annotated[list[WatchKind], Meta(description="Kinds of watch whose alarm calls for it.")] = []
+    signs: Annotated[list[str], Meta(description="Words of a title, description or signal that call for it.")] = []
 
 
 class OutcomeRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An answer to a decision: its key, when it holds, and the step that it leads to."""
+    """An answer to a decision. One may lead back; not all."""
 
-    key: str
-    when: str
-    to: str = ""
+    key: Annotated[str, Meta(description="Its name for ever in this step.")]
+    when: Annotated[str, Meta(description="When it holds; it stands on the button.")]
+    to: Annotated[str, Meta(description="The step that it leads to; left out: the next.")] = ""
 
 
 class StepBlock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What Andon has to know of a step, see `andon.practice.runbook.Step`."""
+    """What Andon has to know of a step, in a fenced block `step` below its heading."""
 
-    key: str
-    kind: StepKind = StepKind.MANUAL
-    minutes: int | None = None
-    optional: bool = False
-    then: str = ""
-    outcomes: list[OutcomeRow] = []
-    does: ContainmentKind | None = None
-    lever: str = ""
-    measure: Measure | None = None
-    what: str = ""
-    only: str = ""
-    by: str = ""
-    window_minutes: int | None = None
-    hours: int | None = None
-    audience: str = ""
-    within: str = ""
+    key: Annotated[str, Meta(description="Its name for ever: what was done is recorded under it.")]
+    kind: Annotated[StepKind, Meta(description="What it asks for.")] = StepKind.MANUAL
+    minutes: Annotated[int | None, Meta(description="How long it takes, about.")] = None
+    optional: Annotated[bool, Meta(description="Whether it may be skipped without a reason.")] = False
+    then: Annotated[str, Meta(description="The step to go on with once this one is done; left out: the next.")] = ""
+    outcomes: Annotated[list[OutcomeRow], Meta(description="The answers; at least two.")] = []
+    does: Annotated[ContainmentKind | None, Meta(description="Which way of stopping the line is looked for.")] = None
+    lever: Annotated[str, Meta(description="The name of one lever on the system, in place of `does`.")] = ""
+    measure: Annotated[
+        Measure | None, Meta(description="What is made of the rows of a window: rate, mean or count.")
+    ] = None
+    what: Annotated[
+        str, Meta(description="An SQL expression; {role} is the column that plays the role. A count needs none.")
+    ] = ""
+    only: Annotated[str, Meta(description="A condition: other rows are not counted.")] = ""
+    by: Annotated[
+        str, Meta(description="The {role} or column whose values are compared; left out: all rows together.")
+    ] = ""
+    window_minutes: Annotated[int | None, Meta(description=f"How long a window is; left out: {WINDOW_MINUTES}.")] = None
+    hours: Annotated[int | None, Meta(description=f"How far before the onset it looks; left out: {HOURS}.")] = None
+    audience: Annotated[str, Meta(description="Who is told.")] = ""
+    within: Annotated[str, Meta(description="How soon after detection, in words.")] = ""
 
 
 FIELDS: Final[Mapping[StepKind, tuple[str, ...]]] = {
@@ -92,6 +101,15 @@ FIELDS: Final[Mapping[StepKind, tuple[str, ...]]] = {
     StepKind.NOTICE: ("audience", "within"),
 }
 """The fields that a kind of step has beside `key`, `kind`, `minutes`, `optional` and `then`."""
+
+DOES: Final[Mapping[StepKind, str]] = {
+    StepKind.MANUAL: "Something that a person does.",
+    StepKind.DECISION: "A question; its answer leads on, past steps, or back.",
+    StepKind.LEVER: "A lever of the system is pulled; seen to hold, it settles the step.",
+    StepKind.QUERY: "An aggregate of the decision log, drawn as a chart and kept with the run.",
+    StepKind.NOTICE: "Somebody is told; a draft is filled in from the incident.",
+}
+"""What each kind of step is, in a sentence."""
 
 KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "types": tuple(IncidentType),

@@ -105,7 +105,7 @@ def text_of(root: Traversable, file: str) -> str:
         file: Path below it, with forward slashes.
     """
     try:
-        return root.joinpath(*file.split("/")).read_text(encoding="utf-8")
+        return root.joinpath(*file.split("/")).read_text(encoding="utf-8-sig")
     except (FileNotFoundError, IsADirectoryError) as error:
         what = "the file is missing. `andon handbook init` writes what is missing, and leaves the rest as it is."
         raise HandbookError(file, "", what) from error

@@ -261,6 +261,7 @@ def role(request: HttpRequest, number: int) -> HttpResponse:
         do=lambda incident, by, given: actions.assign_role(incident, role=given["role"], person=given["person"], by=by),
         title="Assign a role",
         intro="There is one lead; naming another hands the lead over.",
+        initial=lambda _incident: {"role": request.GET.get("role", "")},
         submit="Assign the role",
         done="The role is assigned.",
     )

@@ -30,7 +30,7 @@ from andon.response import lever_screen as levers
 from andon.response.clocks import clocks_of, to_do
 from andon.response.escalating import thaw
 from andon.response.next_act import Act, NextAct
-from andon.response.promising import SAID_BY_HAND
+from andon.response.promising import SAID_BY_HAND, prescription_of
 from andon.runbooks.incident_part import runbooks_of
 from andon.watch import queries as watches
 from andon.watch.screen import evidence
@@ -93,6 +93,7 @@ class Screen:
             "older_url": self.url("timeline") if incident.timeline_count > ENTRIES else "",
             "note_url": self.url("note") if may else "",
             "roles": roles,
+            "wanted": self.wanted(may=may),
             "with_lead": list(dict.fromkeys(name for _, name in roles[1:] if name != roles[0][1])),
             "paging": self.paging(),
             "acts": self.acts() if may else [],
@@ -235,6 +236,15 @@ class Screen:
         held = list(self.incident.roles.filter(ended_at__isnull=True).select_related("person"))
         held.sort(key=lambda role: (role.role != RoleAssignment.Role.LEAD, role.created_at))
         return [(role.get_role_display(), str(role.person)) for role in held]
+
+    def wanted(self, *, may: bool) -> list[dict[str, str]]:
+        """The roles that its protocol asks for and that nobody has, with where one is assigned."""
+        incident = self.incident
+        if State(incident.state) is State.CLOSED:
+            return []
+        held = set(incident.roles.filter(ended_at__isnull=True).values_list("role", flat=True))
+        asked = [role for role in prescription_of(incident).asks.roles if role not in held]
+        return [{"role": role.label, "url": f"{self.url('role')}?role={role}" if may else ""} for role in asked]
 
     def paging(self) -> dict[str, Any] | None:
         """Who was paged last and who is next, while nobody has it."""

@@ -14,7 +14,6 @@ from andon.people import queries as people
 from andon.people.api_auth import caller
 from andon.people.models import Person
 from andon.people.policy import Actor
-from andon.practice.runbook import current
 from andon.runbooks import actions, asking, policy, queries, shelf
 from andon.runbooks.actions.proposing import with_step
 from andon.runbooks.models import Proposal, Run
@@ -248,11 +247,7 @@ def decline(request: HttpRequest, number: int, given: DeclineIn) -> Any:
 
 
 def _run(by: Actor, number: int) -> RunDetail:
-    run = policy.access_run(by, number)
-    book, steps = shelf.parsed(run.version.text), queries.latest(run)
-    going = run.state == Run.State.GOING
-    now = current(book, queries.states(steps), held=run.incident.held is not None) if going else None
-    return RunDetail.whole(run, book, steps, queries.earlier(run), now.key if now else "")
+    return RunDetail.whole(policy.access_run(by, number))
 
 
 def _proposal(row: Proposal, by: Actor) -> ProposalOut:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -14,6 +13,7 @@ from andon.oncall.shapes import PersonShort
 from andon.practice import runbook as practice
 from andon.practice.shelf import Fit
 from andon.practice.words import IncidentType, RunbookPhase, StepKind, StepState, SystemKind
+from andon.runbooks import queries, shelf
 from andon.runbooks.models import Feedback, Proposal, Run, RunStep, Version
 from andon.runbooks.queries import Standing
 
@@ -255,14 +255,15 @@ class RunDetail(RunOut):
     feedback: list[FeedbackOut]
 
     @classmethod
-    def whole(
-        cls, row: Run, book: practice.Runbook, steps: Sequence[RunStep], before: dict[str, list[RunStep]], now: str
-    ) -> RunDetail:
-        """The run as the API says it; `now` is the key of the step to do next."""
+    def whole(cls, row: Run) -> RunDetail:
+        """The run as the API says it."""
+        book, steps, before = shelf.parsed(row.version.text), queries.latest(row), queries.earlier(row)
+        going, held = row.state == Run.State.GOING, row.incident.held is not None
+        now = practice.current(book, queries.states(steps), held=held) if going else None
         said = [
             RunStepOut(
                 **_turn_facts(one),
-                now=one.key == now,
+                now=now is not None and one.key == now.key,
                 step=StepOut.of(book.steps[book.place(one.key)]),
                 before=[TurnOut.of(turn) for turn in before.get(one.key, [])],
             )

@@ -127,7 +127,9 @@
     }
     return copy.innerHTML.replace(/\s+/g, " ");
   }
-  const busy = (region) => region.contains(document.activeElement) && writing(document.activeElement)
+  /* Somebody writes there, or has begun to and looks elsewhere for a moment: what they wrote must not vanish. */
+  const begun = (region) => all("textarea:not([readonly]), input[type=text]", region).some((e) => e.value !== e.defaultValue);
+  const busy = (region) => region.contains(document.activeElement) && writing(document.activeElement) || begun(region)
     || region.querySelector(".confirm[open]") !== null;
 
   /* The timeline only ever grows: put in what is new, touch nothing else. */

@@ -263,10 +263,10 @@ class Kubernetes(Side):
         labelled["metadata"]["labels"] = {"app": "scorer", "pod-template-hash": f"h{version}"}
         return {
             "metadata": {
-                "name": f"scorer-{version}", "annotations": {"deployment.kubernetes.io/revision": revision},
+                "name": f"scorer-{version}", "uid": f"rs-{version}", "annotations": {"deployment.kubernetes.io/revision": revision},
                 "ownerReferences": [{"uid": "u-1", "controller": True}],
             },
-            "spec": {"template": labelled},
+            "spec": {"replicas": 3 if revision == str(max(self.revisions.values())) else 0, "template": labelled},
         }  # fmt: skip
 
     def reply(self, heard):

@@ -178,14 +178,18 @@ def test_a_lever_on_the_pages_from_its_making_to_its_undo(cast, service, inciden
     assert lever.name in responder.get("/levers").text
 
     Incident.objects.filter(pk=incident.pk).update(severity=Severity.S2)
-    pulled = responder.post(f"/levers/{lever.number}/pull", {"incident": incident.number, "reason": "Approvals fell."})
+    address = f"/incidents/{incident.number}"
+    assert responder.post(f"{address}/levers/{lever.number}/pull", {"reason": "Approvals fell."})["Location"] == address
     pull = Pull.objects.get()
-    assert pulled["Location"] == f"/pulls/{pull.number}"
     asked = responder.get(f"/pulls/{pull.number}").text
     assert "Waits for somebody to agree" in asked
     assert "Agree, and let it begin" not in asked, "it was she who asked"
     assert "Agree, and let it begin" in signed_in(cast.tomas).get(f"/pulls/{pull.number}").text
-    signed_in(cast.tomas).post(f"/pulls/{pull.number}/approve")
+    agreed = signed_in(cast.tomas).post(f"/pulls/{pull.number}/approve", {"from": "incident"})
+    assert agreed["Location"] == address, "the button of the incident's page leads back there"
+    again = signed_in(cast.tomas).post(f"/pulls/{pull.number}/approve", follow=True)
+    assert again.redirect_chain == [(f"/pulls/{pull.number}", 302)]
+    assert "does not wait for anybody any more" in again.text
     actions.run_pull(pull)
     done = responder.get(f"/pulls/{pull.number}").text
     assert "Verified" in done
@@ -242,3 +246,37 @@ def test_the_command_line_lists_tries_and_pulls(cast, service, lever, incident):
     assert undone.exit_code == 0
     assert Pull.objects.filter(undoes=pull).exists()
     assert andon("lever", "pull", "x", "--incident", incident.ref, "--as", "lena@example.org").exit_code == 2
+
+
+ACTS = ("approve", "decline", "withdraw", "undo")
+
+
+@pytest.mark.parametrize(
+    ("who", "open_", "restricted"),
+    [("nadia", 302, 302), ("tomas", 302, 404), ("sam", 302, 404), ("vera", 403, 404), ("rui", 403, 404)],
+)
+def test_who_may_act_on_a_pull_by_its_one_set_of_addresses(cast, lever, incident, signed_in, who, open_, restricted):
+    """Whoever may not see its incident finds no pull; whoever may see it only may do nothing about it."""
+    Lever.objects.update(approval=ApprovalRule.SECOND)
+    lever.refresh_from_db()
+    browser = signed_in(getattr(cast, who))
+    for hidden, expected in ((True, restricted), (False, open_)):
+        Incident.objects.update(severity=Severity.S3, restricted=hidden)
+        pull = actions.pull(lever, Incident.objects.get(), by=Actor.of(cast.omar))
+        for act in ACTS:
+            answer = browser.post(f"/pulls/{pull.number}/{act}", {"from": "incident"})
+            assert answer.status_code == expected, (act, hidden)
+        pull.refresh_from_db()
+        assert pull.phase is (PullState.APPROVED if expected == 302 else PullState.ASKED)
+        actions.withdraw(pull, reason="It was a test.", by=Actor.of(cast.omar))
+
+
+def test_acts_are_posted_by_somebody_signed_in_and_the_former_addresses_are_gone(cast, lever, incident, signed_in):
+    pull = actions.pull(lever, incident, by=Actor.of(cast.lena))
+    lena = signed_in(cast.lena)
+    for act in ACTS:
+        assert Client().post(f"/pulls/{pull.number}/{act}").status_code == 302
+        assert lena.get(f"/pulls/{pull.number}/{act}").status_code == 405
+        assert lena.post(f"/incidents/{incident.number}/pulls/{pull.number}/{act}").status_code == 404
+    assert lena.post(f"/levers/{lever.number}/pull", {"incident": incident.number}).status_code == 404
+    assert Pull.objects.get().phase is PullState.APPROVED

@@ -27,6 +27,10 @@ def at(name, incident, *more):
     return reverse(name, args=[incident.number, *more])
 
 
+def act(name, pull):
+    return reverse(f"pull_{name}", args=[pull.number])
+
+
 def shown(browser, incident):
     return " ".join(browser.get(at("incident", incident)).content.decode().split())
 
@@ -120,7 +124,7 @@ def test_undo_is_one_press_and_the_page_stops_calling_it_contained_by_that_lever
     lena = signed_in(cast.lena)
     lena.post(at("incident_pull", incident, lever.number))
     pull = go(Pull.objects.get())
-    lena.post(at("incident_pull_undo", incident, pull.number))
+    lena.post(act("undo", pull))
     undo = Pull.objects.exclude(pk=pull.pk).get()
     assert undo.undoes == pull
     go(undo)
@@ -142,8 +146,8 @@ def test_where_somebody_must_agree_the_page_says_who_and_how(cast, service, leve
     assert "Agree<" not in mine
     theirs = next_of(shown(tomas, incident))
     pull = Pull.objects.get()
-    assert at("incident_pull_agree", incident, pull.number) in theirs
-    tomas.post(at("incident_pull_agree", incident, pull.number))
+    assert act("approve", pull) in theirs
+    tomas.post(act("approve", pull))
     assert go(pull).phase is PullState.VERIFIED
 
 
@@ -154,11 +158,11 @@ def test_it_can_be_refused_or_withdrawn_with_a_reason(cast, service, lever, inci
     lena, tomas = signed_in(cast.lena), signed_in(cast.tomas)
     lena.post(at("incident_pull", incident, lever.number))
     first = Pull.objects.get()
-    assert "Say why" in tomas.post(at("incident_pull_decline", incident, first.number), follow=True).content.decode()
-    tomas.post(at("incident_pull_decline", incident, first.number), {"reason": "v6 has the same fault"})
+    assert "Say why" in tomas.post(act("decline", first), follow=True).content.decode()
+    tomas.post(act("decline", first), {"reason": "v6 has the same fault"})
     lena.post(at("incident_pull", incident, lever.number))
     second = Pull.objects.latest("number")
-    lena.post(at("incident_pull_withdraw", incident, second.number), {"reason": "Switched off by hand"})
+    lena.post(act("withdraw", second), {"reason": "Switched off by hand"})
     assert {one.phase for one in Pull.objects.all()} == {PullState.WITHDRAWN}
     assert "Roll back to v6" in text_of(next_of(shown(lena, incident)))
 

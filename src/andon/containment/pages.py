@@ -1,5 +1,6 @@
 """Levers: those of a system, one lever and its form, its dry run and rehearsals, and one pull as it goes."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -13,19 +14,21 @@ from andon.containment.actions.pulls import why_not_undoable
 from andon.containment.forms import LeverForm
 from andon.containment.lever import LeverAdapter
 from andon.containment.models import Lever, Pull, Target
-from andon.incidents.policy import access_incident
-from andon.kit.errors import Invalid, Refused
+from andon.kit.errors import Conflict, Invalid, Refused
 from andon.kit.forms import refuse
 from andon.kit.markdown import render as markdown
 from andon.people.http import actor_of
-from andon.practice.containment import PullState
+from andon.people.policy import Actor
+from andon.practice.containment import BEFORE_THE_ACT, PullState
 from andon.registry.models import System
 from andon.registry.policy import access_system
 
 UNPROCESSABLE = 422
 _PER_PAGE = 50
 _SHOWN = 10
-_TOO_LATE = (PullState.ACTING, PullState.ACTED)
+_LONGEST_WHY = 2000
+FROM_INCIDENT = "incident"
+"""What a button on an incident's page sends as `from`, so that it leads back there."""
 
 
 @require_safe
@@ -174,23 +177,6 @@ def end(request: HttpRequest, number: int) -> HttpResponse:
     return redirect("system", row.system.slug)
 
 
-@require_POST
-def pull(request: HttpRequest, number: int) -> HttpResponse:
-    """Pull it for an incident, and show how it goes."""
-    by = actor_of(request)
-    given = request.POST.get("incident", "")
-    if not given.isascii() or not given.isdigit():
-        raise Invalid("Say for which incident it is pulled.", field="incident")
-    made = actions.pull(
-        policy.access_lever(by, number),
-        access_incident(by, int(given)),
-        by=by,
-        why=request.POST.get("reason", ""),
-        on_real=request.POST.get("target") == Target.REAL,
-    )
-    return redirect("pull", made.number)
-
-
 @require_safe
 def show_pull(request: HttpRequest, number: int) -> HttpResponse:
     """One pull: how far it has come, what was seen, what can be done about it. It follows by itself."""
@@ -205,7 +191,7 @@ def show_pull(request: HttpRequest, number: int) -> HttpResponse:
         "approvals": row.approvals.select_related("person"),
         "undone_by": row.undone_by.order_by("-number").first(),
         "may_agree": may and row.phase is PullState.ASKED and row.asked_by != by.person,
-        "may_withdraw": may and row.is_open and row.phase not in _TOO_LATE,
+        "may_withdraw": may and row.phase in BEFORE_THE_ACT,
         "undo": may and not why_not_undoable(row),
         "goes_on": row.is_open or (rehearsal is not None and rehearsal.state == rehearsal.State.RUNNING),
     }
@@ -215,30 +201,39 @@ def show_pull(request: HttpRequest, number: int) -> HttpResponse:
 @require_POST
 def approve(request: HttpRequest, number: int) -> HttpResponse:
     """Agree to it."""
-    by = actor_of(request)
-    actions.approve(policy.access_pull(by, number), by=by)
-    return redirect("pull", number)
+    return _act(request, number, lambda by, row: actions.approve(row, by=by))
 
 
 @require_POST
 def decline(request: HttpRequest, number: int) -> HttpResponse:
     """Refuse it, with a reason."""
-    by = actor_of(request)
-    actions.decline(policy.access_pull(by, number), reason=request.POST.get("reason", ""), by=by)
-    return redirect("pull", number)
+    return _act(request, number, lambda by, row: actions.decline(row, reason=_why(request), by=by))
 
 
 @require_POST
 def withdraw(request: HttpRequest, number: int) -> HttpResponse:
-    """Take it back."""
-    by = actor_of(request)
-    actions.withdraw(policy.access_pull(by, number), reason=request.POST.get("reason", ""), by=by)
-    return redirect("pull", number)
+    """Take it back before it acts."""
+    return _act(request, number, lambda by, row: actions.withdraw(row, reason=_why(request), by=by))
 
 
 @require_POST
 def undo(request: HttpRequest, number: int) -> HttpResponse:
-    """Bring back what held before, and show how it goes."""
+    """Bring back what held before."""
+    return _act(request, number, lambda by, row: actions.undo(row, by=by, why=_why(request)))
+
+
+def _act(request: HttpRequest, number: int, do: Callable[[Actor, Pull], Pull]) -> HttpResponse:
+    """One act on a pull; what stands against it is said where its button was, where it can be decided anew."""
     by = actor_of(request)
-    made: Pull = actions.undo(policy.access_pull(by, number), by=by, why=request.POST.get("reason", ""))
-    return redirect("pull", made.number)
+    row = policy.access_pull(by, number)
+    try:
+        row = do(by, row)
+    except (Conflict, Invalid) as refused:
+        messages.warning(request, refused.what)
+    if request.POST.get("from") == FROM_INCIDENT and row.incident is not None:
+        return redirect("incident", row.incident.number)
+    return redirect("pull", row.number)
+
+
+def _why(request: HttpRequest) -> str:
+    return request.POST.get("reason", "")[:_LONGEST_WHY]

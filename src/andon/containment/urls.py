@@ -11,7 +11,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("levers/<int:number>/try", pages.try_, name="lever_try"),
     path("levers/<int:number>/rehearse", pages.rehearse, name="lever_rehearse"),
     path("levers/<int:number>/end", pages.end, name="lever_end"),
-    path("levers/<int:number>/pull", pages.pull, name="lever_pull"),
     path("systems/<slug:slug>/levers/new", pages.choose, name="lever_choose"),
     path("systems/<slug:slug>/levers/new/<slug:kind>", pages.create, name="lever_create"),
     path("pulls/<int:number>", pages.show_pull, name="pull"),

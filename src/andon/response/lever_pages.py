@@ -1,6 +1,7 @@
-"""Levers from the incident page: pulled, agreed to, refused, taken back, undone. Each act returns to the incident."""
+"""A lever is pulled from the page of its incident, and nowhere else in a browser; then that page says how it goes.
 
-from collections.abc import Callable
+What is done about a pull afterwards is its own (`containment.pages`).
+"""
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -8,13 +9,12 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from andon.containment import actions, offering
-from andon.containment.models import Lever, Pull
-from andon.containment.policy import access_pull, must_pull
+from andon.containment.models import Lever
+from andon.containment.policy import must_pull
 from andon.incidents.models import Incident
 from andon.incidents.policy import access_incident
 from andon.kit.errors import Conflict, Invalid, Missing
 from andon.people.http import actor_of
-from andon.people.policy import Actor
 
 
 @require_safe
@@ -37,54 +37,15 @@ def lever(request: HttpRequest, number: int, lever: int) -> HttpResponse:
 
 @require_POST
 def pull(request: HttpRequest, number: int, lever: int) -> HttpResponse:
-    """Pull it."""
-    return _act(
-        request, number, lambda by, incident: actions.pull(_lever(incident, lever), incident, by=by, why=_why(request))
-    )
-
-
-@require_POST
-def agree(request: HttpRequest, number: int, pull: int) -> HttpResponse:
-    """Agree to a pull that waits for a word."""
-    return _act(request, number, lambda by, incident: actions.approve(_pull(by, incident, pull), by=by))
-
-
-@require_POST
-def decline(request: HttpRequest, number: int, pull: int) -> HttpResponse:
-    """Refuse it, with a reason."""
-    return _act(
-        request, number, lambda by, incident: actions.decline(_pull(by, incident, pull), reason=_why(request), by=by)
-    )
-
-
-@require_POST
-def withdraw(request: HttpRequest, number: int, pull: int) -> HttpResponse:
-    """Take it back before it acts."""
-    return _act(
-        request, number, lambda by, incident: actions.withdraw(_pull(by, incident, pull), reason=_why(request), by=by)
-    )
-
-
-@require_POST
-def undo(request: HttpRequest, number: int, pull: int) -> HttpResponse:
-    """Bring back what held before."""
-    return _act(request, number, lambda by, incident: actions.undo(_pull(by, incident, pull), by=by, why=_why(request)))
-
-
-def _act(request: HttpRequest, number: int, do: Callable[[Actor, Incident], object]) -> HttpResponse:
-    """One act; what stands against it is said on the incident's page, where it can be decided anew."""
+    """Pull it; what stands against it is said on the incident's page, where it can be decided anew."""
     by = actor_of(request)
     incident = access_incident(by, number)
     must_pull(by, incident)
     try:
-        do(by, incident)
+        actions.pull(_lever(incident, lever), incident, by=by, why=request.POST.get("reason", "")[:2000])
     except (Conflict, Invalid) as refused:
         messages.warning(request, refused.what)
     return redirect("incident", number)
-
-
-def _why(request: HttpRequest) -> str:
-    return request.POST.get("reason", "")[:2000]
 
 
 def _lever(incident: Incident, number: int) -> Lever:
@@ -92,11 +53,4 @@ def _lever(incident: Incident, number: int) -> Lever:
     found = Lever.objects.filter(system=incident.system_id, number=number).first()
     if found is None:
         raise Missing(f"The system of {incident.ref} has no lever LEVER-{number}.")
-    return found
-
-
-def _pull(by: Actor, incident: Incident, number: int) -> Pull:
-    found = access_pull(by, number)
-    if found.incident_id != incident.pk:
-        raise Missing(f"{incident.ref} has no pull PULL-{number}.")
     return found

@@ -11,13 +11,15 @@ from typing import Any, Final
 
 from django.urls import reverse
 
-from andon.containment import adapters
+from andon.containment.actions.pulls import why_not_undoable
 from andon.containment.models import Pull
+from andon.containment.pages import FROM_INCIDENT
 from andon.containment.policy import may_pull
 from andon.incidents.models import Incident
 from andon.kit import clock
 from andon.people.policy import Actor
 from andon.practice.containment import (
+    BEFORE_THE_ACT,
     OPEN,
     ApprovalRule,
     PullState,
@@ -66,7 +68,7 @@ class Panel:
 
     def url(self, act: str) -> str:
         """The address of an act on this pull."""
-        return reverse(f"incident_pull_{act}", args=[self.incident.number, self.pull.number])
+        return reverse(f"pull_{act}", args=[self.pull.number])
 
     def context(self) -> dict[str, Any]:
         """What response/pull.html asks for."""
@@ -86,11 +88,12 @@ class Panel:
             "replicas": seen,
             "open": pull.phase in OPEN,
             "watch": pull.phase in OPEN or self.awaited(seen),
-            "agree_url": self.url("agree") if waits and may and not mine else "",
+            "agree_url": self.url("approve") if waits and may and not mine else "",
             "decline_url": self.url("decline") if waits and may and not mine else "",
-            "withdraw_url": self.url("withdraw") if may and pull.phase in _WITHDRAWABLE else "",
-            "undo_url": self.url("undo") if may and self.undoable() else "",
+            "withdraw_url": self.url("withdraw") if may and pull.phase in BEFORE_THE_ACT else "",
+            "undo_url": self.url("undo") if may and not why_not_undoable(pull) else "",
             "again_url": self.again() if may else "",
+            "back": [{"name": "from", "value": FROM_INCIDENT}],
         }
 
     def awaited(self, seen: dict[str, Any] | None) -> bool:
@@ -155,18 +158,6 @@ class Panel:
         if not (undone or self.let_go) or not _goes_on(self.incident):
             return ""
         return reverse("incident_lever", args=[self.incident.number, self.pull.lever.number])
-
-    def undoable(self) -> bool:
-        """Whether undoing it is offered."""
-        pull = self.pull
-        return (
-            pull.undoes_id is None
-            and pull.phase in {PullState.VERIFIED, PullState.UNVERIFIED}
-            and adapters.find(pull.lever.adapter).undoes
-        )
-
-
-_WITHDRAWABLE: Final = (PullState.ASKED, PullState.APPROVED, PullState.PRESERVED, PullState.PREPARED)
 
 
 def switch_of(pull: Pull) -> Switch | None:

@@ -179,8 +179,8 @@ def approve(one: Pull, *, by: Actor) -> Pull:
 @transaction.atomic
 def decline(one: Pull, *, reason: str, by: Actor) -> Pull:
     """Refuse a pull that waits to be agreed to, with a reason; it is over. Another one can be asked for."""
-    reason = _reason(reason)
     held, row, person = _waiting(one, by)
+    reason = _reason(reason)
     if row.asked_by_id == person.pk:
         raise Conflict("You asked for it yourself: withdraw it.")
     Approval.objects.update_or_create(pull=row, person=person, defaults={"agreed": False, "reason": reason})

@@ -280,3 +280,12 @@ def test_acts_are_posted_by_somebody_signed_in_and_the_former_addresses_are_gone
         assert lena.post(f"/incidents/{incident.number}/pulls/{pull.number}/{act}").status_code == 404
     assert lena.post(f"/levers/{lever.number}/pull", {"incident": incident.number}).status_code == 404
     assert Pull.objects.get().phase is PullState.APPROVED
+
+
+def test_the_form_tells_what_a_pull_needs_from_what_is_optional(cast, signed_in):
+    page = " ".join(signed_in(cast.omar).get("/systems/credit-scorer/levers/new/webhook").text.split())
+    assert ">Web address</label>" in page, "a lever can be kept without, and not pulled"
+    assert '>Effect <span class="optional">' in page
+    labels = [label for label in page.split("<label ")[1:]]
+    probe = [label.split("<")[0].partition(">")[2].strip() for label in labels if "id_probe" in label.split(">")[0]]
+    assert len(set(probe)) == len(probe), "each label says by itself what it is about"

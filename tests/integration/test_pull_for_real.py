@@ -19,7 +19,7 @@ import yaml
 from tests.support.listener import listening
 from tests.support.processes import ROOT, running_andon
 
-pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
 
 SERVES = """
 import json, signal, sys, time

@@ -96,6 +96,9 @@ def _set_up() -> None:
     import django
 
     django.setup()
+    from tests.simulation import targets
+
+    targets.plug_in()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any, cast
 from tests.simulation.chance import Time
 from tests.simulation.processes import EngineProcess
 from tests.simulation.provider import Attempt
+from tests.simulation.pulls import Levers, Pull
 from tests.simulation.rows import (
     CALLED_FOR_NOTHING,
     INCIDENTS,
@@ -93,6 +94,7 @@ class Oracle:
         self.signals = Rows(Signal.of)
         self.incidents = Rows(Incident.of)
         self.pages = Rows(Page.of)
+        self.levers = Levers(store, lambda what: self.break_(7, what), self._paged_for)
         self.messages: dict[str, list[Page]] = defaultdict(list)
         self.stalled_at = -1.0
         self._last_attempt: dict[str, Attempt] = {}
@@ -140,10 +142,7 @@ class Oracle:
             since = attempt.passed - before.claimed_after
             if since < LEASE_SECONDS and not stalled:
                 self.break_(4, f"page {page.id} was sent twice within {since:.1f} s, inside one lease")
-        ends = [
-            (self.facts.resolved_since if page.called else self.facts.paged_over_since).get(page.incident)
-            for page in pages
-        ]
+        ends = [self._over_since(page) for page in pages]
         over = max(end or 0 for end in ends) if None not in ends else None
         if over is not None and over < last_commit:
             number = self.incidents[page.incident].number
@@ -151,12 +150,25 @@ class Oracle:
         self._last_attempt[attempt.key] = attempt
         return None
 
+    def _over_since(self, page: Page) -> int | None:
+        """Since which step nobody is to be paged any more for what a page says; of a lever somebody must always hear."""
+        if page.of_lever:
+            return None
+        return (self.facts.resolved_since if page.called else self.facts.paged_over_since).get(page.incident)
+
+    def _paged_for(self, pull: Pull) -> bool:
+        """Whether somebody is paged for a pull, or its timeline says that nobody can be."""
+        pages = (self.pages[name] for name in self._pages_of[pull.incident])
+        reachable = "nobody_reachable" not in self._new_kinds.get(pull.incident, set())
+        return not reachable or any(f"({pull.ref})" in page.reason for page in pages)
+
     def due(self, now: datetime) -> bool:
         """Whether an engine would find something to do."""
         times = (one.next_page_at for one in self.incidents.values())
         waits = (page.due_at for page in self.pages.values())
         signals = (row.route_at for row in self.signals.values())
-        return any(at and at <= now for at in (*times, *waits, *signals, self._next_look))
+        pulls = (pull.due_at for pull in self.levers.rows.values())
+        return any(at and at <= now for at in (*times, *waits, *signals, *pulls, self._next_look))
 
     # What the tables say
 
@@ -171,6 +183,7 @@ class Oracle:
         self._judge_incidents(step)
         self._judge_pages(step)
         self._judge_promises()
+        self.levers.judge()
 
     def after_step(self, step: int) -> None:
         """Every promise, after every step."""
@@ -186,6 +199,7 @@ class Oracle:
         self.signals.look(read(SIGNALS))
         self.incidents.look(read(INCIDENTS))
         self.pages.look(read(PAGES))
+        self.levers.read()
         self._next_look = at(read(NEXT_LOOK)[0][0])
         self._heard = self._heard or bool(self.signals.changed)
         for page, old in self.pages.changed.values():
@@ -298,7 +312,7 @@ class Oracle:
             name = f"INC-{one.number}"
             if open_groups[one.group] > 1 and one.unresolved:
                 self.break_(2, f"{name} and another incident are open for the group {one.group}")
-            if not one.declared and one.id not in joined:
+            if not one.declared and one.id not in joined and not one.group.startswith("rehearsal:"):
                 self.break_(2, f"{name} was opened by a signal that belongs to another incident")
             self._judge_next_page(one, name, step)
             place = old.place if old else (0, 0, False)
@@ -351,6 +365,7 @@ class Oracle:
                 self._hear(one, kind, decoded(body) or {})
 
     def _hear(self, one: Incident, kind: str, body: dict[str, Any]) -> None:
+        self.levers.heard(kind, body)
         if kind in {"page_sent", "page_failed"}:
             told = self.facts.told[key(body["page"])]
             if kind in told:
@@ -380,7 +395,8 @@ class Oracle:
         for page in [self.pages[name] for name in sorted(touched | self.pages.changed.keys()) if name in self.pages]:
             self._judge_told(page)
             incident = self.incidents[page.incident]
-            if page.state in WAITS and not (incident.unresolved if page.called else incident.awaits):
+            wanted = page.of_lever or (incident.unresolved if page.called else incident.awaits)
+            if page.state in WAITS and not wanted:
                 number = self.incidents[page.incident].number
                 self.break_(4, f"INC-{number} is acknowledged or over, and a page of it still waits to be sent")
         if self.pages.gone:
@@ -399,6 +415,7 @@ class Oracle:
         """Everything that was due has been done. `recent`: keys that providers took in the quiet time."""
         self._judge_routed(now)
         self._judge_paged(recent, now)
+        self.levers.after_quiet(now)
 
     def _judge_routed(self, now: datetime) -> None:
         standing = self._standing(now)

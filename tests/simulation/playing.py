@@ -9,7 +9,9 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 FIXED = 12
-"""Seeds 1 to this one hold here, and are enough to find every planted bug."""
+"""So many seeds, from the first one on, hold here, and are enough to find every planted bug."""
+LEVERS_FROM = 21
+"""Seeds from here on have people at levers; those before have not, so that there is time for everything else."""
 
 
 def simulate(*arguments: str, source: Path = ROOT / "src") -> list[dict[str, Any]]:

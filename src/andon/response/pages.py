@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from andon.containment.evidence.queries import listed as preserved
 from andon.incidents import actions
 from andon.incidents.models import Incident, SeverityLowering
 from andon.incidents.policy import access_incident, must_respond
@@ -90,8 +91,12 @@ def _act(
     submit: str,
     done: str,
     initial: Callable[[Incident], Mapping[str, Any]] | None = None,
+    keep_first: bool = False,
 ) -> HttpResponse:
-    """One act with a form of its own: shown on GET, done on POST, then back to the incident."""
+    """One act with a form of its own: shown on GET, done on POST, then back to the incident.
+
+    With `keep_first` it alters the system, so that evidence is kept before it: offered where nothing is kept yet.
+    """
     by = actor_of(request)
     found = access_incident(by, number)
     must_respond(by, found, "act on incidents")
@@ -104,7 +109,8 @@ def _act(
         else:
             messages.success(request, done)
             return redirect("incident", number)
-    context = {"incident": found, "form": form, "title": title, "intro": intro, "submit": submit}
+    unkept = keep_first and not preserved(found)
+    context = {"incident": found, "form": form, "title": title, "intro": intro, "submit": submit, "unkept": unkept}
     return render(request, "response/act.html", context, status=422 if form.errors else 200)
 
 
@@ -122,6 +128,7 @@ def contain(request: HttpRequest, number: int) -> HttpResponse:
         intro="Stop the harm first. Whatever a rollback would destroy is preserved before it, not after.",
         submit="Record the containment",
         done="Contained. Diagnosis is open now.",
+        keep_first=True,
     )
 
 

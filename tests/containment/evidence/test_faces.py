@@ -210,3 +210,14 @@ def test_a_token_for_reading_takes_nothing_along(cast, incident, kept):
     assert Client().get(url, headers=reads).status_code == 200
     assert Client().post(f"{url}/archive", headers=reads).status_code == 403
     assert Client().post(url, headers=reads).status_code == 403
+
+
+def test_whoever_contains_by_hand_is_told_to_keep_evidence_first(cast, incident, logged, signed_in):
+    """Article 73(6): no lever does it for them, so the form offers it, until something is kept."""
+    lena, form = signed_in(cast.lena), reverse("incident_contain", args=[incident.number])
+    shown = lena.get(form).content.decode()
+    assert "No evidence is kept yet" in shown
+    assert f'action="{page(incident, "evidence_preserve")}"' in shown
+    lena.post(page(incident, "evidence_preserve"))
+    assert "No evidence is kept yet" not in lena.get(form).content.decode()
+    assert "No evidence" not in lena.get(reverse("incident_waive", args=[incident.number])).content.decode()

@@ -345,3 +345,14 @@ def test_the_incident_s_page_shows_what_the_watch_saw(cast, watch, signed_in, ti
     assert 'class="stretch"' in page  # the onset, as a band
     shown = signed_in(cast.vera).get(reverse("watch", args=[watch.number])).content.decode()
     assert f"Open {incident.ref}" in shown
+
+
+def test_a_watch_of_pushed_numbers_says_where_to_push_them(cast, watched, signed_in, folder):
+    system = signed_in(cast.omar).get(reverse("system", args=["credit-scorer"])).content.decode()
+    assert "Watch pushed numbers" in system
+    named, plain = watched(None, "metric", what="error"), watched(None, "metric", what="error rate, EU")
+    page = signed_in(cast.omar).get(reverse("watch", args=[named.number])).content.decode()
+    assert f"/api/v1/watches/{named.number}/points" in page
+    assert "count(&quot;credit-scorer&quot;, error=…)" in page or 'count("credit-scorer", error=…)' in page
+    other = signed_in(cast.omar).get(reverse("watch", args=[plain.number])).content.decode()
+    assert '**{"error rate, EU": …}' in other

@@ -21,6 +21,10 @@ from andon.watch.sentences import Standing
 ALARMS: Final = 20
 BEHIND: Final = 4
 """Alarms of an incident that are drawn, the newest."""
+_READS: Final = "The engine reads its history first; a long one takes some minutes."
+_PUSHED: Final = (
+    "Its first window is judged three minutes after it is over. Where to push is said under “What it goes by”."
+)
 BEFORE: Final = 60
 """Windows before an onset that are drawn with it."""
 
@@ -88,6 +92,8 @@ class Screen:
             "promise": sentences.promise(watch, question_of(watch).budget),
             "baseline": self.baseline(),
             "learning": state is Standing.LEARNING,
+            "metric": watch.what or watch.kind,
+            "first": _READS if watch.log is not None else _PUSHED,
             "says": watch.detector.get("says", "") or self.replayed.says,
             "progress": queries.progress(watch, now),
             "may_manage": policy.may_manage(self.by) and watch.ended_at is None,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from cryptography.fernet import Fernet
 
 from tests.support.processes import running_andon
 
@@ -76,9 +77,10 @@ def test_twenty_five_keys_eight_times_at_once_make_twenty_five_signals(tmp_path,
 
 
 def test_two_replicas_on_one_postgresql_still_make_one_signal_a_key(tmp_path, postgres_url):
+    keys = {"ANDON_FIELD_KEYS": Fernet.generate_key().decode()}  # each folder would make its own
     with (
-        running_andon(tmp_path / "one", postgres_url, engine=False) as one,
-        running_andon(tmp_path / "two", postgres_url, engine=False) as two,
+        running_andon(tmp_path / "one", postgres_url, engine=False, settings=keys) as one,
+        running_andon(tmp_path / "two", postgres_url, engine=False, settings=keys) as two,
     ):
         sender = one.integration("generic")
         other = type(sender)(sender.url.replace(one.base_url, two.base_url), sender.token, sender.slug)

@@ -105,6 +105,16 @@ def test_what_was_resolved_can_be_reopened_and_closed(incident, andon):
     assert (again.code, again.data["state"]) == (0, State.OPEN)
     assert andon("incident", "waive", "INC-1", "--reason", "It was the sensor", *LENA).code == 0
     assert andon("incident", "resolve", "INC-1", "--summary", "Sensor replaced", *LENA).code == 0
+    undecided = andon("incident", "close", "INC-1", "--as", "nadia@example.org")
+    assert undecided.code == 1
+    assert "Notify the data protection authority" in undecided.err
+    unknown = andon("incident", "duty", "INC-1", "nothing", *LENA, "--became", "done")
+    assert unknown.code == 1
+    keys = unknown.err.partition("Its duties: ")[2].rstrip(".\n").split(", ")
+    assert len(keys) > 1
+    for key in keys:
+        said = andon("incident", "duty", "INC-1", key, *LENA, "--became", "not_owed", "--note", "A broken sensor")
+        assert said.code == 0, said.err
     assert "review is not published" in andon("incident", "close", "INC-1", "--as", "nadia@example.org").err
     said = andon("incident", "close", "INC-1", "--as", "nadia@example.org", "--reason", "A broken sensor", "--json")
     assert (said.code, said.data["state"]) == (0, State.CLOSED)

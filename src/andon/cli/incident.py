@@ -8,6 +8,8 @@ import typer
 
 from andon.cli import house, say
 from andon.cli.group import commands
+from andon.kit.errors import Missing
+from andon.practice.promises import Became, PromiseKind
 from andon.practice.words import ContainmentKind, IncidentType
 
 if TYPE_CHECKING:
@@ -173,11 +175,33 @@ def close(
     reason: Annotated[str, typer.Option(help="Why it closes without a published review, if it does.")] = "",
     json: say.AsJson = False,
 ) -> None:
-    """Close a resolved incident, once its review is published."""
+    """Close a resolved incident, once its duties are decided on and its review is published."""
     found, by = _open(incident, as_)
     from andon.response.resolving import close as act
 
     _show(act(found, reason=reason, by=by))
+
+
+@app.command()
+def duty(
+    incident: Number,
+    key: Annotated[str, typer.Argument(help="Which, as `nis2-early-warning`; a word that is none lists them.")],
+    as_: As,
+    became: Annotated[Became, typer.Option(help="What is said of it.")],
+    note: Annotated[str, typer.Option(help="How it was done, why it does not apply, what came to light.")] = "",
+    at: Annotated[datetime | None, typer.Option(help="When it was done or began, in UTC; now when left out.")] = None,
+    json: say.AsJson = False,
+) -> None:
+    """Decide on a duty: it was done, it does not apply, its clock began, or it applies after all."""
+    found, by = _open(incident, as_)
+    from andon.response.duties import settle
+
+    keys = list(found.promises.filter(kind=PromiseKind.DUTY).order_by("key").values_list("key", flat=True))
+    if (full := f"duty:{key.removeprefix('duty:')}") not in keys:
+        known = ", ".join(one.removeprefix("duty:") for one in keys) or "it has none"
+        raise Missing(f"{found.ref} has no duty {key!r}. Its duties: {known}.")
+    settle(found, key=full, given={"became": became.value, "note": note, "at": utc(at)}, by=by)
+    _show(found)
 
 
 @app.command()

@@ -33,6 +33,15 @@ class PromiseKind(Word):
     REVIEW = "review"
 
 
+class Became(Word):
+    """What a person may say of a duty."""
+
+    DONE = "done", "it was done"
+    NOT_OWED = "not_owed", "it does not apply"
+    BEGAN = "began", "its clock began"
+    OWED = "owed", "it applies after all"
+
+
 class Standing(Word):
     """How a promise stands."""
 

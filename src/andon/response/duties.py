@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import QuerySet, TextChoices
+from django.db.models import QuerySet
 
 from andon.incidents.models import Incident, Promise
 from andon.incidents.policy import must_respond
@@ -17,7 +17,7 @@ from andon.incidents.timeline import hold, record
 from andon.kit import clock
 from andon.kit.errors import Conflict, Invalid, Missing
 from andon.people.policy import Actor
-from andon.practice.promises import PromiseKind
+from andon.practice.promises import Became, PromiseKind
 from andon.practice.words import ClockEvent
 from andon.response.promising import call_off, follow, keep, prescription_of
 
@@ -25,15 +25,6 @@ _DOING: Final = "decide on duties"
 NOTE_LIMIT: Final = 5_000
 _SEEN: Final = frozenset({ClockEvent.FIRST_SIGNAL, ClockEvent.AWARENESS, ClockEvent.RESOLVED})
 """Events that Andon sees by itself: nobody says when such a clock began."""
-
-
-class Became(TextChoices):
-    """What a person may say of a duty."""
-
-    DONE = "done", "It was done"
-    NOT_OWED = "not_owed", "It does not apply"
-    BEGAN = "began", "Its clock began"
-    OWED = "owed", "It applies after all"
 
 
 def choices(incident: Incident, key: str) -> list[Became]:

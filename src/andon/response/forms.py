@@ -8,10 +8,10 @@ from django import forms
 from andon.incidents.models import RoleAssignment
 from andon.kit.forms import WhenField
 from andon.people.models import Person
+from andon.practice.promises import Became
 from andon.practice.severity import Severity
 from andon.practice.words import ContainmentKind, HarmDimension, IncidentType, OrgRole
 from andon.registry.models import System
-from andon.response.duties import Became
 
 NOT_ASSESSED = ("", "Not assessed")
 

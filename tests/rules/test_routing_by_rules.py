@@ -226,6 +226,18 @@ def test_what_another_explains_waits_until_that_has_ended(monitor, rule, time):
     assert not Match.objects.filter(signal__fingerprint="a").exists()
 
 
+def test_what_is_looked_at_in_the_round_in_which_its_cause_ends_is_not_brought_up_by_it_as_well(monitor, rule, time):
+    """It would seem to bring news, and its incident would have been opened by a signal that is in none."""
+    inhibition(rule)
+    System.objects.create(slug="other", name="Other")
+    hear(monitor, labelled("b", title="slow", cluster="eu"), labelled("a", title="down", cluster="eu", system="other"))
+    route(time)
+    time.set(signal("b").route_at + MINUTE)
+    hear(monitor, labelled("a", title="down", cluster="eu", system="other", status="resolved"))
+    assert routing.route_due(time.now(), 100) == 2
+    assert (signal("b").incident is not None, signal("b").route_at) == (True, None)
+
+
 def test_an_inhibition_knows_what_fires_already(monitor, rule, time):
     System.objects.create(slug="other", name="Other")
     hear(monitor, labelled("a", title="down", cluster="eu", system="other"))

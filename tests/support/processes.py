@@ -127,7 +127,7 @@ class RunningAndon:
             with sqlite3.connect(self.database_url.removeprefix("sqlite:///"), timeout=20) as connection:
                 return list(connection.execute(statement, parameters))
         with psycopg.connect(self.database_url) as postgres:
-            cursor = postgres.execute(statement.replace("?", "%s"), parameters)  # type: ignore[arg-type]
+            cursor = postgres.execute(statement.replace("%", "%%").replace("?", "%s"), parameters)  # type: ignore[arg-type]
             return list(cursor.fetchall()) if cursor.description else []
 
     def python(self, code: str, *, within: float = 60, **given: Any) -> Any:

@@ -165,8 +165,9 @@ def _look_again(rule: Rule, now: datetime) -> int:
 def remember(book: Book, reads: Sequence[Read], now: datetime) -> None:
     """Note what rules go by: signals that explain others, heartbeats, what is counted. Twice changes nothing.
 
-    What has ended explains nothing any more: what it held is looked at again at once. Who counts different signals
-    takes turns with others who count by the same threshold, or each would see its own alone and nobody all of them.
+    What has ended explains nothing any more: what it held is looked at again at once. What is among `reads` is looked
+    at already, and written to it would seem to have brought news meanwhile. Who counts different signals takes turns
+    with others who count by the same threshold, or each would see its own alone and nobody all of them.
     """
     matches = [
         Match(rule=one.rule, signal=read.signal, key=key_of(one, read))
@@ -181,7 +182,8 @@ def remember(book: Book, reads: Sequence[Read], now: datetime) -> None:
     for one in book.of(RuleKind.HEARTBEAT):
         _hear(one, [read.signal.last_at for read in reads if one.ask(read.seen).holds], now)
     if book.of(RuleKind.INHIBITION) or book.of(RuleKind.HEARTBEAT):
-        _forget_ended([read.signal for read in reads if not read.fires], now)
+        ended = [read.signal for read in reads if not read.fires]
+        _forget_ended(ended, now, besides=[read.signal.pk for read in reads])
     for one in book.of(RuleKind.THRESHOLD):
         Match.objects.filter(rule=one.rule, created_at__lt=now - one.settings.within).delete()
 
@@ -206,12 +208,13 @@ def _hear(one: Standing, heard: Iterable[datetime], now: datetime) -> None:
     row.filter(missing_since__isnull=False).update(next_due_at=now)
 
 
-def _forget_ended(ended: Sequence[Signal], now: datetime) -> None:
+def _forget_ended(ended: Sequence[Signal], now: datetime, *, besides: Collection[UUID]) -> None:
     gone = Match.objects.filter(
         signal__in=[signal.pk for signal in ended], rule__kind__in=_GO_BY_SIGNALS
     ).select_related("rule")
     for match in gone:
-        _bring_up(Signal.objects.filter(held_by=waits_for(match.rule, match.key)), now)
+        held = Signal.objects.filter(held_by=waits_for(match.rule, match.key)).exclude(pk__in=besides)
+        _bring_up(held, now)
     Match.objects.filter(pk__in=[match.pk for match in gone]).delete()
 
 

@@ -14,8 +14,9 @@ from andon.intake import asgi
 from andon.intake.actions import create_integration
 from andon.intake.asgi import IntakeApp
 from andon.intake.models import Delivery, Signal
-from andon.intake.recording import record
+from andon.intake.recording import Heard, record
 from andon.intake.writer import Writer
+from andon.kit import ids
 from andon.people.policy import Actor
 from andon.site.protocol import Protocol
 
@@ -317,3 +318,37 @@ def test_a_sender_that_hangs_up_before_its_answer_harms_nobody(token):
 
     talk(story, Writer(slowly))
     assert Signal.objects.filter(title="Errors").exists()
+
+
+class Unreachable:
+    """Somebody who cannot be told."""
+
+    def done(self):
+        return False
+
+    def set_result(self, result):
+        raise RuntimeError("The line is broken.")
+
+    set_exception = set_result
+
+
+def test_who_cannot_be_told_keeps_nobody_else_of_the_batch_waiting():
+    begun, go, batches = threading.Event(), threading.Event(), []
+
+    def in_two_batches(batch):
+        batches.append(len(batch))
+        begun.set()
+        return go.wait(ENOUGH)
+
+    async def story():
+        writer, first, last = Writer(in_two_batches), *(asyncio.get_running_loop().create_future() for _ in range(2))
+        writer.start()
+        for answer in (first, Unreachable(), last):
+            writer.take(Heard(ids.new(), ids.new(), b"", "", []), answer)
+            await asyncio.to_thread(begun.wait, ENOUGH)  # the first is being written: the others wait together
+        go.set()
+        await asyncio.wait_for(asyncio.gather(first, last), ENOUGH)
+        await writer.stop()
+
+    asyncio.run(story())
+    assert batches == [1, 2]

@@ -118,27 +118,35 @@ def test_a_review_is_handed_in_published_and_taken_back_and_the_timeline_tells(r
     assert verify(Incident.objects.get(pk=review.incident_id)) == []
 
 
+def read(review):
+    """What somebody has before them who reads the review now."""
+    return queries.text_of(queries.sections(review))
+
+
 def test_a_review_is_published_once_each_role_of_the_protocol_has_signed_the_text_as_it_stands(review, by, cast):
     with pytest.raises(Conflict, match="signed while it is in review"):
-        actions.sign(review, role=IncidentRole.LEAD, by=by["lena"])
+        actions.sign(review, role=IncidentRole.LEAD, seen=read(review), by=by["lena"])
     actions.move(review, to=IN_REVIEW, by=by["lena"])
     signs = queries.sign_offs(review)
     assert [one.role for one in signs] == ["lead", "harm"]
     with pytest.raises(Conflict, match=r"Lena signs it as incident lead\. Nobody holds the role harm and fairness"):
         actions.move(review, to=PUBLISHED, by=by["omar"])
     with pytest.raises(Forbidden, match="You do not hold the role"):
-        actions.sign(review, role=IncidentRole.LEAD, by=by["omar"])
+        actions.sign(review, role=IncidentRole.LEAD, seen=read(review), by=by["omar"])
     with pytest.raises(Invalid, match="does not ask for"):
-        actions.sign(review, role=IncidentRole.SCRIBE, by=by["lena"])
+        actions.sign(review, role=IncidentRole.SCRIBE, seen=read(review), by=by["lena"])
     assign_role(review.incident, role="harm", person=cast.tomas, by=by["lena"])
-    actions.sign(review, role=IncidentRole.LEAD, by=by["lena"])
-    again = actions.sign(review, role=IncidentRole.LEAD, by=by["lena"])  # twice is once
+    actions.sign(review, role=IncidentRole.LEAD, seen=read(review), by=by["lena"])
+    again = actions.sign(review, role=IncidentRole.LEAD, seen=read(review), by=by["lena"])  # twice is once
     assert Signature.objects.get() == again
+    before = read(review)
     actions.edit_section(review, key="summary", body="Otherwise.", seen_version=1, by=by["tomas"])
-    actions.sign(review, role=IncidentRole.HARM, by=Actor.of(cast.tomas))
+    with pytest.raises(Conflict, match="rewritten since you read it"):
+        actions.sign(review, role=IncidentRole.HARM, seen=before, by=Actor.of(cast.tomas))
+    actions.sign(review, role=IncidentRole.HARM, seen=read(review), by=Actor.of(cast.tomas))
     with pytest.raises(Conflict, match="Lena signs it as incident lead again: it was rewritten since"):
         actions.move(review, to=PUBLISHED, by=by["omar"])
-    actions.sign(review, role=IncidentRole.LEAD, by=by["lena"])
+    actions.sign(review, role=IncidentRole.LEAD, seen=read(review), by=by["lena"])
     assert actions.move(review, to=PUBLISHED, by=by["omar"]).state == PUBLISHED
 
 

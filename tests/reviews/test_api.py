@@ -43,8 +43,11 @@ def test_a_review_from_draft_to_published(review, cast):
     assert send("post", f"{url}/move", {"to": "published"}, headers=lena).status_code == 403
     unsigned = send("post", f"{url}/move", {"to": "published"}, headers=omar)
     assert (unsigned.status_code, unsigned.json()["code"]) == (409, "not-signed")
-    assert send("post", f"{url}/sign", {"role": "lead"}, headers=omar).status_code == 403
-    assert send("post", f"{url}/sign", {"role": "lead"}, headers=lena).json()["signatures"][0]["stands"] is True
+    sign = {"role": "lead", "seen": Client().get(url, headers=lena).json()["text"]}
+    assert send("post", f"{url}/sign", sign, headers=omar).status_code == 403
+    earlier = send("post", f"{url}/sign", sign | {"seen": "an earlier text"}, headers=lena)
+    assert (earlier.status_code, earlier.json()["code"]) == (409, "version-conflict")
+    assert send("post", f"{url}/sign", sign, headers=lena).json()["signatures"][0]["stands"] is True
     scenes.sign(review, cast)
     assert send("post", f"{url}/move", {"to": "published"}, headers=omar).json()["published_by"]["name"] == "Omar"
     assert send("post", f"{url}/move", {"to": "elsewhere"}, headers=omar).status_code == 422

@@ -1,3 +1,4 @@
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -108,7 +109,10 @@ def test_hand_in_publish_and_take_back(review, cast, signed_in):
         assert signed_in(someone).post(sign, {"role": "lead"}).status_code == status
     assert Client().post(sign, {"role": "lead"}).status_code == 302
     assert signed_in(cast.lena).post(sign, {"role": "cook"}).status_code == 422
-    assert signed_in(cast.lena).post(sign, {"role": "lead"}).status_code == 302
+    told = signed_in(cast.lena).post(sign, {"role": "lead", "seen": "an earlier text"}, follow=True)
+    assert "It was rewritten since you read it" in told.content.decode()
+    seen = re.search('name="seen" value="([0-9a-f]{64})"', told.content.decode())[1]
+    assert "Signed." in signed_in(cast.lena).post(sign, {"role": "lead", "seen": seen}, follow=True).content.decode()
     scenes.sign(review, cast)
     assert "Publish the review" in signed_in(cast.omar).get(page).content.decode()
     told = signed_in(cast.lena).post(move, {"to": "published"}, follow=True)

@@ -11,7 +11,7 @@ from andon.practice.words import ContainmentKind, IncidentType
 from andon.response import acknowledging, containing, duties, opening, resolving
 from andon.reviews import actions as reviews
 from andon.reviews.models import Review
-from andon.reviews.queries import sign_offs
+from andon.reviews.queries import sections, sign_offs, text_of
 from tests.support.cast import Cast
 
 
@@ -60,7 +60,7 @@ def sign(review: Review, cast: Cast) -> None:
         if not one.holders:
             assign_role(review.incident, role=one.role, person=cast.lena, by=lena)
         by = Actor.of(one.holders[0]) if one.holders else lena
-        reviews.sign(review, role=one.role, by=by)
+        reviews.sign(review, role=one.role, seen=text_of(sections(review)), by=by)
 
 
 def token(person: Person, *scopes: str) -> dict[str, str]:

@@ -327,7 +327,10 @@ def _set(answers: Sequence[Answer], error: Exception | None) -> None:
     for answer in answers:
         if answer.done():  # the sender is gone
             continue
-        if error is None:
-            answer.set_result(None)
-        else:
-            answer.set_exception(error)
+        try:
+            if error is None:
+                answer.set_result(None)
+            else:
+                answer.set_exception(error)
+        except Exception:  # it is one sender's trouble: the others of the batch are told all the same
+            log.exception("intake.not_told")

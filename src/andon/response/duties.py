@@ -116,7 +116,7 @@ def clock_began(incident: Incident, *, key: str, at: datetime | None, note: str,
     From then on its time is watched like any other; the later word counts, and the timeline keeps both.
     """
     must_respond(by, incident, _DOING)
-    note = note.strip()[:NOTE_LIMIT]
+    note = _bounded(note)
     held = hold(incident.pk)
     row = _duty(held, key)
     now = clock.now()
@@ -148,9 +148,13 @@ def _duty(held: Incident, key: str) -> Promise:
 
 
 def _said(text: str, asked: str) -> str:
-    text = text.strip()
-    if not text:
+    if not text.strip():
         raise Invalid(asked, field="note")
+    return _bounded(text)
+
+
+def _bounded(text: str) -> str:
+    text = text.strip()
     if len(text) > NOTE_LIMIT:
         raise Invalid(f"That is longer than {NOTE_LIMIT:,} characters. Link to a document.", field="note")
     return text

@@ -120,8 +120,11 @@ def edit_section(review: Review, *, key: str, body: str, seen_version: int, by: 
 
 
 @transaction.atomic
-def sign(review: Review, *, role: IncidentRole, by: Actor) -> Signature:
-    """Stand by a review as it is, in a role that its protocol asks to sign it and that the signer holds."""
+def sign(review: Review, *, role: IncidentRole, seen: str, by: Actor) -> Signature:
+    """Stand by a review as it is, in a role that its protocol asks to sign it and that the signer holds.
+
+    `seen` is the text that the signer read (`queries.text_of`): nobody signs what they have not seen.
+    """
     must_respond(by, review.incident, "sign reviews")
     person = by.must_be_person("sign a review")
     incident = hold(review.incident_id)
@@ -134,7 +137,10 @@ def sign(review: Review, *, role: IncidentRole, by: Actor) -> Signature:
         raise Forbidden(f"You do not hold the role {role.words} in {incident.ref}. {wanted.says}")
     if wanted.stands and wanted.row is not None:
         return wanted.row
-    made = Signature.objects.create(review=review, role=role, person=person, text=queries.text_of(review))
+    text = queries.text_of(queries.sections(review))
+    if seen != text:
+        raise Conflict("It was rewritten since you read it. Read it again, and sign that.", code="version-conflict")
+    made = Signature.objects.create(review=review, role=role, person=person, text=text)
     record(incident, "review_signed", {"role": role.words}, by=by)
     return made
 

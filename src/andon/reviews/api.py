@@ -80,9 +80,12 @@ def move(request: HttpRequest, number: int, payload: ReviewMove) -> Any:
 
 @reviews.post("/{int:number}/sign", response=ReviewDetail)
 def sign(request: HttpRequest, number: int, payload: SignIn) -> Any:
-    """Sign a review that is in review, in a role that its protocol asks for and that you hold in the incident."""
+    """Sign a review that is in review, in a role that its protocol asks for and that you hold in the incident.
+
+    409 with the code `version-conflict` says that it was rewritten after `seen`: read it again.
+    """
     by = caller(request, WRITE)
-    acts.sign(access_review(by, number), role=payload.role, by=by)
+    acts.sign(access_review(by, number), role=payload.role, seen=payload.seen, by=by)
     return _detail(access_review(by, number), by)
 
 
@@ -169,10 +172,11 @@ def _owner(by: Actor, key: UUID) -> Person:
 
 
 def _detail(review: Review, by: Actor) -> ReviewDetail:
-    today = queries.today()
+    today, sections = queries.today(), queries.sections(review)
     return ReviewDetail(
         **ReviewOut.of(review).model_dump(),
         signatures=[SignatureOut.of(one) for one in queries.sign_offs(review)],
-        sections=[SectionOut.at_present(section) for section in queries.sections(review)],
+        sections=[SectionOut.at_present(section) for section in sections],
+        text=queries.text_of(sections),
         actions=[ActionOut.of(row, today) for row in queries.actions(by).filter(review=review)],
     )

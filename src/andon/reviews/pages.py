@@ -52,7 +52,8 @@ def review(request: HttpRequest, number: int) -> HttpResponse:
     found = access_review(by, number)
     may = may_respond(by, incident)
     rows = action_rows(queries.actions(by).filter(review=found))
-    sections = [_part(section, has_actions=bool(rows)) for section in queries.sections(found)]
+    stands = queries.sections(found)
+    sections = [_part(section, has_actions=bool(rows)) for section in stands]
     empty = sum(part["empty"] for part in sections)
     return render(
         request,
@@ -66,6 +67,7 @@ def review(request: HttpRequest, number: int) -> HttpResponse:
             "next": _next(found, by, empty=empty) if may else None,
             "may_edit": may and found.state != Review.State.PUBLISHED,
             "may": may,
+            "text": queries.text_of(stands),
             "signs": queries.sign_offs(found) if found.state != Review.State.DRAFT else [],
             "actions": rows,
             "action_form": ActionForm(),
@@ -172,7 +174,7 @@ def sign(request: HttpRequest, number: int) -> HttpResponse:
     if role not in set(IncidentRole):
         raise Invalid(f"There is no role {role!r} in an incident.", field="role")
     try:
-        actions.sign(found, role=IncidentRole(role), by=by)
+        actions.sign(found, role=IncidentRole(role), seen=request.POST.get("seen", ""), by=by)
     except Refused as refused:
         if refused.status == 403:  # noqa: PLR2004  who may not is told so by the page for that
             raise

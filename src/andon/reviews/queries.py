@@ -1,6 +1,7 @@
 """Reads of reviews and of the actions that come of them. Who may see an incident sees its review and actions."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
@@ -144,9 +145,9 @@ class SignOff:
         return f"{named} signs it as {self.role.words}{again}."
 
 
-def text_of(review: Review) -> str:
-    """The SHA-256 of the sections as they stand, by key and version."""
-    stands = [f"{one.latest.key}:{one.latest.version}" for one in sections(review)]
+def text_of(parts: Iterable[Section]) -> str:
+    """The SHA-256 of a review's sections as somebody has them before them, by key and version."""
+    stands = [f"{one.latest.key}:{one.latest.version}" for one in parts]
     return hashlib.sha256("\n".join(stands).encode()).hexdigest()
 
 
@@ -156,7 +157,7 @@ def sign_offs(review: Review) -> list[SignOff]:
     asked = handbook_at(incident.edition_id).prescription(incident.incident_type, incident.level).asks.review
     if asked is None:
         return []
-    text = text_of(review)
+    text = text_of(sections(review))
     signed = {row.role: row for row in review.signatures.select_related("person")}
     held = list(incident.roles.filter(ended_at__isnull=True, person__is_active=True).select_related("person"))
     return [

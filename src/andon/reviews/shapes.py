@@ -140,6 +140,7 @@ class ActionOut(Schema):
 class ReviewDetail(ReviewOut):
     """A review with its sections and actions."""
 
+    text: str = Field(description="A digest of what its sections say: send it as `seen` to sign that.")
     signatures: list[SignatureOut]
     sections: list[SectionOut]
     actions: list[ActionOut]
@@ -185,9 +186,10 @@ class ReviewMove(Given):
 
 
 class SignIn(Given):
-    """In which role the review is signed."""
+    """In which role the review is signed, and what its signer read: the `text` of the review."""
 
     role: IncidentRole
+    seen: str
 
 
 class SectionIn(Given):

@@ -165,9 +165,9 @@ def _look_again(rule: Rule, now: datetime) -> int:
 def remember(book: Book, reads: Sequence[Read], now: datetime) -> None:
     """Note what rules go by: signals that explain others, heartbeats, what is counted. Twice changes nothing.
 
-    What has ended explains nothing any more: what it held is looked at again at once. What is among `reads` is looked
-    at already, and written to it would seem to have brought news meanwhile. Who counts different signals takes turns
-    with others who count by the same threshold, or each would see its own alone and nobody all of them.
+    What has ended explains nothing any more: what it held is looked at again at once. What is among `reads` is
+    being looked at, and would seem to have brought news if its time were set anew. Who counts different signals takes
+    turns with others who count by the same threshold, or each would see its own alone and nobody all of them.
     """
     matches = [
         Match(rule=one.rule, signal=read.signal, key=key_of(one, read))

@@ -6,7 +6,7 @@ import pytest
 
 from andon.containment import probes, rest
 from andon.containment.lever import LeverFault, Plan, complaints
-from tests.containment.adapters import sides
+from tests.containment.adapters import clouds, sides
 
 KEY = "PULL-1"
 NONSENSE = [
@@ -15,7 +15,7 @@ NONSENSE = [
 ]  # fmt: skip
 
 
-@pytest.fixture(params=sides.ALL, ids=lambda kind: kind.__name__)
+@pytest.fixture(params=[*sides.ALL, *clouds.ALL], ids=lambda kind: kind.__name__)
 def side(request, tmp_path):
     with sides.running(request.param) as one:
         yield one

@@ -15,7 +15,7 @@ import json
 import pytest
 
 from andon.containment.lever import LeverFault, Plan
-from tests.containment.adapters import sides
+from tests.containment.adapters import clouds, sides
 
 WHEN = "2026-02-01T03:14:15.926Z"
 SYSTEM_DATA = {
@@ -46,7 +46,7 @@ def pulled(side):
     return prior, plan
 
 
-@of(sides.AzureML)
+@of(clouds.AzureML)
 def test_an_endpoint_of_azure_is_put_with_what_a_request_has_and_nothing_that_it_was_read_with(side):
     user = "/subscriptions/s-1/resourceGroups/bank/providers/Microsoft.ManagedIdentity/userAssignedIdentities/scorer"
     plain = side.reply
@@ -85,7 +85,7 @@ def test_an_endpoint_of_azure_is_put_with_what_a_request_has_and_nothing_that_it
     assert asked(side, "PUT")[-1]["properties"]["traffic"] == {"v7": 100}
 
 
-@of(sides.Vertex)
+@of(clouds.Vertex)
 def test_an_endpoint_of_vertex_and_its_prediction(side):
     plain = side.reply
     resources = {"machineSpec": {"machineType": "n1-standard-2"}, "minReplicaCount": 1, "maxReplicaCount": 1}

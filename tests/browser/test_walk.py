@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PICTURES, SCHEMES, SIZES
+from tests.support.guarding import wait_for
 from tests.support.processes import RunningAndon, Sender, running_andon
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -63,12 +64,13 @@ def phone() -> Iterator[int]:
 
 @pytest.fixture
 def bank(tmp_path, phone) -> Iterator[tuple[RunningAndon, dict[str, str]]]:
-    """The demo's organisation on running processes, and its recorded alert heard."""
+    """The demo's organisation on running processes, its recorded alert heard, and its incident open."""
     with running_andon(tmp_path, engine=False) as andon:
         world = andon.python(SEED, port=phone)
         andon.start_engine()
         sender = Sender(f"{andon.base_url}/intake/alertmanager/prometheus", world["token"], "prometheus")
         assert sender.post(andon.python(ALERT)).status_code == 200
+        wait_for(lambda: andon.sql("SELECT 1 FROM incidents_incident"), 120)
         yield andon, world
 
 

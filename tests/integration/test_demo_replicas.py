@@ -14,9 +14,11 @@ pytestmark = [pytest.mark.heavy, pytest.mark.timeout(180)]
 LONGEST = 90
 
 PARENT = """
+import signal
 import sys
 from pathlib import Path
 from andon.cli.demo.replicas import Replicas
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may have it ignored
 replicas = Replicas()
 replicas.start("http://127.0.0.1:9", sys.argv[2], Path(sys.argv[1]))
 print(*(one.pid for one in replicas.processes), flush=True)

@@ -13,6 +13,8 @@ from tests.support.postgres import running_postgres
 
 VARIABLE = "ANDON_TEST_POSTGRES_URL"
 WORKERS = ("-n", "2", "--dist", "loadgroup")
+SLOWEST = ("--durations=60", "--durations-min=5")
+"""Printed each time: the whole is to take less than 40 minutes, and this says where they go."""
 # What asks no database needs one run, and the simulation plays on both by itself; browsers drive the same pages
 # whatever is behind them. Peers speak to a server on a database of its own, the SDK to none.
 ONCE = (
@@ -48,7 +50,7 @@ def _pytest(name: str, url: str | None, arguments: list[str], closing: list[str]
     if url:
         environment[VARIABLE] = url
     print(f"\n== The suite on {name} ==", flush=True)
-    command = [sys.executable, "-m", "pytest", *WORKERS, *arguments]
+    command = [sys.executable, "-m", "pytest", *WORKERS, *SLOWEST, *arguments]
     last = "pytest said nothing"
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
         assert process.stdout is not None  # noqa: S101  asked for above; this tells the type checker

@@ -20,7 +20,7 @@ SLOWEST = ("--durations=60", "--durations-min=5")
 ONCE = (
     "-m", "not browser",
     "--ignore=tests/house", "--ignore=tests/practice", "--ignore=tests/simulation",
-    "--ignore=tests/peers", "--ignore=tests/sdk",
+    "--ignore=tests/peers", "--ignore=tests/sdk", "--ignore=tests/detect",
 )  # fmt: skip
 # These start real processes on both databases by themselves in the first run, with a server of their own.
 BOTH_BY_THEMSELVES = ("--ignore=tests/integration",)

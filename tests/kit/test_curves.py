@@ -153,6 +153,8 @@ def test_small_plots_share_one_scale_and_the_rest_is_counted():
     starts = {points(one.line)[0][1] for one in view.smalls}
     assert len(starts) == 1  # the same value stands at the same height in each
     assert view.bands[0].width == pytest.approx(50.0)
+    assert view.columns[:3] == ("Window", "group 0", "group 1")
+    assert view.rows[1][:3] == ("21 Apr", "10%", "11%")
     assert view.smalls[5].sentence == "group 5: 15% last, between 10% and 15%, expected 10%"
 
 

@@ -7,9 +7,11 @@ import pytest
 from django.urls import reverse
 
 from andon.detect.estimate import expected_share
+from andon.intake.models import Signal
 from andon.kit.errors import Invalid
 from andon.people.policy import Actor
 from andon.practice.words import WatchKind
+from andon.registry.models import System
 from andon.watch import actions, past, sentences
 from andon.watch.facts import WatchFacts
 from andon.watch.models import Watch
@@ -85,6 +87,38 @@ def test_labels_that_contradict_the_scores_end_every_verdict(estimated):
     assert says.startswith("No verdict since 2026-03-")  # the first such labels come on 21 March
     assert "labels that came late contradict the scores" in says
     assert sentences.standing(watch) is Standing.REFUSED
+
+
+@pytest.mark.parametrize("blind_again", [False, True])
+def test_no_verdict_any_more_on_a_critical_system_is_one_signal_until_it_is_judged_anew(estimated, cast, blind_again):
+    """Of another system it is only shown."""
+    watch = estimated(sure, then_by_coin)
+    assert not Signal.objects.exists()
+    System.objects.filter(pk=cast.credit_scorer.pk).update(criticality="critical")
+    for _ in range(2):
+        watch = actions.run_watch(actions.run_soon(watch, by=Actor.of(cast.omar)))
+    signal = Signal.objects.get()
+    assert signal.status == "firing"
+    assert signal.title == f"Blind: {watch.ref} {watch.name} gives no verdict"
+    assert watch.detector["refused"] in signal.description
+    assert f"{signal.starts_at:%Y-%m-%d}" in watch.detector["refused"]
+    if blind_again:
+        facts = WatchFacts(
+            system=cast.credit_scorer, name="Again", kind=WatchKind.ESTIMATED_ACCURACY, log=watch.log, budget=2000
+        )
+        actions.change_watch(watch, facts, by=Actor.of(cast.omar))
+        assert Signal.objects.get().status == "resolved"
+        actions.run_watch(watch)  # which finds the same once more
+        assert [one.status for one in Signal.objects.order_by("created_at")] == ["resolved", "firing"]
+    actions.end_watch(watch, by=Actor.of(cast.omar))
+    assert not Signal.objects.filter(status="firing").exists()
+
+
+def test_a_watch_that_never_had_a_verdict_to_give_is_no_signal(estimated, cast):
+    System.objects.filter(pk=cast.credit_scorer.pk).update(criticality="critical")
+    watch = estimated(less_sure, by_coin)
+    assert watch.detector["phase"] == "learning"
+    assert not Signal.objects.exists()
 
 
 def test_scores_that_were_never_calibrated_are_no_ground_for_a_verdict(estimated):

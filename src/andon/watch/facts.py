@@ -149,7 +149,9 @@ class WatchFacts:
             "metric": (self.metric or FairnessMetric.SELECTION_RATE).value if measure is Measure.GAP else "",
             "window_minutes": kind.window if self.window_minutes is None else self.window_minutes,
             "segments": self._segments(measure),
-            "label_delay_minutes": kind.label_delay if self.label_delay_minutes is None else self.label_delay_minutes,
+            "label_delay_minutes": self._label_delay(measure)
+            if self.label_delay_minutes is None
+            else self.label_delay_minutes,
             "direction": (self.direction or kind.direction).value,
             "severity_hint": kind.severity if self.severity_hint is None else self.severity_hint,
         }
@@ -180,6 +182,11 @@ class WatchFacts:
                     field="what",
                 )
         return kind.what.format(**{role: f'"{column}"' for role, column in roles.items()})
+
+    def _label_delay(self, measure: Measure) -> int:
+        """For how long labels are waited for where nobody says: a gap needs them unless it is of what was selected."""
+        needs = measure is Measure.GAP and self.metric not in {None, FairnessMetric.SELECTION_RATE}
+        return KINDS[WatchKind.ACCURACY].label_delay if needs else KINDS[self.kind].label_delay
 
     def _estimated(self) -> dict[str, Any]:
         """What an estimate from scores needs besides: the scores, and labels that show whether these hold."""

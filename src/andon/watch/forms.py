@@ -147,7 +147,7 @@ class WatchForm(forms.Form):
         min_value=0,
         max_value=731,
         label="Wait for labels, in days",
-        help_text="0 where none are needed.",
+        help_text="0 where none are needed. For 21 windows more, or as long again, what comes late is still counted.",
     )
     direction = forms.ChoiceField(choices=Direction.choices(), label="Alarm on")
     tolerance = forms.FloatField(
@@ -214,6 +214,12 @@ class WatchForm(forms.Form):
             gone |= {"baseline"}
             self.fields["label_delay"].label = "Labels take, in days"
             self.fields["label_delay"].help_text = "Those of decisions so old show whether the scores still hold."
+        if self.kind is WatchKind.FAIRNESS_GAP:
+            self.fields[
+                "label_delay"
+            ].help_text = (
+                f"Empty = {KINDS[WatchKind.ACCURACY].label_delay / _DAY:g} days, and none for the selection rate."
+            )
         if Measure.MEAN not in allowed or estimates:
             gone |= {"low", "high"}
         for name in gone:
@@ -271,7 +277,7 @@ def _initial(kind: WatchKind) -> dict[str, Any]:
         "name": kind.label,
         "measure": brings.measure.value,
         "window_minutes": str(brings.window),
-        "label_delay": brings.label_delay / _DAY,
+        "label_delay": None if kind is WatchKind.FAIRNESS_GAP else brings.label_delay / _DAY,
         "direction": brings.direction.value,
         "budget": BUDGET,
         "tolerance": 0,

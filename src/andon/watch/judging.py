@@ -28,8 +28,8 @@ RECOVERY_BUDGET: Final = 100
 """In windows: how seldom it is said that something is over which is not."""
 
 __all__ = [
-    "Onset", "Phase", "Question", "Raised", "Verdict", "Window", "figures", "judge", "normal_of", "onset", "plan",
-    "scaled", "unscaled", "usual", "week_of",
+    "Onset", "Phase", "Question", "Raised", "Verdict", "Window", "figures", "judge", "learning", "normal_of", "onset",
+    "plan", "scaled", "unscaled", "usual", "week_of",
 ]  # fmt: skip
 
 
@@ -69,7 +69,8 @@ def _test(question: Question, detector: dict[str, Any], windows: Sequence[Window
         return step(question, detector, windows)
     passed, why = estimating.contradicted(detector, windows)
     if not passed:
-        return Verdict(detector | {"phase": Phase.REFUSED.value, "refused": why}, 0, says=why)
+        refused = {"phase": Phase.REFUSED.value, "refused": why, "refused_at": windows[0].start.isoformat()}
+        return Verdict(detector | refused, 0, says=why)
     found = step(question, detector, windows[:passed])
     late = detector.get("late")
     for window in windows[: found.seen]:
@@ -213,6 +214,11 @@ def onset(question: Question, detector: dict[str, Any], windows: Sequence[Window
     sign = 1 if detector["direction"] == Direction.UP else -1
     at = int(np.argmax(sign * away))
     return Onset(windows[at].start, float(total[at] / max(n[at], 1)))
+
+
+def learning(detector: dict[str, Any]) -> bool:
+    """Whether it still learns what is normal."""
+    return bool(detector.get("phase", Phase.LEARNING) == Phase.LEARNING)
 
 
 def usual(detector: dict[str, Any]) -> Baseline:

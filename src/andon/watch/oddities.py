@@ -16,6 +16,8 @@ from andon.watch.methods import group_names
 
 LEVEL: Final = 0.999
 """How sure it is that a share is beyond what was usual, or that a group's absence is no chance."""
+STRAGGLERS: Final = 0.01
+"""Share of rows up to which it is not odd that they came late."""
 MOST_GROUPS: Final = 5
 """Groups that are named one by one."""
 _TIME: Final = "%Y-%m-%d %H:%M"
@@ -30,6 +32,20 @@ class Held:
     invalid: int = 0
     doubled: int = 0
     was: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Of `rows` counted rows since `since`, how many (`late`) came only after their window was judged."""
+
+    late: int
+    rows: int
+    since: datetime
+
+    @property
+    def many(self) -> bool:
+        """Whether that is more than a few stragglers."""
+        return self.late > STRAGGLERS * self.rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +77,7 @@ def oddities(
     newest: Sequence[Held],
     before: Mapping[str, int],
     since: Mapping[str, int],
+    late: Late | None = None,
 ) -> list[str]:
     """What is odd, in words, gravest first; empty where nothing is.
 
@@ -70,10 +87,12 @@ def oddities(
         newest: The newest windows, oldest first.
         before: Rows of each segment in the reference, by its key.
         since: Rows of each segment in the newest windows.
+        late: How many rows came after their window was judged, of a longer while.
     """
     found = [*_gone(source, newest), *_silent(source, usual, newest)]
     found += _numberless(source, usual, newest)
     found += _again(source, usual, newest)
+    found += _late(source, late)
     return [*found, *_groups(source, newest, before, since)]
 
 
@@ -143,6 +162,15 @@ def _again(source: Source, usual: Sequence[Held], newest: Sequence[Held]) -> lis
         return []
     said = f"{doubled:,} of {came:,} rows {_span(source, newest)} came again with the same key, and were counted once"
     return [f"The log “{source.log}”: {said}; {then / before:.1%} did in the reference."]
+
+
+def _late(source: Source, late: Late | None) -> list[str]:
+    """Rows that came after their window was judged, if those are more than stragglers."""
+    if late is None or not late.many:
+        return []
+    said = f"{late.late:,} of {late.rows:,} rows since {_at(late.since)} came after their window was judged"
+    wait = " Let the watch wait longer for labels." if source.label or source.counted else ""
+    return [f"The log “{source.log}”: {said}. Figures and pictures count them, no verdict did.{wait}"]
 
 
 def _sum(windows: Iterable[Held]) -> tuple[int, int]:

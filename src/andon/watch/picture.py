@@ -260,6 +260,7 @@ def compare(
         sentences.unit_of(watch),
         every=step * watch.length,
         stretches=onsets(watch, [alarm] if alarm is not None else [], starts[0], end, zone),
+        zone=zone,
     )
 
 
@@ -283,7 +284,7 @@ def compare_groups(
     starts = [windows[group.start].start for group in groups]
     bands = onsets(watch, [alarm] if alarm is not None else [], starts[0], windows[-1].start + watch.length, zone)
     unit = Unit.POINTS if question.calibrates else Unit.SHARE
-    return multiples(starts, smalls, unit, every=step * watch.length, stretches=bands)
+    return multiples(starts, smalls, unit, every=step * watch.length, stretches=bands, zone=zone)
 
 
 def _small(

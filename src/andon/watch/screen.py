@@ -11,7 +11,7 @@ from andon.kit import clock
 from andon.kit.charts.views import CurvesView, MultiplesView
 from andon.people.policy import Actor
 from andon.practice.words import Measure
-from andon.watch import apart, estimating, judging, past, picture, policy, queries, sentences
+from andon.watch import apart, estimating, judging, late, past, picture, policy, queries, sentences
 from andon.watch.actions.writing import question_of
 from andon.watch.judging import Window
 from andon.watch.models import Alarm, Watch
@@ -96,6 +96,7 @@ class Screen:
             "first": _READS if watch.log is not None else _PUSHED,
             "says": watch.detector.get("says", "") or self.replayed.says,
             "progress": queries.progress(watch, now),
+            "late": self.late(),
             "may_manage": policy.may_manage(self.by) and watch.ended_at is None,
             "may_run": policy.may_run(self.by, watch.system) and watch.ended_at is None,
         }
@@ -156,6 +157,11 @@ class Screen:
         if self.watch.measure == Measure.GAP:
             return "By group", "the share of each, with that of the reference"
         return "By segment", "the same measure"
+
+    def late(self) -> str:
+        """How many rows came after their window was judged, and how long they are looked for."""
+        kept, zone = late.looked_for(self.watch), timezone.get_current_timezone()
+        return sentences.late_rows(late.came_late(self.watch), kept, zone)
 
     def baseline(self) -> str:
         """What is normal, in words, and how well that is known."""

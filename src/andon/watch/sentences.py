@@ -12,6 +12,7 @@ from andon.kit.charts.scales import Unit, figure
 from andon.practice.words import Direction, FairnessMetric, Measure, WatchKind, Word
 from andon.watch.kinds import KINDS
 from andon.watch.models import Alarm, Watch
+from andon.watch.oddities import Late
 from andon.watch.reach import Reach
 
 _YEAR: Final = timedelta(days=365)
@@ -139,6 +140,17 @@ def long_span(length: timedelta) -> str:
     if length >= 2 * _DAY:
         return f"{length / _DAY:.0f} days"
     return f"{length / _HOUR:.0f} hours" if length >= 2 * _HOUR else spans.span(length)
+
+
+def late_rows(late: Late | None, kept: timedelta, zone: tzinfo) -> str:
+    """How many rows came after their window was judged; for how long (`kept`) they are looked for, zero = always."""
+    until = f"Rows are looked for until {long_span(kept)} after their window was judged, and no longer." if kept else ""
+    if late is None or not late.late:
+        none = f"None since {spans.day(late.since, zone, beside=clock.now())}." if late is not None else ""
+        return f"{none} {until}".strip()
+    came = f"{late.late:,} of {late.rows:,} since {spans.day(late.since, zone, beside=clock.now())}"
+    said = f"{came} came after their window was judged: figures and pictures count them, no verdict did."
+    return f"{said} {until}".strip()
 
 
 def detects(watch: Watch, found: Reach | None, rows: float) -> str:

@@ -11,12 +11,12 @@ from andon.handbook.queries import in_force
 from andon.handbook.recipes import GROUP
 from andon.kit.errors import Refused
 from andon.people.policy import Actor
-from andon.practice.words import Measure, SystemKind
+from andon.practice.words import FairnessMetric, Measure, SystemKind, WatchKind
 from andon.watch import sentences, wants
 from andon.watch.actions.logs import place_of
 from andon.watch.facts import BUDGET, WatchFacts
 from andon.watch.judging import Question, Window
-from andon.watch.kinds import KINDS
+from andon.watch.kinds import DAY, KINDS
 from andon.watch.models import Log, Watch
 from andon.watch.past import usual_of
 from andon.watch.policy import must_view
@@ -28,6 +28,8 @@ SECONDS: Final = 10.0
 """What reading for one figure may take."""
 _WINDOWS: Final = 28
 _REFERENCE: Final = timedelta(days=28)
+_MOST_LABELS: Final = 0.95
+"""Share of labels that a proposed watch waits for, where the log says when they came."""
 _LEAST: Final = timedelta(days=8)
 """A shorter log is no reference for a week: its watches learn from their first windows."""
 
@@ -85,19 +87,21 @@ def suggest(log: Log, *, by: Actor, measured: bool = True) -> Suggestion:
         {kind: one.what for kind, one in KINDS.items()},
     )
     watches = list(Watch.objects.filter(log=log, ended_at=None))
-    look = _look(log)
+    look, days = _look(log), _days_until_labels(log)
     until = look.last if look is not None and measured else None
     offers: list[Offer] = []
     barred: list[Barred] = []
     for proposal in found:
         facts = _facts(log, proposal, look)
+        if days is not None and _needs_labels(facts):
+            facts = replace(facts, label_delay_minutes=days * DAY)
         try:
             draft = Watch(**facts.columns())
         except Refused as refused:  # the kind asks for more than the recipe knows of
             barred.append(Barred(proposal.name, proposal.why, refused.what))
             continue
         made = next((one for one in watches if _same(one, draft)), None)
-        offer = Offer(_key(proposal, found), proposal, facts, sentences.tests(draft), made=made)
+        offer = Offer(_key(proposal, found), proposal, facts, sentences.tests(draft) + _waits(draft, days), made=made)
         if until is not None and made is None:
             try:
                 offer = replace(offer, detects=_detects(draft, until))
@@ -147,6 +151,33 @@ def _facts(log: Log, proposal: Proposal, look: looking.Look | None) -> WatchFact
         reference_from=reference[0] if reference else None,
         reference_to=reference[1] if reference else None,
     )
+
+
+def _needs_labels(facts: WatchFacts) -> bool:
+    """Whether it counts labels, so that they are waited for."""
+    if facts.kind in {WatchKind.ACCURACY, WatchKind.CALIBRATION, WatchKind.ESTIMATED_ACCURACY}:
+        return True
+    return facts.metric not in {None, FairnessMetric.SELECTION_RATE}
+
+
+def _days_until_labels(log: Log) -> int | None:
+    """Within how many days most labels come, where the log says when each did."""
+    if not log.label_time_column:
+        return None
+    try:
+        return looking.days_until(
+            place_of(log), log.time_column, log.label_time_column, share=_MOST_LABELS, seconds=SECONDS
+        )
+    except (Unreadable, Refused):
+        return None
+
+
+def _waits(draft: Watch, days: int | None) -> str:
+    """For how long a proposed watch waits for labels, and why so long."""
+    if not draft.label_delay_minutes or draft.estimates:
+        return ""
+    why = f": {_MOST_LABELS:.0%} of those that have come took no longer" if days is not None else ""
+    return f" It waits {sentences.long_span(draft.label_delay)} for labels{why}."
 
 
 def _same(one: Watch, draft: Watch) -> bool:

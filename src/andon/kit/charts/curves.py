@@ -50,9 +50,13 @@ class _Frame:
         return (at + self.every / 2 - self.start) / (self.end - self.start) * ACROSS
 
     def words(self, at: datetime) -> str:
-        if self.every >= timedelta(days=1):
-            return spans.day(at, self.zone, beside=self.end)
-        return f"{spans.day(at, self.zone, beside=self.end)} {at.astimezone(self.zone):%H:%M}"
+        return window_words(at, self.every, self.zone, beside=self.end)
+
+
+def window_words(at: datetime, every: timedelta, zone: tzinfo, *, beside: datetime) -> str:
+    """What a window that begins at `at` is called: "4 May", with the time of day where it is shorter than a day."""
+    day = spans.day(at, zone, beside=beside)
+    return day if every >= timedelta(days=1) else f"{day} {at.astimezone(zone):%H:%M}"
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """The same measurement for every segment, side by side on one scale, drawn by `components/multiples.html`."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from andon.kit.charts import scales
-from andon.kit.charts.curves import ACROSS, dots, path
+from andon.kit.charts.curves import ACROSS, dots, path, window_words
 from andon.kit.charts.given import Small, Stretch
 from andon.kit.charts.scales import Scale, Unit
 from andon.kit.charts.views import Band, MultiplesView, SmallView
@@ -24,6 +24,7 @@ def multiples(
     every: timedelta,
     stretches: Sequence[Stretch] = (),
     most: int = MOST,
+    zone: tzinfo = UTC,
 ) -> MultiplesView:
     """Place segments' values on one scale, in the order given; those beyond `most` are counted, not drawn.
 
@@ -49,6 +50,17 @@ def multiples(
             for one in stretches
         ),
         left_out=len(smalls) - len(drawn),
+        columns=("Window", *(one.name for one in drawn)),
+        rows=tuple(
+            (
+                window_words(at, every, zone, beside=starts[-1] + every),
+                *(
+                    "nothing read" if (value := one.values[place]) is None else scales.figure(value, unit)
+                    for one in drawn
+                ),
+            )
+            for place, at in enumerate(starts)
+        ),
     )
 
 

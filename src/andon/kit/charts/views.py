@@ -110,7 +110,10 @@ class SmallView:
 
 @dataclass(frozen=True, slots=True)
 class MultiplesView:
-    """Everything a template needs to draw small plots on one scale; `left_out` have no place here."""
+    """Everything a template needs to draw small plots on one scale; `left_out` have no place here.
+
+    The table behind them has a row for each window and a column for each segment.
+    """
 
     smalls: tuple[SmallView, ...]
     height: float
@@ -118,3 +121,5 @@ class MultiplesView:
     high: str
     bands: tuple[Band, ...]
     left_out: int
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]

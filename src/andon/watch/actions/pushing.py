@@ -22,7 +22,7 @@ from andon.kit.errors import Conflict, Invalid, Missing
 from andon.people.policy import Actor
 from andon.practice.words import Measure
 from andon.registry.models import System
-from andon.watch.judging import Phase
+from andon.watch import judging
 from andon.watch.models import EVERYTHING, Pushed, Watch, WindowState
 from andon.watch.policy import must_run, must_view
 from andon.watch.segments import segment_key
@@ -158,7 +158,7 @@ def _fits(watch: Watch, batch: Batch) -> None:
     measure = Measure(watch.measure)
     for number, point in enumerate(batch.points):
         where = f"points[{number}]"
-        if watch.began_at is not None and point.at < watch.began_at and not _learning(watch):
+        if watch.began_at is not None and point.at < watch.began_at and not judging.learning(watch.detector):
             raise Invalid(
                 f"{point.at.isoformat()} lies before {watch.began_at.isoformat()}, where {watch.ref} began.",
                 field=f"{where}.at",
@@ -224,14 +224,10 @@ def _add(watch: Watch, batch: Batch, now: datetime) -> None:
 def _take_note(watch: Watch, earliest: datetime, now: datetime) -> None:
     """Begin where the numbers begin; and while it learns, learn what came late as well."""
     watch.began_at = min(watch.began_at or earliest, earliest)
-    if watch.read_until is not None and earliest < watch.read_until and _learning(watch):
+    if watch.read_until is not None and earliest < watch.read_until and judging.learning(watch.detector):
         watch.judged_until, watch.detector = None, {}
         watch.next_run_at = now if watch.enabled else None
     watch.save(update_fields=["began_at", "judged_until", "detector", "next_run_at"])
-
-
-def _learning(watch: Watch) -> bool:
-    return bool(watch.detector.get("phase", Phase.LEARNING) == Phase.LEARNING)
 
 
 def _summed(watch: Watch, batch: Batch) -> dict[tuple[datetime, str], tuple[int, float, float]]:

@@ -1,8 +1,9 @@
 """A watch runs: claimed under a lease, read outside of any transaction, settled by compare-and-set.
 
-A window is read once, when it is over and its labels have had their time; the last few are read again with it, and what
-came late is put right. What was read, how far that has come, what the detector makes of it, and an alarm are one
-transaction: a process that dies before its commit has done nothing, and one that was too slow writes nothing.
+A window is read once, when it is over and its labels have had their time; the last few are read again with it, from
+time to time many, and what came late is put right (`andon.watch.late`). What was read, how far that has come, what the
+detector makes of it, and an alarm are one transaction: a process that dies before its commit has done nothing, and one
+that was too slow writes nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from django.db.models import Q
 
 from andon.kit import clock, db, fence, ids, wake
 from andon.kit.errors import Refused
-from andon.watch import wants
+from andon.watch import late, wants
 from andon.watch.actions import pushing, telling
 from andon.watch.actions.logs import place_of
 from andon.watch.actions.writing import judge_windows, note, question_of, write_windows
@@ -28,8 +29,6 @@ from andon.watch.reading import Cells, Outcome, Place, Unreadable, Wanted, looki
 from andon.watch.reading.cube import MOST_CELLS
 
 WINDOWS_AT_ONCE: Final = 500
-LATE_WINDOWS: Final = 3
-"""Windows that are read again, for rows that came late."""
 MOST_HISTORY: Final = 20_000
 """Windows that a new watch reads of what lies before it."""
 LIMIT: Final = 60.0
@@ -171,7 +170,8 @@ def _prepared(one: Claim, first: Callable[[Place, str], datetime | None]) -> Rea
         if begins >= end:
             return Reading(one)
         until = min(end, begins + WINDOWS_AT_ONCE * watch.length)
-        since = max(watch.began_at or begins, begins - LATE_WINDOWS * watch.length)
+        again = min(late.again(watch, begins, until), late.LAST + WINDOWS_AT_ONCE - (until - begins) // watch.length)
+        since = max(watch.began_at or begins, begins - again * watch.length)
         bins = watch.bins or wants.learn_bins(one.place, watch, begins, until, seconds=LIMIT) or None
         return _Ask(one, wants.wanted(watch, since, until, bins), bins, wants.labels(watch, since, until))
     except (Unreadable, Refused) as error:
@@ -247,8 +247,7 @@ def settle(reading: Reading, now: datetime) -> bool:
     if reading.failure:
         _failed(watch, reading.failure, now)
     else:
-        if watch.stale_since is not None:
-            telling.readable(watch)
+        was_stale = watch.stale_since is not None
         watch.failures, watch.error, watch.stale_since = 0, reading.says, None
         if reading.since is not None and reading.until is not None:
             watch.bins = watch.bins or reading.bins
@@ -263,6 +262,7 @@ def settle(reading: Reading, now: datetime) -> bool:
         watch.next_run_at = now + WAITS if reading.waits else now if more else _next(watch, now)
         if not more:
             telling.tell(watch, question_of(watch), now)
+        telling.sight(watch, was_stale=was_stale, caught_up=not more)
     watch.save()
     wake.after_commit()
     return True

@@ -20,7 +20,7 @@ from andon.practice.grouping import SignalStatus
 from andon.practice.unfolding import Known, Told, remembered
 from andon.practice.words import Criticality, IncidentType
 from andon.watch import evidence, wording
-from andon.watch.judging import Question
+from andon.watch.judging import Phase, Question
 from andon.watch.kinds import KINDS
 from andon.watch.models import Alarm, Watch
 
@@ -92,35 +92,69 @@ def end(watch: Watch, window_end: datetime, now: datetime) -> None:
 
 
 def stale(watch: Watch, why: str) -> None:
-    """A watch on a critical system has been blind for a while: that is a signal of its own. The caller holds it."""
-    if watch.system.criticality != Criticality.CRITICAL or watch.failures < STALE_FROM:
+    """A watch on a critical system cannot be read for a while: that is a signal of its own. The caller holds it."""
+    if watch.failures < STALE_FROM:
         return
     since = f" since {watch.stale_since:%Y-%m-%d %H:%M} UTC" if watch.stale_since else ""
+    _blind(
+        watch,
+        "cannot be read",
+        f"It could not be read{since}: {why}",
+        IncidentType.TECHNICAL_FAILURE,
+        watch.stale_since,
+    )
+
+
+def sight(watch: Watch, *, was_stale: bool, caught_up: bool) -> None:
+    """Its log was read: does it see what it looks for? The caller holds it.
+
+    An estimate whose scores labels contradict gives no verdict any more. Nothing else would say so, and it may mean
+    that the system got worse in the very way that its scores hide; so on a critical system that is a signal too, as
+    not being read is. A watch that never had a verdict to give has lost none: its page says what it lacks.
+    """
+    if watch.detector.get("phase") != Phase.REFUSED:
+        if was_stale:
+            sees(watch)
+    elif caught_up:
+        since = watch.detector.get("refused_at")
+        _blind(
+            watch,
+            "gives no verdict",
+            watch.detector["refused"],
+            KINDS[watch.what_kind].type,
+            None if since is None else datetime.fromisoformat(since),
+        )
+
+
+def _blind(watch: Watch, what: str, why: str, kind: IncidentType, since: datetime | None) -> None:
+    """Say of a watch on a critical system that nothing is known of what it looks for; said again, it is one signal."""
+    if watch.system.criticality != Criticality.CRITICAL:
+        return
     own.say(
         event(
             fingerprint=f"stale:{watch.number}",
             episode="",
             status=SignalStatus.FIRING,
-            title=f"Blind: {watch.ref} {watch.name} cannot be read",
-            description=f"It could not be read{since}: {why} Nothing is known of what it looks for meanwhile.",
+            title=f"Blind: {watch.ref} {watch.name} {what}",
+            description=f"{why} Nothing is known of what it looks for meanwhile.",
             labels={"watch": watch.ref, "kind": watch.kind},
             system_hint=watch.system.slug,
-            type_hint=IncidentType.TECHNICAL_FAILURE,
+            type_hint=kind,
             severity_hint=STALE_SEVERITY,
-            starts_at=watch.stale_since,
+            starts_at=since,
         ),
         voice=own.WATCHES,
     )
 
 
-def readable(watch: Watch) -> None:
-    """It can be read again; ends what `stale` said, if it said something."""
+def sees(watch: Watch) -> None:
+    """It is blind no more, or nobody expects it to see: ends what was said of that, if something was."""
     own.say(
         event(
             fingerprint=f"stale:{watch.number}",
             episode="",
             status=SignalStatus.RESOLVED,
-            title=f"{watch.ref} {watch.name} can be read again",
+            title=f"{watch.ref} {watch.name} is blind no more",
             passing=True,
         ),
         voice=own.WATCHES,

@@ -8,7 +8,9 @@ from andon.incidents.actions import next_number
 from andon.kit import clock, db, wake
 from andon.kit.errors import Conflict, Invalid
 from andon.people.policy import Actor
+from andon.watch.actions import telling
 from andon.watch.facts import WatchFacts
+from andon.watch.judging import Phase
 from andon.watch.models import AlarmBudget, Watch, WindowState
 from andon.watch.policy import must_manage, must_run
 
@@ -113,6 +115,7 @@ def end_watch(watch: Watch, *, by: Actor) -> Watch:
     held = _hold(watch)
     held.ended_at, held.enabled, held.next_run_at = clock.now(), False, None
     _let_go(held)
+    telling.sees(held)
     held.save()
     return held
 
@@ -130,6 +133,8 @@ def _let_go(held: Watch) -> None:
 
 
 def _judge_anew(held: Watch) -> None:
+    if held.detector.get("phase") == Phase.REFUSED:
+        telling.sees(held)
     held.judged_until, held.detector = None, {}
     held.next_run_at = clock.now() if held.enabled else None
     held.failures, held.error, held.notes = 0, "", []

@@ -9,7 +9,7 @@ from typing import Any, Final
 from andon.incidents.actions import next_number
 from andon.kit import wake
 from andon.practice.words import Direction, FairnessMetric, Measure
-from andon.watch import comparing, judging, loading, weekly
+from andon.watch import comparing, judging, late, loading, weekly
 from andon.watch.actions import telling
 from andon.watch.judging import Onset, Question, Raised, Window
 from andon.watch.kinds import KINDS
@@ -30,7 +30,10 @@ _FIGURES: Final = ("n", "total", "squares", "invalid", "doubled", "histogram", "
 
 
 def write_windows(watch: Watch, since: datetime, until: datetime, cells: Cells, now: datetime) -> None:
-    """Write what the windows held. A window that was read before and holds something else now keeps what it held."""
+    """Write what the windows held. A window that was read before and holds something else now keeps what it held.
+
+    While the watch learns what is normal, it learns what came late as well: it begins anew with the windows.
+    """
     found = _by_state(watch, since, until, cells)
     before = {
         (state.window_start, state.segment): state
@@ -51,6 +54,8 @@ def write_windows(watch: Watch, since: datetime, until: datetime, cells: Cells, 
             corrected.append(state)
     WindowState.objects.bulk_create(fresh, batch_size=1000)
     WindowState.objects.bulk_update(corrected, ["was", "read_at", *_FIGURES], batch_size=200)
+    if corrected and judging.learning(watch.detector):
+        watch.judged_until, watch.detector = None, {}
 
 
 def _by_state(watch: Watch, since: datetime, until: datetime, cells: Cells) -> dict[tuple[datetime, str], Tally]:
@@ -89,6 +94,7 @@ def note(watch: Watch, until: datetime) -> None:
         loading.held(watch, since, until),
         loading.rows_by_segment(watch, first, last) if watch.segments else {},
         loading.rows_by_segment(watch, since, until) if watch.segments else {},
+        late.came_late(watch),
     )
 
 

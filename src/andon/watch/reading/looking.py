@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from andon.kit.errors import Invalid
 from andon.watch.reading.connecting import opened
@@ -59,6 +59,32 @@ def look(place: Place, time_column: str, *, seconds: float = 60.0) -> Look:
             _aware(line["first"]),
             _aware(line["last"]),
         )
+
+
+def days_until(place: Place, time_column: str, later_column: str, *, share: float, seconds: float = 60.0) -> int | None:
+    """Within how many whole days `later_column` follows `time_column` in such a share of rows; None if it never does.
+
+    Rows count that have both. Raises `Unreadable`, or `Invalid` if one of them is no time.
+    """
+    import ibis
+
+    with opened(place, seconds=seconds) as log:
+        at, later = moment(log.table, time_column), moment(log.table, later_column)
+        known = log.table.filter(at.notnull(), later.notnull())
+        between = (moment(known, later_column).epoch_seconds() - moment(known, time_column).epoch_seconds()) // _A_DAY
+        counted = known.select(day=between).group_by("day").agg(n=ibis._.count()).order_by("day")
+        lines = [line for batch in log.rows(counted, limit=_MOST_DAYS) for line in batch]
+    rows = sum(line["n"] for line in lines)
+    seen = 0
+    for line in lines:
+        seen += line["n"]
+        if seen >= share * rows:
+            return max(0, int(line["day"])) + 1
+    return None
+
+
+_A_DAY: Final = 86_400
+_MOST_DAYS: Final = 5_000
 
 
 def _aware(value: Any) -> datetime | None:

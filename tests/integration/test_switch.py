@@ -23,14 +23,15 @@ def test_set_on_the_command_line_applied_and_acknowledged(tmp_path, database_url
     with running_andon(tmp_path, database_url, engine=False) as andon, Desk.of(andon) as desk:
         with guarded(andon, desk.token, tmp_path) as replica:
             replica.until("on", state="live", revision=1)
+            desk.until_says("1 of 1 replica in service")
             done = command(andon, "set", "credit-scorer", "safe", "--reason", "It declines whom it should not.")
             assert done == {"system": "credit-scorer", "mode": "safe", "revision": 2}
             replica.until("safe", state="live", revision=2)
-            wait_for(lambda: desk.show()["applies_everywhere"])
+            desk.until_says("1 of 1 replica contained")
             shown = command(andon, "show", "credit-scorer")
             assert shown["replicas_say"] == "1 of 1 replica contained"
             assert [(one["version"], one["revision"], one["mode"]) for one in shown["replicas"]] == [("v7", 2, "safe")]
-        wait_for(lambda: not desk.show()["replicas"])  # it said that it ended
+        desk.until_says("no replica has said anything")  # it said that it ended
 
 
 def test_four_processes_at_two_servers_of_which_one_falls_silent(tmp_path, database_url):
@@ -42,54 +43,48 @@ def test_four_processes_at_two_servers_of_which_one_falls_silent(tmp_path, datab
         replicas = [stack.enter_context(guarded(andon, desk.token, tmp_path, f"number-{n}")) for n in range(4)]
         for replica in replicas:
             replica.until("on", state="live")
-        wait_for(lambda: desk.says() == "4 of 4 replicas in service")
+        desk.until_says("4 of 4 replicas in service")
         frozen = replicas[0].process
         frozen.send_signal(signal.SIGSTOP)
         try:
             desk.set("off")
             for replica in replicas[1:]:
                 replica.until("off", state="live", revision=2)
-            wait_for(lambda: desk.says() == "3 of 4 replicas contained, 1 not yet")
-            pid = f"%:{frozen.pid}:%"
-            andon.sql("UPDATE switch_replica SET heard_at = '2026-01-01 00:00:00+00:00' WHERE instance LIKE ?", pid)
-            wait_for(lambda: len(desk.show()["replicas"]) == 3)  # silent for a day: counted no more
-            andon.python(
-                "from datetime import timedelta\nfrom andon.kit import clock\nfrom andon.switch.models import Replica\n"
-                "at = clock.now() - timedelta(minutes=2)\n"
-                "Replica.objects.filter(instance__contains=f':{pid}:').update(heard_at=at)",
-                pid=frozen.pid,
-            )
-            shown = desk.show()
-            assert shown["replicas_say"].startswith("3 of 4 replicas contained, 1 silent since ")
-            assert shown["applies_everywhere"] is None
+            desk.until_says("3 of 4 replicas contained, 1 *")  # not yet, and silent once that has taken half a minute
+            desk.unheard(replicas[0], minutes=24 * 60 + 1)
+            desk.until_says("3 of 3 replicas contained")  # silent for a day: counted no more
+            desk.unheard(replicas[0], minutes=2)
+            desk.until_says("3 of 4 replicas contained, 1 silent since *")
+            assert desk.show()["applies_everywhere"] is None
         finally:
             frozen.send_signal(signal.SIGCONT)
         replicas[0].until("off", state="live")  # it missed nothing that matters
-        wait_for(lambda: desk.show()["applies_everywhere"])
+        desk.until_says("4 of 4 replicas contained")
 
 
 def test_an_hour_without_a_server_and_a_process_that_is_killed_meanwhile(tmp_path):
     with running_andon(tmp_path, engine=False) as andon, Desk.of(andon) as desk:
-        with guarded(andon, desk.token, tmp_path, "kept") as kept:
-            kept.until("on", state="live")
+        with guarded(andon, desk.token, tmp_path, "first") as first:
+            first.until("on", state="live")
             andon.kill_server()
-            assert kept.ask(after=3600)["mode"] == "safe"  # what an important system does that hears nothing
-            assert kept.ask()["state"] == "stale"
+            assert first.ask(after=3600)["mode"] == "safe"  # what an important system does that hears nothing
+            assert first.ask()["state"] == "stale"
             andon.start_server()
             desk.set("review")
-            kept.until("review", revision=2)
-        with guarded(andon, desk.token, tmp_path, "killed") as killed:
-            killed.until("review", state="live")
+            first.until("review", state="live", revision=2)
+            desk.until_says("1 of 1 replica contained")  # and it has kept its copy, which comes before
             andon.kill_server()
-            assert killed.ask(after=3600) | {"at": 0} == {"mode": "review", "state": "stale", "revision": 2, "at": 0}
-            killed.process.kill()
-            killed.process.wait(10)
+            assert first.ask(after=3600) | {"at": 0} == {"mode": "review", "state": "stale", "revision": 2, "at": 0}
+            first.process.kill()
+            first.process.wait(10)
         with guarded(andon, desk.token, tmp_path, "again") as again:
             found = again.ask()
             assert (found["mode"], found["state"], found["revision"]) == ("review", "stale", 2)  # from the copy on disk
             andon.start_server()
             again.until("review", state="live")
-            wait_for(lambda: desk.says().startswith("1 of 2 replicas contained, 1 "))
+            desk.until_says("* of 2 replicas contained*")  # whether the other was killed nobody can tell from here
+            desk.unheard(first, minutes=2)
+            desk.until_says("1 of 2 replicas contained, 1 silent since *")
             desk.set("on")
             again.until("on", state="live", revision=3)
 
@@ -102,6 +97,7 @@ def test_a_restored_backup_takes_nobody_back(tmp_path):
         guarded(andon, desk.token, tmp_path) as replica,
     ):
         replica.until("on", state="live", revision=1)
+        desk.until_says("1 of 1 replica in service")
         andon.stop()
         kept = tmp_path / "kept"
         kept.mkdir()
@@ -110,15 +106,16 @@ def test_a_restored_backup_takes_nobody_back(tmp_path):
         andon.start_server()
         desk.set("off")
         replica.until("off", state="live", revision=2)
+        desk.until_says("1 of 1 replica contained")
         andon.stop()
         for file in database.parent.glob("andon.sqlite3*"):
             file.unlink()
         for file in kept.iterdir():
             shutil.copy(file, database.parent / file.name)
         andon.start_server()
-        wait_for(lambda: desk.says() == "0 of 1 replica in service, 1 refusing it")
+        desk.until_says("0 of 1 replica in service, 1 refusing it")
+        wait_for(lambda: desk.show()["replicas"][0]["refused"] == 1)  # it says so once it has heard the earlier one
         assert replica.ask()["mode"] == "off"
-        assert desk.show()["replicas"][0]["refused"] == 1
         assert desk.set("safe")["revision"] == 3
         replica.until("safe", state="live", revision=3)
 
@@ -132,7 +129,7 @@ def test_where_streams_are_cut_it_asks_and_whoever_is_in_between_can_forge_nothi
             desk.set("off")
             wait_for(lambda: made.mode() is Mode.OFF)
             wait_for(lambda: made._hearing._stream_from > 0)  # it has given up on streams for a while
-            wait_for(lambda: desk.says() == "1 of 1 replica contained")
+            desk.until_says("1 of 1 replica contained")
 
             kept: list[bytes] = []
 
@@ -193,7 +190,7 @@ def test_a_server_that_forks_its_workers_is_as_many_replicas_as_it_has_workers(t
         ) as parent:  # fmt: skip
             assert parent.stdout is not None
             assert [parent.stdout.readline().strip() for _ in range(2)] == ["asked", "asked"]
-            wait_for(lambda: desk.says() == "2 of 2 replicas in service")
+            desk.until_says("2 of 2 replicas in service")
             desk.set("off")
             assert [parent.stdout.readline().strip() for _ in range(2)] == ["off", "off"]
         assert parent.returncode == 0
@@ -206,6 +203,7 @@ def test_each_process_of_a_machine_reads_the_copy_of_the_others(tmp_path):
             desk.set(mode)
             for replica in replicas:
                 replica.until(mode, revision=turn)
+        desk.until_says("3 of 3 replicas contained")  # before they say so they keep it
         (copy,) = Path(tmp_path / "guard").glob("*.snapshot")
         assert '"revision":5' in copy.read_text()
         assert not list(Path(tmp_path / "guard").glob(".*"))

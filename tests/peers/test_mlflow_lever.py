@@ -109,7 +109,6 @@ def test_the_kill_switch_constrains_what_the_model_server_decides(registry, tmp_
             until(lambda: server.decide(80)["by"] == "model", 60)
             desk.set("safe")
             until(lambda: server.decide(80)["by"] == "rule", 60)
-            until(lambda: desk.show()["applies_everywhere"], 60)
-            assert desk.says() == "1 of 1 replica contained"
+            desk.until_says("1 of 1 replica contained")
             desk.set("on")
             until(lambda: server.decide(80)["by"] == "model", 60)

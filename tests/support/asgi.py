@@ -29,12 +29,12 @@ class Exchange:
         self.done = asyncio.create_task(app(scope, self._received.get, self.sent.put))
 
     async def status(self) -> int:
-        message = await asyncio.wait_for(self.sent.get(), 5)
+        message = await asyncio.wait_for(self.sent.get(), 60)
         assert message["type"] == "http.response.start", message
         self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
         return message["status"]
 
-    async def until(self, words: str, seconds: float = 5) -> str:
+    async def until(self, words: str, seconds: float = 60) -> str:
         """What came until `words` stood in it; it starts anew after them."""
         async with asyncio.timeout(seconds):
             while words not in self.body:
@@ -42,7 +42,7 @@ class Exchange:
         before, _, self.body = self.body.partition(words)
         return before + words
 
-    async def rest(self, seconds: float = 5) -> str:
+    async def rest(self, seconds: float = 60) -> str:
         """What comes until the end."""
         await asyncio.wait_for(self.done, seconds)
         while not self.sent.empty():
@@ -58,7 +58,7 @@ class Exchange:
 
     async def hang_up(self) -> None:
         self._received.put_nowait({"type": "http.disconnect"})
-        await asyncio.wait_for(self.done, 5)
+        await asyncio.wait_for(self.done, 60)
 
 
 @asynccontextmanager
@@ -68,12 +68,12 @@ async def serving(app: Any) -> AsyncIterator[None]:
     outbox: asyncio.Queue[dict[str, str]] = asyncio.Queue()
     running = asyncio.create_task(app({"type": "lifespan"}, inbox.get, outbox.put))
     await inbox.put({"type": "lifespan.startup"})
-    assert (await asyncio.wait_for(outbox.get(), 10))["type"] == "lifespan.startup.complete"
+    assert (await asyncio.wait_for(outbox.get(), 60))["type"] == "lifespan.startup.complete"
     try:
         yield
     finally:
         await inbox.put({"type": "lifespan.shutdown"})
-        assert (await asyncio.wait_for(outbox.get(), 10))["type"] == "lifespan.shutdown.complete"
+        assert (await asyncio.wait_for(outbox.get(), 60))["type"] == "lifespan.shutdown.complete"
         await running
 
 

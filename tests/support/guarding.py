@@ -2,6 +2,9 @@
 
 with guarded(andon, Desk.of(andon).token, tmp_path) as replica:
     replica.until("safe")
+
+What a process does is one thing, what Andon knows of it another: before a process is killed, wait for what the next
+step relies on, by `Desk.until_says`.
 """
 
 import json
@@ -12,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +27,12 @@ from tests.support.processes import ROOT, RunningAndon
 PROGRAM = """
 import json, os, sys, time
 import andon
+from andon.sdk import timing
+from andon.sdk.guard import switch as switches
 
+real, moved = timing.since_boot, 0.0
+timing.since_boot = lambda: real() + moved
+switches.LAST_WORDS = 30.0  # on a slow machine, too, Andon hears that it ends
 out = open(os.environ["GUARDED_LOG"], "a", buffering=1)
 switch = andon.guard("credit-scorer", version=os.environ.get("GUARDED_VERSION", ""))
 def say(*_):
@@ -32,8 +41,6 @@ def say(*_):
 switch.mode()
 switch.on_change(say)
 say()
-real, moved = switch._clock, 0.0
-switch._clock = lambda: real() + moved
 for line in sys.stdin:  # each line asks what holds; a number moves the clock on by so many seconds first
     moved += float(line.strip() or 0)
     say()
@@ -56,7 +63,7 @@ class Guarded:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{after}\n")
         self.process.stdin.flush()
-        wait_for(lambda: len(self.said()) > before)
+        wait_for(lambda: len(self.said()) > before, what=lambda: f"an answer of process {self.process.pid}")
         return self.said()[-1]
 
     def until(self, mode: str, **more: Any) -> dict[str, Any]:
@@ -167,6 +174,14 @@ class Desk:
     def says(self) -> str:
         return str(self.show()["replicas_say"])
 
+    def until_says(self, text: str) -> None:
+        """Wait until Andon says this of the replicas; `*` stands for anything."""
+        wait_for(lambda: fnmatchcase(self.says(), text), what=lambda: f"{text!r}: it says {self.says()!r}")
+
+    def unheard(self, replica: Guarded, *, minutes: int) -> None:
+        """Let so many minutes pass since the last word of a process that says nothing any more."""
+        assert self.andon.python(_UNHEARD, pid=replica.process.pid, minutes=minutes) == 1, "no such replica is known"
+
     def set(self, mode: str, **more: Any) -> dict[str, Any]:
         return self._ask("POST", {"mode": mode, "reason": "It declines whom it should not.", **more})
 
@@ -190,6 +205,15 @@ result = [
     make_token(people.credit_scorer, name="production", by=by).token,
     make_personal(name="desk", scopes=["switches:write"], days=1, by=by).token,
 ]
+"""
+
+_UNHEARD = """
+from datetime import timedelta
+from andon.kit import clock
+from andon.switch.models import Replica
+
+at = clock.now() - timedelta(minutes=minutes)
+result = Replica.objects.filter(instance__contains=f":{pid}:", ended_at=None).update(heard_at=at)
 """
 
 
@@ -224,7 +248,7 @@ def guarded(
         with suppress(BrokenPipeError):  # it was killed
             process.stdin.close()
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(5)

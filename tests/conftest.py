@@ -17,6 +17,16 @@ from andon.web import lamps
 from tests.support import cast as the_cast
 from tests.support import tables
 
+PROCESSES_TAKE = 420
+"""Seconds for a test that starts processes and names no limit of its own: each start takes as long as the machine is busy."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give heavy tests time."""
+    for item in items:
+        if item.get_closest_marker("heavy") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(PROCESSES_TAKE))
+
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Migrate before the first test's clock runs: where migrations are new, a slow machine takes minutes for it."""

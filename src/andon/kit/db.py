@@ -61,21 +61,21 @@ def hold_name(name: str, *, alone: bool) -> None:
 def notify(channel: str) -> None:
     """Tell all who listen on a channel, once the running transaction is on disk.
 
-    On SQLite that reaches the processes of this machine that share the file, whatever channel they listen on.
+    On SQLite that reaches the processes of this machine that share the file.
     """
     if is_sqlite():
         if bells.POSSIBLE:
-            transaction.on_commit(partial(bells.ring, str(connection.settings_dict["NAME"])))
+            transaction.on_commit(partial(bells.ring, str(connection.settings_dict["NAME"]), channel))
         return
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, '')", [channel])
 
 
-def _listen_for_bells(hear: Callable[[], None], *, until: Callable[[], bool], silence: float) -> None:
+def _listen_for_bells(channel: str, hear: Callable[[], None], *, until: Callable[[], bool], silence: float) -> None:
     if not bells.POSSIBLE:
         return
     try:
-        bells.listen(str(connection.settings_dict["NAME"]), hear, until=until, silence=silence)
+        bells.listen(str(connection.settings_dict["NAME"]), channel, hear, until=until, silence=silence)
     except OSError as error:
         raise OperationalError(f"No bell can be hung up: {error}") from error
 
@@ -87,7 +87,7 @@ def listen(channel: str, hear: Callable[[], None], *, until: Callable[[], bool],
     whether it still works. Raises `OperationalError` when it does not.
     """
     if is_sqlite():
-        _listen_for_bells(hear, until=until, silence=silence)
+        _listen_for_bells(channel, hear, until=until, silence=silence)
         return
     from psycopg import Connection
     from psycopg import OperationalError as Broken

@@ -308,6 +308,8 @@ def _link(url: str) -> str:
 
 def _key(text: str, limit: int) -> str:
     """As `_text`, but two keys that differ only in their tails stay different."""
+    if len(text) <= limit and "\x00" not in text:
+        return text
     clean = text.replace("\x00", "\ufffd")
     return clean if len(clean) <= limit else sha256(clean.encode()).hexdigest()[:limit]
 

@@ -108,7 +108,7 @@ class _Written:
         self._record = _Record(stories, said)
         for story, event, one in said:
             story.hear(event, one)
-        self._new: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+        self._new: dict[tuple[Any, ...], tuple[dict[str, Any], list[tuple[Any, ...]]]] = {}
         self._changed: list[tuple[Any, ...]] = []
         self._repeats: list[tuple[Any, ...]] = []
         self.due = False
@@ -129,8 +129,10 @@ class _Written:
         self.due = self.due or bool(fresh)
         numbers = ids.numbers(len(fresh)) if fresh else range(0)
         for number, line in zip(numbers, fresh, strict=True):
-            row = _new_row(driver.number(number), line, driver)
-            self._new.setdefault(_alike(line, at, driver), []).append(row)
+            alike = line.first_at, line.status, line.count, line.reason, (*line.past_episodes,), (*line.ended_before,)
+            if (group := self._new.get(alike)) is None:
+                group = self._new[alike] = _shared(line, at, driver), []
+            group[1].append(_new_row(driver.number(number), line, driver))
 
     def down_if_it_holds(self) -> bool:
         """Write it, in one's turn; raises `_Overtaken` if the record says something else by now: nothing may stay."""
@@ -148,8 +150,8 @@ class _Written:
             _change(_CHANGE_SIGNAL, _CHANGED, self._changed)
         if self._repeats:
             _change(_COUNT_REPEATS, _REPEATED, self._repeats)
-        for alike, rows in self._new.items():
-            db.insert_many("intake_signal", _SIGNAL, rows, shared=dict(zip(_ALIKE, alike, strict=True)))
+        for shared, rows in self._new.values():
+            db.insert_many("intake_signal", _SIGNAL, rows, shared=shared)
         for heard in self._batch:
             if heard.changes or heard.notes:
                 beside.write(heard.integration, heard.changes, heard.notes, self._now)
@@ -260,11 +262,6 @@ _SIGNAL = (
     "id", "integration_id", "fingerprint", "episode", "title", "description", "url", "labels", "system_hint",
     "type_hint", "severity_hint", "starts_at", "first_delivery", "last_delivery",
 )  # fmt: skip
-_ALIKE = (
-    "created_at", "first_at", "last_at", "route_at", "status", "resolved_at", "count", "dedup_reason",
-    "past_episodes", "ended_before", "reason_joined",
-)  # fmt: skip
-"""What most new signals of a batch have in common."""
 _AS_READ = "intake_signal.id = v.id AND intake_signal.status = 'firing' AND intake_signal.count = v.was"
 """A signal that fires counts whatever is said of it, so by its count one knows whether anybody was quicker."""
 _REPEATED = {"id": "uuid", "was": "integer", "heard": "integer", "at": "timestamptz", "delivery": "uuid"}
@@ -303,12 +300,14 @@ def _changed_row(line: Line, at: Any) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _alike(line: Line, at: Any, driver: _Driver) -> tuple[Any, ...]:
+def _shared(line: Line, at: Any, driver: _Driver) -> dict[str, Any]:
+    """What most new signals of a batch have in common."""
     first_at = driver.when(line.first_at)
-    return (
-        first_at, first_at, first_at, at, line.status, None if line.status == FIRING else at, line.count, line.reason,
-        _json(line.past_episodes), _json(line.ended_before), "",
-    )  # fmt: skip
+    return {
+        "created_at": first_at, "first_at": first_at, "last_at": first_at, "route_at": at, "status": line.status,
+        "resolved_at": None if line.status == FIRING else at, "count": line.count, "dedup_reason": line.reason,
+        "past_episodes": _json(line.past_episodes), "ended_before": _json(line.ended_before), "reason_joined": "",
+    }  # fmt: skip
 
 
 def _new_row(key: Any, line: Line, driver: _Driver) -> tuple[Any, ...]:

@@ -111,7 +111,7 @@ class Story(msgspec.Struct, gc=False):
         """A new row: something fires, or has ended before it was heard to fire."""
         fires = decision.action is DedupAction.NEW
         at, last = brought.at, self.last
-        if fresh := sum(line.first_at is not None for line in self.lines):
+        if self.lines and (fresh := sum(line.first_at is not None for line in self.lines)):
             at += timedelta(microseconds=fresh)  # several in one batch keep their order
         line = Line(
             None,  # given when it is written

@@ -46,6 +46,8 @@ def test_the_step_to_do_now_follows_by_itself_and_what_is_written_stays(bank, wi
     no_sideways_scroll(page)
     now = page.locator("#now-title")
     expect(now).to_have_text(begun["titles"][0])
+    expect(now).to_be_in_viewport()
+    expect(page.locator(".thumb button")).to_be_in_viewport()
     state = context.storage_state()
     look_everywhere(window, picture, andon, state, "run", f"/runs/{begun['number']}")
     following = andon.python(SETTLE)

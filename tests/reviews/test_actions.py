@@ -2,13 +2,16 @@ from datetime import date, timedelta
 
 import pytest
 
+from andon.handbook import actions as handbook
+from andon.handbook.queries import shipped_texts
 from andon.incidents.actions import assign_role
 from andon.incidents.models import Incident, RoleAssignment
 from andon.incidents.timeline import verify
 from andon.kit.errors import Conflict, Forbidden, Invalid, Missing
 from andon.people.models import Organisation
 from andon.people.policy import Actor
-from andon.practice.words import IncidentRole, IncidentType
+from andon.practice.words import ContainmentKind, IncidentRole, IncidentType
+from andon.response import containing, resolving
 from andon.reviews import actions, queries
 from andon.reviews.models import Action, Review, SectionVersion, Signature
 from andon.reviews.queries import ActionFilter
@@ -36,6 +39,21 @@ def add(review, cast, **facts):
 
 
 # --- sections
+
+
+def test_a_review_has_the_sections_of_the_handbook_that_its_incident_opened_with(cast, time):
+    before = scenes.declared(cast)
+    texts = shipped_texts()
+    texts["review.yaml"] = texts["review.yaml"].replace("title: What happened\n", "title: In short\n")
+    texts["review.yaml"] += "  - { key: money, title: What it cost, prompt: In euros., fill: none, from: S1 }\n"
+    handbook.apply(texts, by=Actor.of(cast.nadia))
+    by = Actor.of(cast.lena)
+    for incident, title, more in ((before, "What happened", False), (scenes.declared(cast), "In short", True)):
+        containing.contain(incident, kind=ContainmentKind.ROLL_BACK, note="back to v6", by=by)
+        resolving.resolve(incident, summary="Two batches in the band.", by=by)
+        review = Review.objects.get(incident=incident)
+        assert review.section_versions.get(key="summary").title == title
+        assert ("money" in {section.key for section in queries.sections_left_out(review)}) is more
 
 
 def test_a_section_has_versions_and_the_newest_is_what_it_says(review, by):

@@ -111,6 +111,29 @@ def test_a_runbook_of_ones_own_is_written_and_a_mistake_named_by_its_line(cast, 
     )
 
 
+def test_what_is_wrong_in_the_text_is_said_together_with_the_other_fields(cast, signed_in):
+    client, where = signed_in(cast.lena), url("runbook_propose", KEY)
+    text = shelf.one(KEY).text.replace("minutes: 180", "minutes: long").replace("## Verify", "## Virify")
+    answer = client.post(where, {"text": text, "why": ""})
+    assert (answer.status_code, set(answer.context["form"].errors)) == (422, {"why", "text"})
+    wrong = [text.splitlines().index(line) + 1 for line in ("minutes: long", "## Virify")]
+    assert [said.split(":")[0] for said in answer.context["form"].errors["text"]] == [f"Line {at}" for at in wrong]
+    assert not Proposal.objects.exists()
+
+
+def test_the_act_of_the_step_to_do_now_stands_before_what_it_says_and_under_the_thumb(run, cast, signed_in):
+    client = signed_in(cast.lena)
+    page = read(client, url("run", run.number))
+    assert '<button class="button primary large" form="settle-read-gap" name="state" value="done">' in page
+    client.post(url("run_settle", run.number, "read-gap"), {"state": "done"})
+    page = read(client, url("run", run.number))
+    answer = 'form="settle-choose-lever" name="outcome" value="no-human-capacity"'
+    assert page.index(answer) < page.index("which decisions hurt?")
+    client.post(url("run_settle", run.number, "choose-lever"), {"outcome": "no-human-capacity"})
+    assert "No lever that can disable is prepared here" in read(client, url("run", run.number))
+    assert 'class="thumb"' not in read(signed_in(cast.vera), url("run", run.number))
+
+
 READS = {
     "runbooks": (), "runbook": (KEY,), "runbook_history": (KEY,), "runbook_propose": (KEY,),
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """The protocols and the sections of a review, read from a handbook's folder into the values of the practice.
 
 Every file is checked as a whole when it is read, so that a mistake is found by whoever edits the handbook
-and not by whoever is woken by an incident: `andon.handbook.checking` reads everything.
+and not by whoever is woken by an incident: `andon.handbook.book.check` reads everything.
 """
 
 from __future__ import annotations

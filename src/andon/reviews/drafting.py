@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from andon.handbook.files import Fill
-from andon.handbook.queries import in_force
+from andon.handbook.queries import handbook_at
 from andon.incidents.describe import describe
 from andon.incidents.models import Incident, RoleAssignment, TimelineEntry
 from andon.incidents.timeline import record
@@ -25,7 +25,8 @@ TIMELINE_LINES = 200
 def draft(incident: Incident, *, by: Actor, due_at: datetime | None = None) -> Review:
     """The incident's review: the one there is, else a draft with the sections its type and severity ask for.
 
-    Due when its protocol says (`due_at`), else in `DUE`.
+    They are those of the handbook that the incident opened with, as is all else that is asked of it. Due when its
+    protocol says (`due_at`), else in `DUE`.
     """
     existing = Review.objects.filter(incident=incident).first()
     if existing is not None:
@@ -33,7 +34,8 @@ def draft(incident: Incident, *, by: Actor, due_at: datetime | None = None) -> R
     lead = incident.roles.filter(role=RoleAssignment.Role.LEAD, ended_at__isnull=True).first()
     owner = lead.person if lead else (incident.system.owner if incident.system else None)
     review = Review.objects.create(incident=incident, owner=owner, due_at=due_at or clock.now() + DUE)
-    sections = [s for s in in_force().sections if s.applies(incident.incident_type, incident.level)]
+    offered = handbook_at(incident.edition_id).sections
+    sections = [section for section in offered if section.applies(incident.incident_type, incident.level)]
     SectionVersion.objects.bulk_create(
         SectionVersion(
             review=review,

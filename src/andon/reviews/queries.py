@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, Q, QuerySet
 
 from andon.handbook.loader import ReviewSection
-from andon.handbook.queries import handbook_at, in_force
+from andon.handbook.queries import handbook_at
 from andon.incidents.policy import visible
 from andon.kit import clock
 from andon.kit.numbers import whole
@@ -172,6 +172,6 @@ def sign_offs(review: Review) -> list[SignOff]:
 
 
 def sections_left_out(review: Review) -> list[ReviewSection]:
-    """The handbook's sections that this review does not have: any of them may be added."""
+    """The sections that this review does not have, of the handbook that its incident opened with: any may be added."""
     present = set(review.section_versions.values_list("key", flat=True))
-    return [section for section in in_force().sections if section.key not in present]
+    return [section for section in handbook_at(review.incident.edition_id).sections if section.key not in present]

@@ -4,8 +4,10 @@ from typing import Any
 
 from django import forms
 
+from andon.kit.errors import Refused
 from andon.people.models import Person
 from andon.practice.runbook import Runbook
+from andon.runbooks import checking
 from andon.runbooks.actions.shelving import WHY_LIMIT
 from andon.runbooks.models import Feedback
 
@@ -21,6 +23,13 @@ class TextForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 28, "class": "mono", "spellcheck": "false"}),
         help_text="Markdown with front matter, as in a file of the handbook. A mistake is named by its line.",
     )
+
+    def clean_text(self) -> str:
+        """The text, if it can be run: what is wrong in it is said together with what is wrong in the other fields."""
+        try:
+            return checking.must_read(self.cleaned_data["text"])
+        except Refused as refused:
+            raise forms.ValidationError(refused.what.split("\n")) from refused
 
 
 class ProposalForm(TextForm):

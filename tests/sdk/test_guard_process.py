@@ -61,7 +61,7 @@ def andon(monkeypatch):
     monkeypatch.setattr(hearing, "ASK_EVERY", 0.05)
     monkeypatch.setattr(hearing, "FIRST_REST", 0.05)
     monkeypatch.setattr(hearing, "LONGEST_REST", 0.05)
-    monkeypatch.setattr(switches, "TELL_SPREAD", 0.0)
+    monkeypatch.setattr(switches, "SPREAD", 0.0)
     with listening() as listener:
         one = Andon(listener)
         try:

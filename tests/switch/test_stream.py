@@ -11,7 +11,7 @@ from andon.people.policy import Actor
 from andon.practice.words import SwitchMode
 from andon.sdk.guard.sealing import Token, unseal
 from andon.sdk.guard.words import Limit, Mode
-from andon.switch import actions
+from andon.switch import actions, told
 from andon.switch.actions import Setting
 from andon.switch.asgi import GuardApp
 from andon.switch.models import Acknowledgement, Replica
@@ -140,6 +140,39 @@ def test_a_revoked_token_ends_its_streams_and_no_others(cast, token, app):
             await ended.rest()
             await heard(kept, token)
             await kept.hang_up()
+
+    run(story())
+
+
+def test_a_revoked_token_is_refused_from_the_next_look_on_though_it_was_known(cast, token, app):
+    minted = actions.make_token(cast.credit_scorer, name="second", by=Actor.of(cast.omar))
+    second, path = Token.read(minted.token), f"/guard/credit-scorer?nonce={NONCE}"
+
+    async def story():
+        async with serving(app):
+            assert (await asked(app, path, second))[0] == 200
+            until, found = app.guard._doors[minted.row.digest]
+            app.guard._doors[minted.row.digest] = (until + 3600, found)  # else it would be forgotten by itself
+            await meanwhile(actions.revoke_token, minted.row, by=Actor.of(cast.omar))
+            while (await asked(app, path, second))[0] != 401:
+                pass  # each answer comes with a look
+            assert (await asked(app, path, token))[0] == 200
+
+    run(story())
+
+
+def test_whoever_sets_it_is_answered_once_the_streams_of_the_process_have_spoken(cast, token, app, monkeypatch):
+    monkeypatch.setattr(told, "MOMENT", 60)
+
+    async def story():
+        async with serving(app):
+            stream = await opened(app, token)
+            await heard(stream, token)
+            await meanwhile(switch, cast, "off")
+            said = "".join(message["body"].decode() for message in list(stream.sent._queue))
+            assert '"mode":"off"' in said
+            await stream.hang_up()
+            await meanwhile(switch, cast, "safe")  # and nobody is waited for who has gone
 
     run(story())
 

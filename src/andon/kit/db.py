@@ -4,7 +4,8 @@ SQLite serialises writers (BEGIN IMMEDIATE, set in the settings), so a row lock 
 PostgreSQL takes row locks and skips what another replica holds.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
 from itertools import chain
 from typing import Any, Final, TypeVar
@@ -56,6 +57,25 @@ def hold_name(name: str, *, alone: bool) -> None:
     hold = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {hold}(%s, hashtext(%s))", [_LOCKS_OF_ANDON, name])
+
+
+@contextmanager
+def at_work() -> Iterator[None]:
+    """A piece of work in a thread that waits in between: with a connection to the database as it is now.
+
+    On SQLite the connection is kept, for to open one takes several times as long as a look, unless the work went wrong
+    or a restore has put another file in its place. On PostgreSQL a pool keeps them, and whoever waits has none.
+    """
+    if is_sqlite():
+        connection.close_if_replaced()  # type: ignore[attr-defined]  # of our own backend
+    try:
+        yield
+    except DatabaseProblem:
+        connection.close()
+        raise
+    finally:
+        if not is_sqlite():
+            connection.close()
 
 
 def notify(channel: str) -> None:

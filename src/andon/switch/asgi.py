@@ -23,6 +23,7 @@ from andon.kit import clock, ids
 from andon.kit.ending import Ending
 from andon.sdk.guard.sealing import MOST_REVISION, PREFIX, seal
 from andon.sdk.guard.words import Mode, State
+from andon.switch import told
 from andon.switch.actions import Heard
 from andon.switch.board import Board, Door, Look, Unavailable
 
@@ -203,6 +204,7 @@ class GuardApp:
         stream = Stream(door, nonce, clock.monotonic())
         look = await self.board.since(stream.began, door.system)
         self._streams.add(stream)
+        told.here.opened(door.system)
         gone = asyncio.create_task(_hung_up(receive, stream))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
@@ -213,6 +215,7 @@ class GuardApp:
             _log.debug("switch.connection_lost", exc_info=True)
         finally:
             self._streams.discard(stream)
+            told.here.closed(door.system)
             gone.cancel()
             await asyncio.gather(gone, return_exceptions=True)
 
@@ -232,16 +235,21 @@ class GuardApp:
             look = self._board.last if self._board else None
 
     def _wanted(self) -> tuple[set[UUID], set[str]]:
-        return {one.door.system for one in self._streams}, {one.door.digest for one in self._streams}
+        known = {digest for digest, (_, found) in self._doors.items() if found is not None}
+        return {one.door.system for one in self._streams}, {one.door.digest for one in self._streams} | known
 
     def _changed(self, look: Look) -> None:
-        """After a look: tell those whose switch was set, and end those whose token was revoked."""
+        """After a look: tell those whose switch was set, and have done with those whose token was revoked."""
+        for digest in look.revoked:
+            self._doors.pop(digest, None)
         for stream in self._streams:
             snapshot = look.switches.get(stream.door.system)
-            if stream.door.digest not in look.tokens and stream.began < look.at:
+            if stream.door.digest in look.revoked:
                 stream.end()
             elif snapshot is not None and (snapshot.revision, snapshot.mark) != stream.revision:
                 stream.stir.set()
+        # Whoever was stirred speaks in this turn of the loop, each before what is asked for here.
+        asyncio.get_running_loop().call_soon(told.here.have_told, look.at)
 
 
 _STREAM_HEADERS: Final = [

@@ -15,7 +15,7 @@ import structlog
 from django.db import Error as DatabaseProblem
 from django.db import connections
 
-from andon.kit import clock, ids
+from andon.kit import clock, db, ids
 from andon.kit.crypto import Undecryptable
 from andon.kit.listening import Listener
 from andon.sdk.guard.sealing import Snapshot
@@ -57,20 +57,21 @@ class Look:
     Attributes:
         at: When it began, on this process's clock: it is true since then.
         switches: What each switch that was asked about says, by the system's key.
-        tokens: Digests of those tokens, of the ones that were asked about, that work.
+        revoked: Digests of those tokens, of the ones that were asked about, that work no more.
     """
 
     at: float
     switches: Mapping[UUID, Snapshot] = field(default_factory=dict)
-    tokens: frozenset[str] = frozenset()
+    revoked: frozenset[str] = frozenset()
 
 
 def look(systems: Iterable[UUID], tokens: Iterable[str]) -> Look:
     """See what is so."""
     at = clock.monotonic()
     rows = Switch.objects.filter(system__in=list(systems)).select_related("system")
-    works = GuardToken.objects.filter(digest__in=list(tokens), revoked_at=None).values_list("digest", flat=True)
-    return Look(at, {row.system_id: said(row) for row in rows}, frozenset(works))
+    asked = frozenset(tokens)
+    works = GuardToken.objects.filter(digest__in=asked, revoked_at=None).values_list("digest", flat=True)
+    return Look(at, {row.system_id: said(row) for row in rows}, asked.difference(works))
 
 
 def said(row: Switch) -> Snapshot:
@@ -92,7 +93,7 @@ class Board:
 
     Args:
         changed: Called on the event loop after each look, with it.
-        wanted: Which systems and which tokens' digests somebody listens to.
+        wanted: Which systems somebody listens to, and the digests of which tokens are taken to work.
         every: Seconds between looks while anybody listens.
     """
 
@@ -129,7 +130,8 @@ class Board:
         for _, answer in self._heard:
             answer.cancel()
         for pool in (self._looks, self._asks, self._writes):
-            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+            pool.submit(connections.close_all)
+            await asyncio.to_thread(pool.shutdown)
 
     async def who(self, token: str) -> Door | None:
         """Who knocks, or None. Raises `Unavailable`."""
@@ -173,7 +175,7 @@ class Board:
             turn, self._turn = self._turn, None
             systems, tokens = self._wanted()
             extra, self._extra = self._extra, set()
-            if not systems and not extra:
+            if not systems and not extra and not tokens:
                 continue
             try:
                 self.last = await _in(self._looks, look, systems | extra, tokens)
@@ -218,11 +220,8 @@ async def _well(asked: Awaitable[R]) -> R:
 
 async def _in(pool: ThreadPoolExecutor, ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     def asked() -> R:
-        try:
+        with db.at_work():
             return ask(*args, **kwargs)
-        finally:
-            # Between looks no connection is held, nor a database file that a restore has replaced.
-            connections.close_all()
 
     return await asyncio.get_running_loop().run_in_executor(pool, asked)
 

@@ -3,6 +3,7 @@
 The types that are ignored: the stubs leave out what a backend is there to override.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
@@ -21,6 +22,24 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def __init__(self, settings_dict: dict[str, Any], *args: Any, **kwargs: Any) -> None:
         super().__init__(settings_dict, *args, **kwargs)
         self._turns: Turns | None = None
+        self._opened: tuple[int, int] | None = None
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Open the file, and remember which one it is."""
+        self._opened = self._file()
+        return super().get_new_connection(conn_params)
+
+    def close_if_replaced(self) -> None:
+        """Close, if another file has taken the place of the one that is open, as a restore puts one there."""
+        if self.connection is not None and self._opened != self._file():
+            self.close()
+
+    def _file(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self.settings_dict["NAME"])  # noqa: PTH116  run many times a second
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _start_transaction_under_autocommit(self) -> None:
         self._take_turn()

@@ -29,11 +29,11 @@ log = logging.getLogger("andon.sdk.guard")
 
 TELL_EVERY: Final = 10.0
 """Seconds after which a process says again what it applies, so that Andon knows that it is still there."""
-TELL_SPREAD: Final = 0.3
-"""Seconds over which the processes of a system spread the word that they apply a new revision.
+SPREAD: Final = 0.3
+"""Seconds over which a system's processes spread what follows from a new revision: the copy, then the word to Andon.
 
-All hear of it at one moment. What they say must not hold up, on a machine that they share or at Andon, those who have
-not heard of it yet.
+All hear of it at one moment. What follows must not hold up, on a machine that they share or at Andon, those who have
+not heard of it yet; and of those who share a copy one writes it, and the others find it there.
 """
 TELL_WITHIN: Final = 5.0
 LAST_WORDS: Final = 1.0
@@ -336,9 +336,11 @@ class Guard:
         rest = FIRST_REST
         while not self._closing.is_set():
             self._news.wait(TELL_EVERY * random.uniform(0.8, 1.2))  # noqa: S311  so that not all speak at once
+            if self._closing.wait(random.uniform(0.0, SPREAD)):  # noqa: S311  as above
+                break
             self._news.clear()
             self._keep()
-            if not self._asked or self._closing.wait(random.uniform(0.0, TELL_SPREAD)):  # noqa: S311  as above
+            if not self._asked:
                 continue
             if self._tell(line):
                 rest = FIRST_REST

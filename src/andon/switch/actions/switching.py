@@ -17,6 +17,7 @@ from andon.practice.words import Criticality, RiskClass, SwitchMode
 from andon.registry.models import System
 from andon.sdk.guard.sealing import LONGEST_STALE, SHORTEST_STALE
 from andon.sdk.guard.words import Limit
+from andon.switch import told
 from andon.switch.models import Revision, Switch
 from andon.switch.policy import must_manage, must_switch
 
@@ -164,6 +165,7 @@ def _revise(switch: Switch, setting: Setting, *, by: Actor, key: str = "") -> Re
         until=setting.until.strip(), incident=setting.incident, key=key[:KEY],
     )  # fmt: skip
     db.notify(CHANNEL)
+    transaction.on_commit(lambda: told.here.let_speak(switch.system_id, clock.monotonic()))
     return revision
 
 

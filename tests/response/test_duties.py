@@ -158,6 +158,7 @@ def test_the_page_of_a_duty_offers_what_may_be_said_and_takes_it(incident, cast,
     lena, page = signed_in(cast.lena), f"/incidents/{incident.number}"
     where = f"{page}/promises/{PROVIDER}"
     form = lena.get(where).content.decode()
+    assert "Due by" in form
     assert "It does not apply" in form
     assert "You deploy a high-risk system of somebody else" in form
     assert "Its clock began" not in form

@@ -53,13 +53,18 @@ def test_after_a_run_what_was_missing_becomes_a_proposal(run, cast, signed_in):
     assert Feedback.objects.get().missing == "Partners keep a copy."
     form = read(client, url("run_missing", run.number))
     assert "Partners keep a copy." in form
+    owner = signed_in(cast.omar)
+    kept = read(owner, url("runbook", KEY))  # whoever answers for it reads it, though its writer went to bed
+    assert ("Partners keep a copy." in kept, url("run_missing", run.number) in kept) == (True, True)
+    assert "Partners keep a copy." in read(owner, url("run_missing", run.number))
     step = {"title": "Ask the partners", "body": "Each.", "after": "see-effect"}
     whole = client.post(url("run_missing", run.number), step).content.decode()
     assert "ask-the-partners" in whole
     text = shelf.one(KEY).text.replace("minutes: 180", "minutes: 170")
     sent = client.post(url("run_missing", run.number), {"text": text, "why": "Quicker."})
     assert sent.headers["Location"] == url("proposal", 1)
-    shown = read(signed_in(cast.omar), url("proposal", 1))
+    shown = read(owner, url("proposal", 1))
+    assert url("run_missing", run.number) not in read(owner, url("runbook", KEY))
     assert "Accept the change" in shown
     assert "minutes: 170" in shown
     assert "Accept the change" not in read(client, url("proposal", 1))
@@ -200,9 +205,11 @@ def test_nobody_outside_acts_on_a_run(run, cast, signed_in, act):
 def test_a_proposal_does_not_tell_of_a_restricted_incident(run, cast, signed_in):
     text = shelf.one(KEY).text.replace("minutes: 180", "minutes: 90")
     made = actions.propose(KEY, text=text, why="Quicker.", by=Actor.of(cast.lena), run=run)
+    actions.give_feedback(run, helped=Feedback.Helped.NO, missing="The name.", by=Actor.of(cast.lena))
     Incident.objects.filter(pk=run.incident_id).update(restricted=True)
     page = read(signed_in(cast.vera), url("proposal", made.number))
     assert run.ref not in page
+    assert "The name." not in read(signed_in(cast.vera), url("runbook", KEY))
     assert run.ref in read(signed_in(cast.omar), url("proposal", made.number))
 
 

@@ -9,7 +9,7 @@ from andon.kit.errors import Conflict, Forbidden, Invalid, Missing
 from andon.people.policy import Actor
 from andon.practice.words import ContainmentKind, StepState
 from andon.response import containing
-from andon.runbooks import actions, queries, shelf
+from andon.runbooks import actions, checking, queries, shelf
 from andon.runbooks.models import Run, RunStep, Version
 from andon.runbooks.policy import access_run
 from tests.runbooks.conftest import KEY
@@ -196,3 +196,13 @@ def test_a_handbook_with_a_broken_runbook_is_refused_by_file_and_line(cast):
     texts[path] = texts[path].replace('what: "{output}"', 'what: "SELECT 1"', 1)
     with pytest.raises(Invalid, match=rf"{path}.*step read-gap"):
         handbook.apply(texts, by=Actor.of(cast.nadia))
+
+
+def test_a_runbook_that_cannot_be_read_hides_no_mistake_of_another(tmp_path):
+    (tmp_path / "runbooks").mkdir()
+    (tmp_path / "runbooks" / "binary.md").write_bytes(b"\xff\xfe")
+    (tmp_path / "runbooks" / "empty.md").write_text("")
+    assert [(one.file, one.line) for one in checking.check(tmp_path)] == [
+        ("runbooks/binary.md", None),
+        ("runbooks/empty.md", 1),
+    ]

@@ -30,7 +30,8 @@ def init(folder: Folder, json: say.AsJson = False) -> None:
     from andon.handbook.source import shipped
 
     written = _write(folder, texts_of(shipped()) | _schemas(), keep=True)
-    told = f"{len(written)} files are new in {folder}." if written else f"{folder} has every file already."
+    new = "One file is" if len(written) == 1 else f"{len(written)} files are"
+    told = f"{new} new in {folder}." if written else f"{folder} has every file already."
     say.answer({"folder": str(folder), "written": written}, lambda: [*written, told])
 
 

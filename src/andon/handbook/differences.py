@@ -54,13 +54,9 @@ def _inside(file: str, old: str, new: str) -> Iterator[tuple[str, str]]:
         gone = sum(to - start for tag, start, to, _, _ in lines if tag != "equal")
         come = sum(to - start for tag, _, _, start, to in lines if tag != "equal")
         if gone or come:
-            yield "", f"{_lines(come)} come and {_lines(gone)} go."
+            yield "", f"Lines that come: {come}; that go: {gone}."
         return
     yield from _changes("", read(Kept({file: old}), file).data, read(Kept({file: new}), file).data)
-
-
-def _lines(count: int) -> str:
-    return "1 line" if count == 1 else f"{count} lines"
 
 
 def _changes(place: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:

@@ -80,9 +80,14 @@ def problems(text: str, file: str, roles: Iterable[str] | None = None) -> list[R
 
 def texts(root: Traversable) -> dict[str, str]:
     """The texts of the runbooks in a handbook, by their path in it, in order. Raises HandbookError."""
+    return {path: text_of(root, path) for path in paths(root)}
+
+
+def paths(root: Traversable) -> list[str]:
+    """The paths of the runbooks in a handbook, in order."""
     folder = root.joinpath(FOLDER)
     names = sorted(one.name for one in folder.iterdir() if one.name.endswith(ENDING)) if folder.is_dir() else []
-    return {path: text_of(root, path) for path in (f"{FOLDER}/{name}" for name in names)}
+    return [f"{FOLDER}/{name}" for name in names]
 
 
 def roles_of(root: Traversable) -> frozenset[str]:

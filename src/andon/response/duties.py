@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from andon.incidents.models import Incident, Promise
 from andon.incidents.policy import must_respond
@@ -43,6 +44,8 @@ def intro(incident: Incident, key: str) -> str:
     when = f"Owed to: {duty.to}. {duty.when}" if duty else ""
     row = incident.promises.filter(key=key).first()
     said = f" It was found not to apply: {row.not_owed}" if row is not None and row.not_owed else ""
+    if row is not None and row.due_at is not None and row.kept_at is None:
+        when += f" Due by {timezone.localtime(row.due_at):%-d %B %Y %H:%M %Z}."
     return f"{when} You decide whether it is owed; Andon sends nothing, and gives no legal advice.{said}".strip()
 
 

@@ -10,7 +10,7 @@ from andon.handbook import runbook_file
 from andon.handbook.queries import in_force
 from andon.handbook.recipes import INPUT
 from andon.handbook.runbook_file import RunbookError, plain, problems, read
-from andon.handbook.source import HandbookError
+from andon.handbook.source import HandbookError, text_of
 from andon.kit.errors import Invalid, Refused
 from andon.practice.runbook import Runbook
 from andon.watch.reading import expressions
@@ -22,14 +22,20 @@ _SHOWN = 20
 def check(root: Traversable) -> list[HandbookError]:
     """Everything that is wrong in the runbooks of a handbook, by file and line. What `andon handbook check` asks."""
     try:
-        texts, roles = runbook_file.texts(root), runbook_file.roles_of(root)
-    except HandbookError as error:
-        return [error] if error.file.startswith(runbook_file.FOLDER) else []  # columns are checked with the recipes
-    return [error for file, text in texts.items() for error in wrong(text, file, roles)]
+        roles: Iterable[str] | None = runbook_file.roles_of(root)
+    except HandbookError:
+        roles = None  # what is wrong with the columns is said with the recipes; those that ship stand in
+    found: list[HandbookError] = []
+    for file in runbook_file.paths(root):
+        try:
+            found += wrong(text_of(root, file), file, roles)
+        except HandbookError as error:
+            found.append(error)
+    return found
 
 
-def wrong(text: str, file: str, roles: Iterable[str]) -> list[RunbookError]:
-    """Everything that is wrong in one file, by line; `roles` are those that a column may play."""
+def wrong(text: str, file: str, roles: Iterable[str] | None) -> list[RunbookError]:
+    """Everything that is wrong in one file, by line; `roles` are those that a column may play, None those that ship."""
     found = problems(text, file, roles)
     return found or sorted(_queries(read(text, file), plain(text), file), key=lambda error: error.at)
 

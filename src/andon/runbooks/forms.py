@@ -20,7 +20,7 @@ class TextForm(forms.Form):
     text = forms.CharField(
         label="Its text",
         strip=False,
-        widget=forms.Textarea(attrs={"rows": 28, "class": "mono", "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 28, "class": "mono whole", "spellcheck": "false"}),
         help_text="Markdown with front matter, as in a file of the handbook. A mistake is named by its line.",
     )
 

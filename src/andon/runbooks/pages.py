@@ -166,6 +166,7 @@ def runbook(request: HttpRequest, key: str) -> HttpResponse:
         "titles": {step.key: step.title for step in book.steps},
         "runs": list(queries.runs_of(by, key)[:_RUNS]),
         "proposals": queries.proposals_of(by, found)[:_RUNS],
+        "lacks": queries.lacks_of(by, key, most=_RUNS),
         "may_propose": policy.may_propose(by),
         "may_decide": policy.may_decide(by, row),
         "may_manage": policy.may_manage(by),

@@ -12,6 +12,7 @@ from django.db.models import Count, Max, Q, QuerySet
 
 from andon.containment.queries import asks_of
 from andon.incidents.models import Incident
+from andon.incidents.policy import may_respond
 from andon.intake.models import Signal
 from andon.people.policy import Actor
 from andon.practice.shelf import Case, Fit, Freshness, due_on, freshness, suggest
@@ -153,6 +154,25 @@ def compared(row: Proposal) -> Compared:
     found = shelves.one(row.runbook.key)
     now = found.version.number if found.version and found.is_kept else row.base.number + 1
     return Compared(found.text if row.state == Proposal.State.OPEN else row.base.text, now, found)
+
+
+@dataclass(frozen=True)
+class Lack:
+    """What somebody said was missing in a run, the change that came of it, and whether the viewer may propose one."""
+
+    said: Feedback
+    proposal: Proposal | None
+    may: bool
+
+
+def lacks_of(by: Actor, key: str, *, most: int) -> list[Lack]:
+    """What was said to be missing in the runs of a runbook that the viewer may know of; without a change yet first."""
+    must_view(by)
+    said = Feedback.objects.filter(run__in=visible_runs(by).filter(runbook__key=key).order_by().values("pk"))
+    rows = said.exclude(missing="").select_related("run__incident", "by").order_by("-created_at")
+    proposed = {one.run_id: one for one in Proposal.objects.filter(run__in=rows.values("run"))}
+    lacks = [Lack(row, proposed.get(row.run_id), may_respond(by, row.run.incident)) for row in rows[:most]]
+    return sorted(lacks, key=lambda one: one.proposal is not None)
 
 
 def on_incident(by: Actor, incident: Incident) -> list[Run]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from django.contrib import messages
+from django.db.models import Case, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -163,7 +164,8 @@ def missing(request: HttpRequest, number: int) -> HttpResponse:
     now = shelf.one(found.runbook.key)
     if request.method == "POST" and "why" in request.POST:
         return proposed(request, ProposalForm(request.POST), now.key, by, now.runbook.title, run=found)
-    said = found.feedback.filter(by=by.person).first() if by.person else None
+    mine = Case(When(by=by.person, then=0), default=1)
+    said = found.feedback.exclude(missing="").order_by(mine, "created_at").first()
     form = MissingStepForm(now.runbook, request.POST or None, initial={"body": said.missing if said else ""})
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data

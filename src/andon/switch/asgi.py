@@ -249,7 +249,9 @@ class GuardApp:
             elif snapshot is not None and (snapshot.revision, snapshot.mark) != stream.revision:
                 stream.stir.set()
         # Whoever was stirred speaks in this turn of the loop, each before what is asked for here.
-        asyncio.get_running_loop().call_soon(told.here.have_told, look.at)
+        asyncio.get_running_loop().call_soon(
+            told.here.have_told, {one: said.revision for one, said in look.switches.items()}
+        )
 
 
 _STREAM_HEADERS: Final = [

@@ -7,6 +7,7 @@ speak. So that thread waits until they have, or for a moment: what it has set is
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
@@ -15,12 +16,12 @@ MOMENT: Final = 0.1
 
 
 class Streams:
-    """Which systems the streams of this process are about, and since when what they have said is true."""
+    """Which systems the streams of this process are about, and which revision they have told of each."""
 
     def __init__(self) -> None:
         self._open: Counter[UUID] = Counter()
         self._turn = threading.Condition()
-        self._told_at = float("-inf")
+        self._told: Mapping[UUID, int] = {}
 
     def opened(self, system: UUID) -> None:
         """There is one more."""
@@ -35,16 +36,16 @@ class Streams:
                 del self._open[system]
             self._turn.notify_all()
 
-    def have_told(self, at: float) -> None:
-        """All have said what a look at the database saw that began at this moment of the process's clock."""
+    def have_told(self, revisions: Mapping[UUID, int]) -> None:
+        """All have said which revision of its switch each system is at."""
         with self._turn:
-            self._told_at = at
+            self._told = revisions
             self._turn.notify_all()
 
-    def let_speak(self, system: UUID, since: float) -> None:
-        """Wait, for a moment at most, until they have said something of a system that is no older than a moment."""
+    def let_speak(self, system: UUID, revision: int) -> None:
+        """Wait, for a moment at most, until the streams of a system have told this revision."""
         with self._turn:
-            self._turn.wait_for(lambda: self._told_at >= since or system not in self._open, MOMENT)
+            self._turn.wait_for(lambda: system not in self._open or self._told.get(system, 0) >= revision, MOMENT)
 
 
 here = Streams()

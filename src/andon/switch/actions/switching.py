@@ -1,6 +1,7 @@
 """A switch is set: a new revision, written with what it says of itself, and told to every server at once."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from django.db import transaction
@@ -165,7 +166,7 @@ def _revise(switch: Switch, setting: Setting, *, by: Actor, key: str = "") -> Re
         until=setting.until.strip(), incident=setting.incident, key=key[:KEY],
     )  # fmt: skip
     db.notify(CHANNEL)
-    transaction.on_commit(lambda: told.here.let_speak(switch.system_id, clock.monotonic()))
+    transaction.on_commit(partial(told.here.let_speak, switch.system_id, switch.number))
     return revision
 
 

@@ -47,6 +47,7 @@ class Pulling:
                 self._pool.submit(self._work_beside, claim)
             else:
                 self._done.put(actions.work(claim))
+                lines.freshen()  # what it did may have cost the loop its line; what came of it is written all the same
         return done + len(claims) + (0 if self._pool else self._settle())
 
     def stop(self) -> None:

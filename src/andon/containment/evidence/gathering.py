@@ -82,7 +82,7 @@ def gather(tasks: Sequence[Task], seconds: float, *, monotonic: Callable[[], flo
         del waiting[task.name]
         yield task, outcome
     for task in waiting.values():
-        yield task, f"It did not answer within {seconds:.0f} s, and containment does not wait longer."
+        yield task, f"It did not answer within {seconds:.3g} s, and containment does not wait longer."
 
 
 def _work(task: Task, ends: float, monotonic: Callable[[], float], arrived: queue.SimpleQueue[Outcome]) -> None:

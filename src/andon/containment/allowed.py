@@ -67,6 +67,14 @@ def command(name: str) -> Command:
     return _entry(read().commands, name, "command")
 
 
+def knows_way_back(name: str) -> bool:
+    """Whether a command has an undo; where its entry cannot be read, as on a machine without an engine, it may have."""
+    try:
+        return command(name).undo is not None
+    except LeverFault:
+        return True
+
+
 def file(name: str) -> Rewritten:
     """As `command`, for a file to rewrite."""
     return _entry(read().files, name, "file")

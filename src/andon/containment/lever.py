@@ -20,6 +20,7 @@ State = Mapping[str, Any]
 """What holds on the control plane: JSON, small. It is shown to people: no secret belongs in it."""
 LONGEST: Final = 20_000
 """Characters of one setting."""
+_ELSEWHERE: Final = (307, 308)
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,11 @@ class LeverAdapter:
         _ = settings
         return ()
 
+    def undoable(self, settings: Settings) -> bool:
+        """Whether `undo` can bring back what held before with these settings, as far as that can be told here."""
+        _ = settings
+        return self.undoes
+
     def state(self, settings: Settings) -> State:
         """What holds now, on the control plane. Raises `LeverFault`."""
         raise NotImplementedError
@@ -222,6 +228,18 @@ def json_object(value: str) -> str:
     return value.strip()
 
 
+def state_of(adapter: LeverAdapter, settings: Settings) -> dict[str, Any]:
+    """What holds now, as it can be written down. Raises `LeverFault`: also for half a character (RFC 8259, 8.2)."""
+    found = dict(adapter.state(settings))
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise LeverFault(
+            "What holds now was answered with half a character in it: that is no text.", sure=True
+        ) from error
+    return found
+
+
 def call(
     who: str,
     method: str,
@@ -254,10 +272,14 @@ def call(
 
 
 def answered(who: str, answer: outbound.Answer, *, changes: bool = True) -> outbound.Answer:
-    """The answer if it is 2xx. Raises `LeverFault` otherwise: sure for 3xx and 4xx, by which HTTP says "not done"."""
+    """The answer if it is 2xx. Raises `LeverFault` otherwise: sure where HTTP says "not done".
+
+    That is 4xx, and "ask elsewhere" (307, 308). Other redirects may lead to a page about what was just done: many
+    services answer a POST that they took with 302 or 303 (RFC 9110, 15.4).
+    """
     if answer.ok:
         return answer
-    refused = 300 <= answer.status < 500  # noqa: PLR2004  redirects and refusals (RFC 9110, 15.4 and 15.5)
+    refused = 400 <= answer.status < 500 or answer.status in _ELSEWHERE  # noqa: PLR2004  refusals (RFC 9110, 15.5)
     words = answer.body[:200].decode("utf-8", "replace").strip()
     said = f"{who} answered {answer.status}{': ' + words if words else ''}."
     raise LeverFault(said, sure=refused or not changes)

@@ -39,7 +39,9 @@ def effect(offer: Offer, incident: Incident) -> str:
     """What pressing does, in sentences that stand beside the button."""
     said = [offer.lever.effect or adapters.find(offer.lever.adapter).line]
     said.append("Evidence is kept first, at most 10 s; then it acts once, and is seen to hold or said not to.")
-    said.append("It can be undone." if adapters.find(offer.lever.adapter).undoes else "It cannot be undone by Andon.")
+    drill = incident.kind == IncidentKind.DRILL and offer.lever.drill_settings
+    undoable = adapters.find(offer.lever.adapter).undoable(drill or offer.lever.settings)
+    said.append("It can be undone." if undoable else "It cannot be undone by Andon.")
     rule = queries.rule_of(offer.lever, incident)
     if rule is not ApprovalRule.ALONE:
         said.append(f"Needs {rule.words} to agree.")

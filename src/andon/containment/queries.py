@@ -177,4 +177,4 @@ def targets(lever: Lever) -> list[Target]:
     """On what a lever can be rehearsed: its target for drills, if it has one; the real one if that can be undone."""
     adapter = adapters.find(lever.adapter) if lever.adapter in adapters.kinds() else None
     found = [Target.DRILL] if lever.drill_settings else []
-    return [*found, Target.REAL] if adapter is not None and adapter.undoes else found
+    return [*found, Target.REAL] if adapter is not None and adapter.undoable(lever.settings) else found

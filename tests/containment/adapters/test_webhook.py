@@ -23,7 +23,10 @@ def test_what_it_tells_is_signed_by_standard_webhooks(service, settings_of):
     assert heard.headers["webhook-signature"] == sign("key-1", timestamp, heard.body, SECRET)
 
 
-@pytest.mark.parametrize(("status", "sure"), [(301, True), (401, True), (404, True), (500, False), (502, False)])
+SURE = {401: True, 404: True, 307: True, 308: True, 301: False, 302: False, 303: False, 500: False, 502: False}
+
+
+@pytest.mark.parametrize(("status", "sure"), SURE.items())
 def test_a_refusal_is_sure_and_a_breakdown_is_not(service, settings_of, status, sure):
     service.status, service.takes = status, False
     with pytest.raises(LeverFault) as caught:
@@ -43,5 +46,6 @@ def test_without_an_address_of_the_state_nothing_is_undone_and_nothing_can_be_to
     adapter = adapters.find("webhook")
     assert adapter.state(settings_of) == {}
     assert adapter.probe(settings_of, Plan({"model": "v6"}, "")).holds is None
+    assert not adapter.undoable(settings_of)
     with pytest.raises(LeverFault, match="What held before is not known"):
         adapter.undo(settings_of, {}, "key-2")

@@ -76,7 +76,7 @@ def why_not_undoable(done: Pull) -> str:
         return "This is an undo itself. Pull the lever again."
     if done.phase not in SEEN_TO:
         return f"{done.ref} is {done.phase.words}: there is nothing to undo."
-    if done.lever.adapter not in adapters.kinds() or not adapters.find(done.lever.adapter).undoes:
+    if done.lever.adapter not in adapters.kinds() or not adapters.find(done.lever.adapter).undoable(done.settings):
         return f"“{done.lever.name}” cannot be undone by Andon."
     again = done.undone_by.filter(state__in=[*OPEN, PullState.VERIFIED]).first()
     if again is not None:

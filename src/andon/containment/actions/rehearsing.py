@@ -6,10 +6,11 @@ from django.db import transaction
 
 from andon.containment import adapters
 from andon.containment.actions.pulls import make
-from andon.containment.lever import LeverFault, Plan, State
+from andon.containment.lever import LeverFault, Plan, State, state_of
 from andon.containment.models import Lever, Rehearsal, Target
 from andon.containment.policy import must_rehearse, must_try
 from andon.containment.queries import problems, standing
+from andon.containment.recording import Record
 from andon.kit import clock, db
 from andon.kit.errors import Conflict, Invalid
 from andon.people.policy import Actor
@@ -36,12 +37,13 @@ def dry_run(lever: Lever, *, by: Actor, target: Target = Target.REAL) -> Trial:
         return Trial(None, None, wrong[0], ok=False)
     adapter = adapters.find(lever.adapter)
     settings = lever.drill_settings if drill else lever.settings
+    said = Record.of(adapter, settings)
     try:
-        prior = adapter.state(settings)
+        prior = state_of(adapter, settings)
         plan = adapter.plan(settings, prior)
     except LeverFault as fault:
-        return Trial(None, None, fault.text, ok=False)
-    return Trial(prior, plan, plan.says, ok=True)
+        return Trial(None, None, said.text(fault.text), ok=False)
+    return Trial(prior, plan, said.text(plan.says), ok=True)
 
 
 @transaction.atomic
@@ -63,7 +65,7 @@ def rehearse(lever: Lever, *, by: Actor, on_real: bool = False) -> Rehearsal:
         )
     if wrong := problems(row, drill=not on_real):
         raise Invalid(f"“{row.name}” cannot be rehearsed: {wrong[0]}", field="lever")
-    if target is Target.REAL and not adapters.find(row.adapter).undoes:
+    if target is Target.REAL and not adapters.find(row.adapter).undoable(row.settings):
         raise Invalid(
             f"“{row.name}” cannot be undone by Andon, so the real target is not rehearsed on.", field="on_real"
         )

@@ -16,8 +16,9 @@ from andon.containment import adapters, probes, told
 from andon.containment.actions import rehearsing, turns
 from andon.containment.actions.pulls import body_of, make
 from andon.containment.evidence import before as evidence
-from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen
+from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, state_of
 from andon.containment.models import Pull, PullStep, Rehearsal, Target
+from andon.containment.recording import Record
 from andon.incidents.models import Incident
 from andon.incidents.timeline import hold, record
 from andon.kit import clock, db, fence, ids, wake
@@ -161,7 +162,15 @@ def work(one: Claim) -> Outcome:
         words = f"Andon’s own fault in the {one.pull.lever.adapter} lever: {type(error).__name__}. The log has details."
         # Before the act nothing can have been changed; from then on nobody knows.
         outcome = Outcome(one, None, words, sure=one.move in {Move.PRESERVE, Move.PREPARE})
-    return replace(outcome, seconds=round(clock.monotonic() - began, 3))
+    return replace(_recorded(outcome), seconds=round(clock.monotonic() - began, 3))
+
+
+def _recorded(outcome: Outcome) -> Outcome:
+    """An outcome as it is kept and shown. What is acted by, the prior state and the expected one, stays as it is."""
+    pull = outcome.claim.pull
+    said = Record.of(_adapter(pull) if _known(pull) else None, pull.settings, pull.probe)
+    plan = outcome.plan and replace(outcome.plan, says=said.text(outcome.plan.says))
+    return replace(outcome, text=said.text(outcome.text), facts=said.facts(outcome.facts), plan=plan)
 
 
 def _work(one: Claim) -> Outcome:
@@ -184,7 +193,7 @@ def _work(one: Claim) -> Outcome:
 
 def _prepare(one: Claim, adapter: LeverAdapter) -> Outcome:
     pull = one.pull
-    prior = dict(adapter.state(pull.settings))
+    prior = state_of(adapter, pull.settings)
     if pull.undoes is None:
         plan = adapter.plan(pull.settings, prior)
     else:
@@ -318,7 +327,7 @@ def _ended(pull: Pull, held: Incident | None) -> None:
 
 def _rehearsed(pull: Pull, rehearsal: Rehearsal) -> None:
     """How a rehearsal goes on: what was pulled is undone, seen or not; then it has passed, or not."""
-    undoes = _known(pull) and _adapter(pull).undoes
+    undoes = _known(pull) and _adapter(pull).undoable(pull.settings)
     if pull.undoes is None and pull.phase is not PullState.FAILED and undoes:
         make(
             pull.lever,

@@ -93,5 +93,5 @@ def _outcome(task: Task, left: float) -> Piece | str:
     try:
         return task.run(left)
     except Exception as error:  # noqa: BLE001  whatever keeps one thing from being collected, the others are
-        said = " ".join(str(error).split()) or type(error).__name__
-        return said[:LONGEST_WORDS]
+        plain = "".join(sign if sign.isprintable() else " " for sign in str(error))  # no NUL, no half character
+        return " ".join(plain.split())[:LONGEST_WORDS] or type(error).__name__

@@ -29,6 +29,10 @@ class Adapter(LeverAdapter):
               required=False, long=True, check=json_object),
     )  # fmt: skip
 
+    def undoable(self, settings: Settings) -> bool:
+        """With an undo command."""
+        return allowed.knows_way_back(settings.get("command", ""))
+
     def state(self, settings: Settings) -> State:
         """What the state command prints; nothing without one."""
         program = allowed.command(settings["command"]).state

@@ -61,6 +61,10 @@ class Adapter(LeverAdapter):
         Field("shown", "What it must show after the pull", "As v6."),
     )  # fmt: skip
 
+    def undoable(self, settings: Settings) -> bool:
+        """With inputs of an undo."""
+        return bool(settings.get("undo_inputs"))
+
     def state(self, settings: Settings) -> State:
         """What is served now, as the serving address shows it, and that the workflow can be started."""
         side = _side(settings)

@@ -83,6 +83,13 @@ class Adapter(LeverAdapter):
             return ("Give the address of the change, or a command: exactly one of them sets the flag.",)
         return ()
 
+    def undoable(self, settings: Settings) -> bool:
+        """With an undo command, an address or a body of an undo, or the value's place in the body of the change."""
+        if name := settings.get("command"):
+            return allowed.knows_way_back(name)
+        own_way = settings.get("undo_url") or settings.get("undo_body")
+        return bool(own_way) or f'"{VALUE}"' in settings.get("change_body", "")
+
     def state(self, settings: Settings) -> State:
         """How the flag is evaluated now; without `value` where callers go by the default in their code."""
         return _evaluated(settings)
@@ -108,7 +115,7 @@ class Adapter(LeverAdapter):
                 raise LeverFault(f"The command {name} has no undo.", sure=True)
             return carry_out(program, key, prior)
         body = settings.get("undo_body") or settings.get("change_body")
-        if not settings.get("undo_url") and not settings.get("undo_body") and f'"{VALUE}"' not in (body or ""):
+        if not self.undoable(settings):
             raise LeverFault(
                 f"The lever knows no way back: it has no address or body of an undo, and no {VALUE} in its body.",
                 sure=True,

@@ -50,6 +50,10 @@ class Adapter(LeverAdapter):
         _ = settings
         return ()
 
+    def undoable(self, settings: Settings) -> bool:
+        """Where the other side says what it has."""
+        return bool(settings.get("state_url"))
+
     def state(self, settings: Settings) -> State:
         """What the other side says that it has; nothing where it does not say."""
         url = settings.get("state_url")

@@ -5,13 +5,15 @@ serving endpoint knows which one answers.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from andon.containment import adapters, probes
 from andon.containment.evidence.case import Case, as_json
 from andon.containment.evidence.gathering import Piece, Task
-from andon.containment.lever import LeverAdapter, Seen
+from andon.containment.lever import LeverAdapter, LeverFault, Seen, state_of
 from andon.containment.models import Lever
+from andon.containment.recording import Record
 
 
 def tasks(case: Case) -> Iterator[Task]:
@@ -35,16 +37,28 @@ def _unknown(kind: str, _left: float) -> Piece:
 
 
 def _state(lever: Lever, adapter: LeverAdapter, _left: float) -> Piece:
-    return Piece(as_json(dict(adapter.state(lever.settings))))
+    with _without_secrets(lever, adapter):
+        return Piece(as_json(state_of(adapter, lever.settings)))
 
 
 def _served(lever: Lever, adapter: LeverAdapter, _left: float) -> Piece:
-    seen = _look(lever, adapter)
-    return Piece(as_json({"holds": seen.holds, "says": seen.text, "facts": dict(seen.facts)}))
+    with _without_secrets(lever, adapter) as said:
+        seen = _look(lever, adapter)
+        return Piece(as_json({"holds": seen.holds, "says": said.text(seen.text), "facts": said.facts(seen.facts)}))
+
+
+@contextmanager
+def _without_secrets(lever: Lever, adapter: LeverAdapter) -> Iterator[Record]:
+    """What the other side says, also in its refusals, is sealed: a secret in it could never be taken out again."""
+    said = Record.of(adapter, lever.settings, lever.probe)
+    try:
+        yield said
+    except LeverFault as fault:
+        raise LeverFault(said.text(fault.text), sure=fault.sure) from None
 
 
 def _look(lever: Lever, adapter: LeverAdapter) -> Seen:
     """What the data plane shows, measured against what a pull would set: usually that it does not hold yet."""
     if lever.probe:
         return probes.look(probes.read(lever.probe))
-    return adapter.probe(lever.settings, adapter.plan(lever.settings, adapter.state(lever.settings)))
+    return adapter.probe(lever.settings, adapter.plan(lever.settings, state_of(adapter, lever.settings)))

@@ -19,6 +19,7 @@ from andon.watch import actions
 from andon.watch.actions import running
 from andon.watch.models import Watch, WindowState
 from andon.watch.reading import Place, Unreadable, Wanted, looking, read
+from andon.watch.reading.backends import taken_of
 from andon.watch.reading.expressions import build, parse
 from andon.watch.reading.places import LogEngine, shown
 from tests.support.peers import ROOT
@@ -416,3 +417,15 @@ def test_a_warehouse_without_its_package_names_what_to_install(engine, source, m
     assert "secret" not in str(said.value)
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert engine in extras
+
+
+def test_of_a_warehouse_s_address_a_driver_is_given_nothing_that_calls_elsewhere_or_reads_a_file():
+    source = (
+        "snowflake://reader:s%23cret@account/risk/public?role=r&host=10.0.0.1&protocol=http&private_key_file=/etc/key"
+    )
+    plain = "snowflake://reader:s%23cret@account/risk/public"
+    assert taken_of(f"{source}&warehouse=w", frozenset({"warehouse", "role"})) == (
+        plain,
+        {"warehouse": "w", "role": "r"},
+    )
+    assert taken_of("bigquery://project/set?client_options=x", frozenset()) == ("bigquery://project/set", {})

@@ -277,24 +277,29 @@ def _initial(kind: WatchKind) -> dict[str, Any]:
         "name": kind.label,
         "measure": brings.measure.value,
         "window_minutes": str(brings.window),
-        "label_delay": None if kind is WatchKind.FAIRNESS_GAP else brings.label_delay / _DAY,
+        "label_delay": None if kind is WatchKind.FAIRNESS_GAP else _days(brings.label_delay),
         "direction": brings.direction.value,
         "budget": BUDGET,
         "tolerance": 0,
     }
 
 
+def _days(minutes: int) -> str:
+    return f"{minutes / _DAY:g}"
+
+
 def _standing(watch: Watch) -> dict[str, Any]:
     """A watch as it stands."""
     plain = (
-        "name", "measure", "what", "only", "truth", "metric", "direction", "tolerance", "budget", "baseline", "weekly",
+        "name", "measure", "what", "only", "truth", "metric", "direction", "budget", "baseline", "weekly",
         "reference_from", "reference_to", "low", "high",
     )  # fmt: skip
     return {name: getattr(watch, name) for name in plain} | {
         "log": str(watch.log_id or ""),
         "segments": ", ".join(watch.segments),
         "window_minutes": str(watch.window_minutes),
-        "label_delay": watch.label_delay_minutes / _DAY,
+        "label_delay": _days(watch.label_delay_minutes),
+        "tolerance": f"{watch.tolerance:g}",
         "severity_hint": str(watch.severity_hint or ""),
         "seen_version": watch.version,
     }

@@ -29,7 +29,8 @@ ACROSS: Final = 1000.0
 _NAME = 36  # letters of a panel's name that a phone has room for
 _HEAD, _FOOT, _NOTES, _LINE = 22.0, 20.0, 16.0, 13.0  # pixels: name of a panel, times, a row of notes, a line of text
 _NEAR = 13.0  # percent: half of what a note takes on a phone
-_LABEL = 26.0
+_LETTER = 2.1  # percent: what a letter of a note takes there
+_WHOLE = 100.0
 _LARGEST = 1e15
 _BEYOND = 100.0  # times its threshold: beyond that evidence says no more, and would squeeze what led to it
 
@@ -285,7 +286,7 @@ def _ticks(frame: _Frame, y: float) -> tuple[Text, ...]:
     )  # fmt: skip
 
 
-def _anchor(x: float, end: float = 100.0) -> str:
+def _anchor(x: float, end: float) -> str:
     if x < _NEAR:
         return "start"
     return "end" if x > end - _NEAR / 2 else "middle"
@@ -301,10 +302,19 @@ def _notes(frame: _Frame, stretches: Sequence[Stretch], moments: Sequence[Moment
         left = math.inf
         y += _NOTES if row else 0
         for x, words in sorted(row, reverse=True):
-            if x + _LABEL <= left:
-                found.append(Text(x, y - 4, words, _anchor(x), look))
-                left = x
+            anchor, begins, ends = _extent(x, words)
+            if ends <= left:
+                found.append(Text(x, y - 4, words, anchor, look))
+                left = begins
     return tuple(found)
+
+
+def _extent(x: float, words: str) -> tuple[str, float, float]:
+    """How a note at a place is anchored so that it stays inside, and from where to where it reaches on a phone."""
+    half = max(_NEAR, len(words) * _LETTER / 2)
+    if x < half:
+        return "start", x, x + 2 * half
+    return ("end", x - 2 * half, x) if x > _WHOLE - half else ("middle", x - half, x + half)
 
 
 def _columns(lines: Sequence[Line], *, with_counts: bool) -> tuple[str, ...]:

@@ -161,7 +161,8 @@ def _bigquery(place: Place, _seconds: float) -> Session:
     import ibis
 
     credentials, _ = importlib.import_module("google.auth").default(scopes=["https://www.googleapis.com/auth/bigquery"])
-    con = ibis.connect(place.source, credentials=credentials)
+    plain, _ = taken_of(place.source, frozenset())
+    con = ibis.connect(plain, credentials=credentials)
     return Session(con, lambda: _named(con, place))
 
 
@@ -169,9 +170,23 @@ def _snowflake(place: Place, seconds: float) -> Session:
     """Without the functions that Ibis would else create there: whoever reads a log need not write anything."""
     import ibis
 
+    plain, asked = taken_of(place.source, _OF_SNOWFLAKE)
     limit = {"STATEMENT_TIMEOUT_IN_SECONDS": int(seconds), "TIMEZONE": "UTC"}
-    con = ibis.connect(place.source, create_object_udfs=False, login_timeout=10, session_parameters=limit)
+    con = ibis.connect(plain, create_object_udfs=False, login_timeout=10, session_parameters=limit, **asked)
     return Session(con, lambda: _named(con, place))
+
+
+def taken_of(source: str, names: frozenset[str]) -> tuple[str, dict[str, str]]:
+    """An address without its parameters, and those of them that a driver is given.
+
+    By the others a driver would call another host, open a browser, or read a key from a file.
+    """
+    parts = urlsplit(source)
+    asked = {name: values[-1] for name, values in parse_qs(parts.query).items() if name in names}
+    return parts._replace(query="", fragment="").geturl(), asked
+
+
+_OF_SNOWFLAKE: Final = frozenset({"warehouse", "role"})
 
 
 def _named(con: Any, place: Place) -> Any:

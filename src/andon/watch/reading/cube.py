@@ -16,7 +16,7 @@ from typing import Any, Final
 from andon.kit.errors import Invalid
 from andon.practice.words import FairnessMetric, Measure
 from andon.watch.reading.connecting import Opened, opened
-from andon.watch.reading.expressions import build, column_of, finite
+from andon.watch.reading.expressions import build, column_of, engine_of, finite
 from andon.watch.reading.places import Place, Unreadable
 
 BINS: Final = 20
@@ -207,6 +207,14 @@ def between(table: Any, wanted: Wanted) -> Any:
 
 def moment(table: Any, name: str) -> Any:
     """A column as instants; text in ISO 8601 and Unix time are read as such. Raises `Invalid` if it is no time."""
+    found = _moment(table, name)
+    if engine_of(table) == "bigquery" and found.type().timezone is None:
+        # It compares no DATETIME, which has no zone, with a TIMESTAMP, and counts the seconds of the latter only.
+        return found.cast("timestamp('UTC')")
+    return found
+
+
+def _moment(table: Any, name: str) -> Any:
     column = table[column_of(table.columns, name, field="time_column")]
     kind = column.type()
     if kind.is_timestamp():
@@ -215,24 +223,14 @@ def moment(table: Any, name: str) -> Any:
         return column.cast("timestamp")
     if kind.is_string():
         # SQLite's own reading of a time gives null for what is none, and it knows no TRY_CAST.
-        return column.cast("timestamp") if _engine_of(table) == "sqlite" else column.try_cast("timestamp")
+        return column.cast("timestamp") if engine_of(table) == "sqlite" else column.try_cast("timestamp")
     if kind.is_integer():
-        return _since_1970(column, _engine_of(table))
+        return _since_1970(column, engine_of(table))
     raise Invalid(
         f"The column “{name}” is {kind}, and no time. Name a column of timestamps or dates, of texts such as "
         "2026-03-02T03:12:00, or of whole numbers in Unix time.",
         field="time_column",
     )
-
-
-def _engine_of(table: Any) -> str:
-    """What Ibis calls the engine that holds it; empty for a table that none holds yet."""
-    from ibis.common.exceptions import IbisError
-
-    try:
-        return str(table.get_backend().name)
-    except IbisError:
-        return ""
 
 
 def _since_1970(column: Any, engine: str) -> Any:

@@ -180,6 +180,8 @@ class _Builder:
 
     def Mod(self, node: _Node) -> Any:  # noqa: N802
         left, right = self._both(node)
+        if engine_of(self._table) == "bigquery" and (left.type().is_floating() or right.type().is_floating()):
+            return _remainder(left, right.nullif(0))  # its MOD takes no such numbers
         return left % right.nullif(0)
 
     def Neg(self, node: _Node) -> Any:  # noqa: N802
@@ -251,6 +253,14 @@ class _Builder:
         return self.of(node.this).length()
 
 
+def _remainder(left: Any, right: Any) -> Any:
+    """What a division towards zero leaves, with the sign of the left, as `%` does."""
+    import ibis
+
+    times = left.cast("float64") / right.cast("float64")
+    return left - right * ibis.ifelse(times >= 0, times.floor(), times.ceil())
+
+
 def _truth(value: Any) -> Any:
     """A value as a condition: what is no boolean is true if it is not 0."""
     return value if value.type().is_boolean() or value.type().is_null() else value != 0
@@ -264,6 +274,16 @@ def finite(number: Any) -> Any:
     import ibis
 
     return (number.abs() <= sys.float_info.max).ifelse(number, ibis.null("float64"))
+
+
+def engine_of(table: Any) -> str:
+    """What Ibis calls the engine that holds it; empty for a table that none holds yet."""
+    from ibis.common.exceptions import IbisError
+
+    try:
+        return str(table.get_backend().name)
+    except IbisError:
+        return ""
 
 
 def column_of(found: Any, name: str, *, field: str) -> str:

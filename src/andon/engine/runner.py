@@ -16,14 +16,17 @@ class Running:
         from django.urls import reverse
 
         from andon.engine import loop  # Django must be set up before models are imported
+        from andon.handbook.book import shipped_handbook
         from andon.intake.adapters import adapters
-        from andon.kit import wake
+        from andon.kit import garbage, wake
         from andon.kit.listening import Listener
 
-        # Loaded now, or the first page would wait for them: every address, and every kind of sender.
+        # Loaded now, or the first page would wait for them: every address, every kind of sender, the handbook.
         reverse("incident", args=[1])
         adapters()
+        shipped_handbook()
         self.engine = loop.build(tick=tick)
+        garbage.settle()
         self._listener = Listener(wake.CHANNEL, wake.engine.set)
         self._listener.start()
         self._thread = threading.Thread(target=self.engine.run, name="engine", daemon=True)

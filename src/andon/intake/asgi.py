@@ -7,7 +7,6 @@ nothing can be written the answer is 503, which senders take as "try again": nev
 """
 
 import asyncio
-import gc
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -25,7 +24,7 @@ from andon.intake.doors import Door, Doors, find_door, token_of
 from andon.intake.events import Malformed, Request, Said, Sender, Unsigned
 from andon.intake.recording import BODY_KEPT, Heard
 from andon.intake.writer import TOO_BUSY, Unavailable, Unstorable, Writer
-from andon.kit import clock, ids, outbound
+from andon.kit import clock, garbage, ids, outbound
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -43,7 +42,6 @@ UNSIGNED_EVERY = timedelta(
     minutes=5
 )  # how often an integration's page is told of requests whose signature does not fit
 PROBLEM = b"application/problem+json"
-GC_YOUNG = 20_000  # new objects between two collections; Python's own 700 suits short scripts
 
 T = TypeVar("T")
 _NOTHING: Mapping[str, str] = {}
@@ -90,10 +88,7 @@ class IntakeApp:
         self._doors = Doors(find_door)
         self._thinkers = ThreadPoolExecutor(THINKERS, thread_name_prefix="intake-thinker")
         self._writer.start()
-        # Everything loaded by now stays for good: the collector need not walk through it again and again while a
-        # storm makes and drops objects by the hundred thousand (measured: a sixth of the time).
-        gc.freeze()
-        gc.set_threshold(GC_YOUNG, 20, 20)
+        garbage.settle()
 
     async def stop(self) -> None:
         """Write what was taken, and end."""

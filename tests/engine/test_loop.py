@@ -14,6 +14,8 @@ from andon.engine.models import EngineBeat
 from andon.kit import clock, wake
 from andon.kit.clock import FixedClock
 
+pytestmark = pytest.mark.django_db  # a round looks after the thread's lines to the database, whatever its modules do
+
 
 class Work:
     """A module that does what the test says."""
@@ -63,7 +65,6 @@ def test_the_traceback_is_in_the_log(time: FixedClock, caplog: pytest.LogCapture
     assert "Traceback" in caplog.text
 
 
-@pytest.mark.django_db
 def test_trouble_with_the_database_is_contained_too(time: FixedClock):
     def gone() -> int:
         raise OperationalError("server closed the connection unexpectedly")
@@ -125,7 +126,6 @@ def test_its_beat_is_seen_while_it_runs_and_taken_away_when_it_stops(running: tu
     assert beats.status(clock.now()).running == 0
 
 
-@pytest.mark.django_db
 def test_an_engine_that_died_is_not_taken_for_one_that_runs(time: FixedClock):
     beats.beat("dead", started_at=time.now(), audit=None, modules={})
     assert beats.status(time.now()).healthy
@@ -134,7 +134,6 @@ def test_an_engine_that_died_is_not_taken_for_one_that_runs(time: FixedClock):
     assert "not running" in status.sentence
 
 
-@pytest.mark.django_db
 def test_a_failing_module_shows(time: FixedClock):
     beats.beat("one", started_at=time.now(), audit=None, modules={"delivery": {"failures": 3, "error": "boom"}})
     status = beats.status(time.now())

@@ -101,6 +101,19 @@ def test_an_incident_is_closed_once_every_duty_is_decided_on(incident, cast, tim
     assert promise(incident, PROVIDER).not_owed
 
 
+def test_once_its_review_is_published_an_incident_leads_to_its_duties_and_then_to_closing(
+    incident, cast, time, signed_in
+):
+    resolve(incident, cast)
+    scenes.publish(incident, cast)
+    omar, page = signed_in(cast.omar), f"/incidents/{incident.number}"
+    shown = omar.get(page).content.decode()
+    assert ("Say what became of it" in shown, "Close the incident" in shown) == (True, False)
+    decide(incident, cast)
+    shown = omar.get(page).content.decode()
+    assert ("Say what became of it" in shown, "Close the incident" in shown) == (False, True)
+
+
 def test_a_duty_that_does_not_apply_says_why_and_may_apply_after_all(incident, cast, time):
     by = Actor.of(cast.lena)
     with pytest.raises(Invalid, match="Say why"):

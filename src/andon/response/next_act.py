@@ -13,6 +13,7 @@ from andon.incidents.models import Incident, ProtocolStep
 from andon.people.policy import Actor
 from andon.practice.lifecycle import State
 from andon.practice.words import OrgRole, Phase
+from andon.response import duties
 from andon.response.clocks import Clock, clocks_of
 from andon.reviews.models import Review
 
@@ -203,7 +204,7 @@ class NextAct:
         return f"{whose}: do it by hand, then say what was done. Preserve what that destroys first."
 
     def _after(self) -> Act | None:
-        """Once it is resolved: the review, then closing."""
+        """Once it is resolved: the review, the duties that nobody has decided on, then closing."""
         incident = self.incident
         review = Review.objects.filter(incident=incident).first()
         if review is not None and review.state != Review.State.PUBLISHED:
@@ -216,6 +217,18 @@ class NextAct:
                 "method": "get",
                 "due_at": review.due_at,
                 "due_what": "Publish by",
+                "others": [],
+            }
+        if (duty := duties.undecided(incident).order_by("due_at", "position").first()) is not None:
+            return {
+                "verb": "review",
+                "heading": duty.what,
+                "label": "Say what became of it",
+                "explanation": "The incident closes once a person has decided: it was done, or it does not apply.",
+                "url": self.url("promise", duty.key),
+                "method": "get",
+                "due_at": duty.due_at,
+                "due_what": "Due by",
                 "others": [],
             }
         if not self.by.may(OrgRole.LEAD):

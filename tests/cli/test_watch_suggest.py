@@ -47,8 +47,10 @@ def test_a_watch_is_shown_with_its_alarms_and_its_trial_and_run_at_once(
     said = andon("watch", "show", str(watch.number))
     assert "WATCH-1 A watch of error_rate: alarmed" in said.out
     assert "ALARM-1" in said.out
+    assert "Late rows: None since" in " ".join(said.out.split())
     assert "had it run all along: 1." in said.out
     data = andon("watch", "show", "1", "--json").data
+    assert (data["late"]["rows"], data["late"]["of"]) == (0, 28 * 20)
     assert (data["watch"]["alarm"], len(data["alarms"]), len(data["trial"]["alarms"])) == ("ALARM-1", 1, 1)
     assert "WATCH-1 is due now" in andon("watch", "run", "1").out
     assert andon("watch", "show", "9").code == 1

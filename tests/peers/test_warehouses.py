@@ -1,4 +1,4 @@
-"""ClickHouse (its own SQL engine, in process) and Spark give what DuckDB gives, line for line."""
+"""ClickHouse (its own SQL engine, in process), Spark, and Snowflake's driver give what DuckDB gives, line for line."""
 
 import json
 import subprocess
@@ -11,10 +11,15 @@ from andon.watch.reading.places import LogEngine
 from tests.support import warehouses
 from tests.support.peers import ROOT, environment, needs
 
-pytestmark = [pytest.mark.heavy, pytest.mark.timeout(300), needs("warehouses", "ClickHouse and Spark")]
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(300)]
+ENGINES = [
+    pytest.param("chdb", marks=needs("warehouses", "ClickHouse")),
+    pytest.param("spark", marks=needs("warehouses", "Spark")),
+    pytest.param("snowflake", marks=needs("snowflake", "Snowflake's driver")),
+]
 
 
-@pytest.mark.parametrize("engine", ["chdb", "spark"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_every_reading_is_the_same(engine, tmp_path, settings):
     settings.LOG_DIRS = [tmp_path]
     warehouses.write_parquet(tmp_path / "decisions.parquet")

@@ -1,11 +1,12 @@
-"""The same decisions in every engine, and what a reading of them must bring: run by itself for chdb and for Spark.
+"""The same decisions in every engine, and what a reading of them must bring: run by itself for those in `make peers`.
 
-    python -m tests.support.warehouses chdb|spark FOLDER      prints the aggregates as JSON
+    python -m tests.support.warehouses chdb|spark|snowflake FOLDER      prints the aggregates as JSON
 
-What those two stand on is in an environment of its own (`make peers`), which is put behind ours.
+What these stand on is in environments of their own (`make peers`), which are put behind ours.
 """
 
 import json
+import math
 import os
 import sqlite3
 import sys
@@ -173,11 +174,50 @@ def by_spark(parquet):
     return {name: plain(read(place, one)) for name, one in wanted().items()}
 
 
+def by_snowflake(parquet):
+    """Snowflake's own driver, opened as a log on it is, before a server that speaks its protocol and puts it to DuckDB.
+
+    That server knows no session parameters, and its address is given to the driver here: a log's address names none.
+    """
+    import fakesnow
+    from snowflake import connector
+
+    from andon.watch.reading import Place, read
+    from andon.watch.reading.places import LogEngine
+
+    connect = connector.connect
+    types = COLUMNS | {"happened": "timestamp_ntz", "x": "double"}
+    with fakesnow.server(session_parameters={"nop_regexes": ["^ALTER SESSION"]}) as at:
+        there = {name: at[name] for name in ("host", "port", "protocol", "session_parameters")} | {
+            "network_timeout": 60
+        }
+        connector.connect = lambda **given: connect(**given | there)
+        with connector.connect(user="w", password="w", account="a", database="RISK", schema="PUBLIC") as con:
+            names = ", ".join(f'"{name}" {kind}' for name, kind in types.items())
+            con.cursor().execute(f'create table "decisions" ({names})')
+            for first in range(0, 4000, 1000):
+                lines = [", ".join(map(_in_sql, row.values())) for row in list(rows())[first : first + 1000]]
+                con.cursor().execute(f'insert into "decisions" values ({"), (".join(lines)})')
+        place = Place("decisions", LogEngine.SNOWFLAKE, "decisions", "snowflake://reader:secret@account/RISK/PUBLIC")
+        return {name: plain(read(place, one)) for name, one in wanted().items()}
+
+
+def _in_sql(value):
+    if value is None or isinstance(value, bool | int):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else f"'{value}'::double"
+    return f"'{value:%Y-%m-%d %H:%M:%S.%f}'" if isinstance(value, datetime) else f"'{value}'"
+
+
 if __name__ == "__main__":
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
-    site = next((ROOT / ".venv-peers" / "warehouses" / "lib").glob("python3*")) / "site-packages"
-    sys.path.append(str(site))
     engine, folder = sys.argv[1:]
+    peer = "snowflake" if engine == "snowflake" else "warehouses"
+    sys.path.append(str(next((ROOT / ".venv-peers" / peer / "lib").glob("python3*")) / "site-packages"))
     sys.stdout.write(
-        "\x1e" + json.dumps({"chdb": by_chdb, "spark": by_spark}[engine](Path(folder) / "decisions.parquet"))
+        "\x1e"
+        + json.dumps(
+            {"chdb": by_chdb, "spark": by_spark, "snowflake": by_snowflake}[engine](Path(folder) / "decisions.parquet")
+        )
     )

@@ -1,5 +1,6 @@
 """`andon watch suggest`, `list`, `show` and `run`: what could be watched on a system, and how its watches stand."""
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -95,7 +96,7 @@ def list_(
 def show(number: _Number, json: say.AsJson = False) -> None:
     """Show a watch: what it tests, how it stands, its alarms, and what it would have done over its history."""
     house.enter()
-    from andon.watch import past, queries
+    from andon.watch import late, past, queries, sentences
     from andon.watch.policy import access_watch
     from andon.watch.shapes import AlarmOut, TrialOut, WatchOut
 
@@ -104,13 +105,22 @@ def show(number: _Number, json: say.AsJson = False) -> None:
     watch = WatchOut.of(row, queries.going(by, [row]).get(row.pk))
     alarms = [AlarmOut.of(one) for one in queries.alarms(by, watch=row)[:20]]
     trial = TrialOut.of(past.try_watch(by, row))
+    came = late.came_late(row)
+    said = sentences.late_rows(came, late.looked_for(row), UTC)
     say.answer(
-        {"watch": watch.dict(), "alarms": [one.dict() for one in alarms], "trial": trial.dict()},
+        {
+            "watch": watch.dict(),
+            "late": None if came is None else {"rows": came.late, "of": came.rows, "since": came.since},
+            "alarms": [one.dict() for one in alarms],
+            "trial": trial.dict(),
+        },
         lambda: [
             f"{watch.ref} {watch.name}: {watch.standing}",
             watch.tests,
             *([f"Stale: {watch.error}"] if watch.stale_since else []),
             *([watch.says] if watch.says else []),
+            *(f"Odd: {note}" for note in watch.notes),
+            *([f"Late rows: {said}"] if said else []),
             say.table(
                 "alarm", "raised on", "went", "from", "to", "began", "incident", "over",
                 rows=[

@@ -150,7 +150,8 @@ def _labels(source: Source) -> str:
     if not source.label:
         return ""
     hours = source.delay / timedelta(hours=1)
-    waited = f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} hours"  # noqa: PLR2004  two days
+    days = hours >= 48  # noqa: PLR2004  two days
+    waited = f"{hours / 24:g} days" if days else "an hour" if hours == 1 else f"{hours:g} hours"
     return f" Labels in the column “{source.label}” may not have come, though they were waited for {waited}."
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from andon.incidents.actions import next_number
 from andon.kit import wake
 from andon.practice.words import Direction, FairnessMetric, Measure
-from andon.watch import comparing, judging, late, loading, weekly
+from andon.watch import comparing, judging, late, loading, sentences, weekly
 from andon.watch.actions import telling
 from andon.watch.judging import Onset, Question, Raised, Window
 from andon.watch.kinds import KINDS
@@ -116,7 +116,7 @@ def _source(watch: Watch) -> Source:
         counted = FairnessMetric(watch.metric).words
     return Source(
         log=log.name,
-        what=watch.what,
+        what=sentences.plain(watch.what),
         length=watch.length,
         columns=tuple(watch.segments),
         counted=counted,

@@ -158,6 +158,7 @@ def test_a_file_says_what_it_means():
         ("reviewed: 2026-01-01\n", "reviewed: soon\n", "reviewed: soon", "it is no date"),
         ("key: mend\n", "key: off\n", "key: off", "Put it into quotes"),
         ("minutes: 5\n", "minutes: 0\n", "minutes: 0", "Write a number from 1"),
+        ("minutes: 5\n", "minutes: long\n", "minutes: long", "no whole number"),
         ("key: good\n", "key: better\n", "key: better", "its file is called good"),
         ("---\nkey", "key", "key: good", "does not begin with ---"),
         ("Know this.\n", "# Title\n", "# Title", "no heading of the first level"),

@@ -1,6 +1,7 @@
 """A guard in a process: its threads, its end, its forks, and all that must not stop it from hearing Andon."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -157,12 +158,32 @@ def test_closing_says_so_once_and_what_holds_goes_on_holding(andon, made):
     assert Copy(one._copy.path.parent, andon.url, TOKEN).read().mode is Mode.REVIEW
 
 
+def asks_until_told(one):
+    one.mode()
+    wait_for(lambda: one._told)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_process_of_multiprocessing_says_that_it_ends(andon, made, monkeypatch):
+    monkeypatch.setattr(switches, "LAST_WORDS", 60.0)
+    andon.released.set()
+    process = multiprocessing.get_context("fork").Process(target=asks_until_told, args=(made(),))
+    process.start()
+    process.join(120)
+    assert process.exitcode == 0
+    assert [said["ended"] for said in andon.told][-1:] == [True]
+    assert {said["instance"].split(":")[1] for said in andon.told} == {str(process.pid)}
+
+
 PROGRAM = """
-import sys
+import sys, time
 import andon
 switch = andon.guard("credit-scorer", url=sys.argv[1], token="andon_guard.credit-scorer.0123.key", folder=sys.argv[2])
 switch.mode()
 assert switch.wait(60)
+while not switch._told:
+    time.sleep(0.02)
 sys.stdin.read(1)
 """
 
@@ -175,12 +196,42 @@ def test_a_process_ends_though_andon_takes_its_last_words_and_never_answers(ando
     try:
         wait_for(lambda: andon.told)
         process.stdin.close()
-        assert andon.last_words.wait(60)
         assert process.wait(60) == 0
         assert not andon.released.is_set(), "nobody has answered"
     finally:
         process.kill()
         process.wait(10)
+
+
+IMPORTS = """
+import sys, threading, time
+
+before, start = [], threading.Thread.start
+
+def starting(thread):
+    before.append(set(sys.modules))
+    start(thread)
+
+threading.Thread.start = starting
+import andon
+switch = andon.guard("credit-scorer", url=sys.argv[1], token="andon_guard.credit-scorer.0123.key", folder=sys.argv[2])
+switch.mode()
+assert switch.wait(60)
+while not (switch._told and switch._copy.path.exists()):
+    time.sleep(0.02)
+print(sorted(set(sys.modules) - before[0]))
+"""
+
+
+def test_no_thread_of_the_guard_imports_anything(andon, tmp_path):
+    """A process that forks meanwhile, as a server that loads the application first, leaves its child half a module."""
+    andon.released.set()
+    url = andon.url.replace("127.0.0.1", "localhost")
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS, url, str(tmp_path / "kept")], capture_output=True, text=True, timeout=120,
+        check=False, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")

@@ -177,6 +177,21 @@ def test_in_front_of_an_asgi_application(switch):
     assert asked(app, kind="lifespan")[1]["body"] == b"served unguarded"
 
 
+def test_with_an_asgi_application_that_ends_the_guard_says_so_before_the_server_does(switch, monkeypatch):
+    said = []
+    monkeypatch.setattr(switch, "close", lambda: said.append("good bye"))
+
+    async def ending(_scope, _receive, send):
+        await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def send(message):
+        said.append(message["type"])
+
+    asyncio.run(GuardASGI(ending, switch)({"type": "lifespan"}, None, send))
+    assert said == ["lifespan.startup.complete", "good bye", "lifespan.shutdown.complete"]
+
+
 def test_in_front_of_a_wsgi_application(switch):
     def wsgi(environ, start_response):
         start_response("200 OK", [])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from andon.practice.words import Criticality, ReplicaStanding, RiskClass, SwitchMode
@@ -112,8 +112,8 @@ class Tally:
             return False
         return True if self.applies == self.total > 0 else None
 
-    def says(self, mode: SwitchMode) -> str:
-        """One sentence without its stop: “3 of 4 replicas contained, 1 silent since 02:14 UTC”."""
+    def says(self, mode: SwitchMode, zone: tzinfo = UTC) -> str:
+        """One sentence without its stop: “3 of 4 replicas contained, 1 silent since 02:14 UTC”, in a zone's time."""
         if not self.total:
             return "no replica has said anything"
         what = "contained" if mode.contains else "in service"
@@ -122,7 +122,7 @@ class Tally:
         parts += [f"{self.refuses} refusing it"] if self.refuses else []
         if self.silent:
             first = "" if self.silent == 1 else "the first "
-            since = f" {first}since {self.silent_since.astimezone(UTC):%H:%M} UTC" if self.silent_since else ""
+            since = f" {first}since {self.silent_since.astimezone(zone):%H:%M %Z}" if self.silent_since else ""
             parts.append(f"{self.silent} silent{',' if first and since else ''}{since}")
         return ", ".join(parts)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from andon.incidents.policy import visible
 from andon.people.policy import Actor
@@ -35,6 +36,11 @@ class Seen:
     def says(self) -> str:
         """“3 of 4 replicas contained, 1 silent since 02:14 UTC”."""
         return self.tally.says(self.switch.what_mode)
+
+    @property
+    def says_here(self) -> str:
+        """The same in the time of whoever looks at a page."""
+        return self.tally.says(self.switch.what_mode, timezone.get_current_timezone())
 
 
 def switch_of(system: System) -> Switch | None:

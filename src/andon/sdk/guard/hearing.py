@@ -4,12 +4,14 @@ A stream counts as cut when it brings nothing while Andon answers questions: a p
 it. Two of those in a row, and the process asks instead; once in a while it tries a stream again.
 """
 
+import encodings.idna  # noqa: F401  see `prepare`
 import logging
 import random
 import secrets
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Final, Protocol
 
@@ -129,6 +131,17 @@ def client(token: Token, seconds: float) -> httpx.Client:
         headers={"Authorization": f"Bearer {token.sent}", "Accept-Encoding": "identity", "User-Agent": "andon-guard"},
         timeout=seconds,
     )
+
+
+def prepare() -> None:
+    """Import all that hearing and telling need, in the thread that makes the guard.
+
+    A thread that imports while another one forks leaves half a module to the child, which can never hear Andon then: a
+    server that loads the application first and forks at once. httpx imports some of what it needs when it is used, and
+    names of hosts are encoded by a codec that is imported then.
+    """
+    with suppress(Exception):  # whatever is wrong is said by the thread that hears, which tries again
+        httpx.Client(verify=_trusted()).close()
 
 
 @cache

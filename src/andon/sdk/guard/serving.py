@@ -73,6 +73,9 @@ class GuardASGI(_Front):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, self._saying_good_bye(send))
+            return
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
@@ -87,6 +90,16 @@ class GuardASGI(_Front):
             await send(message)
 
         await self._app({**scope, "andon.reading": reading}, receive, saying)
+
+    def _saying_good_bye(self, send: Send) -> Send:
+        """Tell Andon that this process ends, with the application: uvicorn dies by the signal that stops it."""
+
+        async def saying(message: MutableMapping[str, Any]) -> None:
+            if message["type"].startswith("lifespan.shutdown."):
+                self._guard.close()
+            await send(message)
+
+        return saying
 
     async def _refuse(self, scope: Scope, reading: Reading, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":

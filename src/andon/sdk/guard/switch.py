@@ -6,6 +6,7 @@ import os
 import platform
 import random
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,7 +19,7 @@ import httpx
 
 from andon.sdk import timing
 from andon.sdk.guard.deciding import F, Meter, guarded
-from andon.sdk.guard.hearing import FIRST_REST, Hearing, client
+from andon.sdk.guard.hearing import FIRST_REST, Hearing, client, prepare
 from andon.sdk.guard.holding import Held, Taken, View
 from andon.sdk.guard.keeping import Copy
 from andon.sdk.guard.saying import Voice
@@ -198,6 +199,8 @@ class Guard:
     def _ask_first(self) -> None:
         """From now on this process is a replica: it tells Andon what it applies (a parent that only forks does not)."""
         self._asked = True
+        if (children := sys.modules.get("multiprocessing.util")) is not None:  # its children end without `atexit`
+            children.Finalize(None, self.close, exitpriority=0)
         self._view = self._shown()
         if self._background and not self._threads and not self._closing.is_set():
             self._start()
@@ -311,6 +314,7 @@ class Guard:
         with self._lock:
             if self._threads or self._token is None:
                 return
+            prepare()
             self._hearing = Hearing(self._url, self._token, self.take, self._closing)
             self._threads = [
                 threading.Thread(target=self._hearing.run, name="andon-guard-hears", daemon=True),

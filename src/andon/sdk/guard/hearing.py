@@ -8,12 +8,13 @@ import encodings.idna  # noqa: F401  see `prepare`
 import logging
 import random
 import secrets
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from functools import cache
 from typing import Final, Protocol
+from weakref import WeakSet
 
 import httpx
 
@@ -103,6 +104,7 @@ class Hearing:
     def _stream(self, line: httpx.Client) -> None:
         nonce, asked_at = secrets.token_urlsafe(18), timing.since_boot()
         with line.stream("GET", f"{self._at}/stream", params={"nonce": nonce}) as answer:
+            remember(answer)
             _must_be_well(answer, "text/event-stream")
             for text in _lines(answer.iter_raw()):
                 if text.startswith("data: ") and not self._heard(text[6:], nonce, asked_at):
@@ -113,6 +115,7 @@ class Hearing:
     def _ask(self, line: httpx.Client) -> None:
         nonce, asked_at = secrets.token_urlsafe(18), timing.since_boot()
         with line.stream("GET", self._at, params={"nonce": nonce}) as answer:
+            remember(answer)
             _must_be_well(answer, "text/plain")
             text = next(_lines(answer.iter_raw()), "")
             if not self._heard(text, nonce, asked_at):
@@ -140,8 +143,30 @@ def prepare() -> None:
     server that loads the application first and forks at once. httpx imports some of what it needs when it is used, and
     names of hosts are encoded by a codec that is imported then.
     """
-    with suppress(Exception):  # whatever is wrong is said by the thread that hears, which tries again
+    try:
         httpx.Client(verify=_trusted()).close()
+    except Exception:
+        log.debug("whatever is wrong is said by the thread that hears, which tries again", exc_info=True)
+
+
+_open: "WeakSet[socket.socket]" = WeakSet()
+"""The sockets by which this process hears and tells."""
+
+
+def remember(answer: httpx.Response) -> None:
+    """Know the socket by which an answer comes, for `forget_all`."""
+    if (stream := answer.extensions.get("network_stream")) is not None:
+        _open.add(stream.get_extra_info("socket"))
+
+
+def forget_all() -> None:
+    """In a forked child: let go of the parent's lines, which stay as they are for the parent.
+
+    Else each child would hold them open, and Andon would go on speaking to a parent that has ended.
+    """
+    for one in list(_open):
+        one.close()
+    _open.clear()
 
 
 @cache

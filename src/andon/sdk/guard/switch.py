@@ -19,7 +19,7 @@ import httpx
 
 from andon.sdk import timing
 from andon.sdk.guard.deciding import F, Meter, guarded
-from andon.sdk.guard.hearing import FIRST_REST, Hearing, client, prepare
+from andon.sdk.guard.hearing import FIRST_REST, Hearing, client, forget_all, prepare, remember
 from andon.sdk.guard.holding import Held, Taken, View
 from andon.sdk.guard.keeping import Copy
 from andon.sdk.guard.saying import Voice
@@ -362,6 +362,7 @@ class Guard:
         except (httpx.HTTPError, OSError) as error:
             log.debug("%s: what is applied could not be told: %s", self.system, error)
             return False
+        remember(answer)
         self._told = self._told or _OK <= answer.status_code < _ABOVE
         return _OK <= answer.status_code < _ABOVE
 
@@ -413,7 +414,8 @@ def _close_all() -> None:
 
 
 def _after_fork() -> None:
-    """In the child: threads and locks are the parent's; what is held is as good here as there."""
+    """In the child: threads, locks and lines are the parent's; what is held is as good here as there."""
+    forget_all()
     for guard in list(_all):
         guard._begin()  # noqa: SLF001  its own module
 

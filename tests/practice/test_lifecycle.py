@@ -68,6 +68,15 @@ def test_a_rule_waives_and_resolves_and_nobody_is_said_to_have_acknowledged():
     assert not awaits_person(resolved.to, acknowledged=False)
 
 
+@pytest.mark.parametrize(("acknowledged", "to"), [(True, State.ACKNOWLEDGED), (False, State.OPEN)])
+def test_what_is_let_go_is_contained_no_more_and_is_where_a_person_has_it_or_nobody(acknowledged, to):
+    gone = step(State.CONTAINED, Step.LET_GO, held=True, acknowledged=acknowledged, by_person=False)
+    assert (gone.ok, gone.to, gone.acknowledges) == (True, to, False)
+    assert awaits_person(gone.to, acknowledged=acknowledged) is not acknowledged
+    assert step(gone.to, Step.RESOLVE).reason is Reason.NOT_CONTAINED
+    assert step(gone.to, Step.LET_GO).reason is Reason.NOTHING_HOLDS
+
+
 @pytest.mark.parametrize("state", [State.RESOLVED, State.CLOSED])
 def test_reopening_starts_over_and_pages_again(state):
     reopened = step(state, Step.REOPEN, held=True)
@@ -98,7 +107,7 @@ def test_every_question_has_an_answer_and_a_refusal_changes_nothing(state, what,
         assert (answer.to, answer.acknowledges, answer.restarts) == (state, False, False)
     if not by_person and what is not Step.ACKNOWLEDGE:
         assert not answer.acknowledges
-    if answer.ok and what is not Step.REOPEN:
+    if answer.ok and what not in {Step.REOPEN, Step.LET_GO}:
         assert list(State).index(answer.to) >= list(State).index(state)
 
 
@@ -118,7 +127,7 @@ def test_no_walk_reaches_resolution_uncontained_or_silence_unacknowledged(walk):
         if answer.restarts:
             acknowledged = contained = waived = False
         acknowledged |= answer.acknowledges
-        contained |= what is Step.CONTAIN
+        contained = (contained or what is Step.CONTAIN) and what is not Step.LET_GO
         waived |= what is Step.WAIVE_CONTAINMENT
         state = answer.to
         assert state in UNRESOLVED or contained or waived

@@ -173,6 +173,17 @@ def standing(lever: Lever, target: Target = Target.REAL, *, after: int = 0) -> P
     return rows.order_by("-number").first()
 
 
+def holds_for(incident: Incident) -> bool:
+    """Whether a lever holds for an incident: the last that was seen to of one of them is a verified pull."""
+    last = {pull.lever_id: pull for pull in incident.pulls.filter(state__in=rules.SEEN_TO).order_by("number")}
+    return any(pull.undoes_id is None and pull.phase is PullState.VERIFIED for pull in last.values())
+
+
+def contained_by_one(pulls: Iterable[Pull], incident: Incident) -> bool:
+    """Whether it was one of these pulls that contained an incident, and not a person's word."""
+    return any(f"({pull.ref})" in incident.containment_note for pull in pulls)
+
+
 def targets(lever: Lever) -> list[Target]:
     """On what a lever can be rehearsed: its target for drills, if it has one; the real one if that can be undone."""
     adapter = adapters.find(lever.adapter) if lever.adapter in adapters.kinds() else None

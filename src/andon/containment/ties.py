@@ -29,4 +29,7 @@ def levers_of(by: Actor, system: System) -> tuple[str, dict[str, Any]]:
 def fit(systems: Iterable[System], now: datetime) -> Mapping[UUID, LeverFacts]:
     """How many levers each system has, and whether one of them can be counted on."""
     found = queries.unfit_of(systems, now)
-    return {pk: LeverFacts(len(reasons), fit=rules.ready(reasons)) for pk, reasons in found.items()}
+    return {
+        pk: LeverFacts(len(reasons), fit=rules.ready(reasons), doubts=tuple(one.words for one in reasons if one))
+        for pk, reasons in found.items()
+    }

@@ -218,6 +218,7 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
     ),
     "acknowledged": ("acknowledge", lambda b, _: f"Acknowledged {_VIA.get(b['via'], b['via'])}"),
     "contained": ("contain", lambda b, _: f"Contained: {ContainmentKind(b['containment']).words}"),
+    "containment_ended": ("warning", lambda b, _: f"Contained no longer: {b['why']}"),
     "containment_waived": ("contain", lambda b, _: f"Containment waived{_reason(b)}"),
     "lever_asked": ("contain", lambda b, _: f"Asked to {_act(b)}; somebody must agree{_why(b)}"),
     "lever_agreed": ("check", lambda b, _: f"Agreed to {_act(b)}{'' if b['enough'] else '; one more must agree'}"),

@@ -16,6 +16,10 @@ A waiver does not move the state to `CONTAINED`, for nothing was contained; it o
 resolution, and real containment may still follow it. Resolution needs one of the two, whoever resolves, a
 rule as well: the rule that resolves an incident when its signals end waives first, with that as its reason.
 
+What contains can be taken away again: a lever is undone, and none other holds. Then the incident is not contained now,
+whatever it was: it goes back to where a person has it (or nobody yet), containment is asked for anew, and whoever has
+mended it meanwhile says so. The times of before stay in the timeline.
+
 Reopening starts over: what was contained or waived did not hold or is no longer known to hold, so the caller
 clears the three facts and the resolution, and pages the chain from its first step. The timeline keeps it all.
 """
@@ -46,6 +50,7 @@ class Step(Word):
     ACKNOWLEDGE = "acknowledge"
     CONTAIN = "contain"
     WAIVE_CONTAINMENT = "waive_containment"
+    LET_GO = "let_go"
     RESOLVE = "resolve"
     REOPEN = "reopen"
     CLOSE = "close"
@@ -68,6 +73,7 @@ class Reason(Word):
         "not_contained",
         "This incident is not contained, so it cannot be resolved. Contain it, or waive that with a reason.",
     )
+    NOTHING_HOLDS = "nothing_holds", "This incident is not contained, so there is nothing to let go."
     ALREADY_RESOLVED = (
         "already_resolved",
         "This incident is already resolved. Reopen it first if it goes on.",
@@ -143,9 +149,9 @@ def decide(
         return Transition(ok=False, to=state, reason=refusal)
     if step is Step.REOPEN:
         return Transition(ok=True, to=State.OPEN, reason=Reason.TAKEN, restarts=True)
-    attends = step is Step.ACKNOWLEDGE or (by_person and step is not Step.CLOSE)
+    attends = step is Step.ACKNOWLEDGE or (by_person and step not in {Step.CLOSE, Step.LET_GO})
     acknowledges = attends and not acknowledged
-    to = _next(state, step, acknowledges=acknowledges)
+    to = _next(state, step, acknowledges=acknowledges, acknowledged=acknowledged)
     return Transition(ok=True, to=to, reason=Reason.TAKEN, acknowledges=acknowledges)
 
 
@@ -155,6 +161,7 @@ def _refuse_going_on(state: State, step: Step, *, held: bool, acknowledged: bool
         Step.ACKNOWLEDGE: Reason.ALREADY_ACKNOWLEDGED if acknowledged else None,
         Step.CONTAIN: None,
         Step.WAIVE_CONTAINMENT: Reason.ALREADY_WAIVED if held else None,
+        Step.LET_GO: None if state is State.CONTAINED else Reason.NOTHING_HOLDS,
         Step.RESOLVE: None if held else Reason.NOT_CONTAINED,
         Step.REOPEN: Reason.NOT_OVER,
         Step.CLOSE: Reason.NOT_RESOLVED,
@@ -171,8 +178,10 @@ def _refuse_over(state: State, step: Step) -> Reason | None:
     return Reason.ALREADY_CLOSED if state is State.CLOSED else Reason.ALREADY_RESOLVED
 
 
-def _next(state: State, step: Step, *, acknowledges: bool) -> State:
+def _next(state: State, step: Step, *, acknowledges: bool, acknowledged: bool) -> State:
     """The state after a step that is allowed."""
+    if step is Step.LET_GO:
+        return State.ACKNOWLEDGED if acknowledged else State.OPEN
     fixed = {Step.CONTAIN: State.CONTAINED, Step.RESOLVE: State.RESOLVED, Step.CLOSE: State.CLOSED}
     if step in fixed:
         return fixed[step]

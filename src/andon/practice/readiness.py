@@ -91,10 +91,14 @@ class StepFacts:
 
 @dataclass(frozen=True, slots=True)
 class LeverFacts:
-    """How many levers a system has, and whether one of them is `fit`: complete, rehearsed within 90 days as it is."""
+    """How many levers a system has, and whether one of them is `fit`: complete, rehearsed within 90 days as it is.
+
+    `doubts` says in sentences what stands against each of the others.
+    """
 
     count: int
     fit: bool
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +227,13 @@ def _levers(facts: Facts) -> Iterator[Finding]:
         return
     yield Finding(
         FindingCode.LEVER_UNREHEARSED,
-        "None of its levers was rehearsed in the last 90 days as it is now. Rehearse one, so that it works at night.",
+        " ".join(
+            [
+                "None of its levers was rehearsed in the last 90 days as it is now.",
+                *dict.fromkeys(facts.levers.doubts),
+                "Rehearse one, so that it works at night.",
+            ]
+        ),
     )
 
 

@@ -44,6 +44,22 @@ def contained_by(held: Incident, kind: ContainmentKind, note: str, by: Actor, si
     record(held, "contained", {"containment": kind, "note": note}, by=by, at=held.contained_at)
 
 
+def let_go(held: Incident, why: str) -> None:
+    """Write that what contained the incident, which the caller holds, does so no more; the timeline keeps its times."""
+    by = Actor.engine()
+    transition = permitted(held, Step.LET_GO, by)
+    body = {
+        "containment": held.containment_kind,
+        "note": held.containment_note,
+        "since": held.contained_at.isoformat() if held.contained_at else "",
+        "why": why,
+    }
+    held.state, held.contained_at = transition.to, None
+    held.containment_kind = held.containment_note = ""
+    held.save(update_fields=["state", "contained_at", "containment_kind", "containment_note"])
+    record(held, "containment_ended", body, by=by)
+
+
 @transaction.atomic
 def waive_containment(incident: Incident, *, reason: str, by: Actor) -> Incident:
     """Say, with a reason, that there is nothing to contain; diagnosis unfolds."""

@@ -15,6 +15,7 @@ from andon.containment.actions.pulls import why_not_undoable
 from andon.containment.models import Pull
 from andon.containment.pages import FROM_INCIDENT
 from andon.containment.policy import may_pull
+from andon.containment.queries import contained_by_one
 from andon.incidents.models import Incident
 from andon.kit import clock
 from andon.people.policy import Actor
@@ -153,9 +154,8 @@ class Panel:
         ]
 
     def again(self) -> str:
-        """Where the lever is pulled again, once it holds no more while the incident goes on."""
-        undone = self.pull.phase is PullState.VERIFIED and self.pull.undoes_id is not None
-        if not (undone or self.let_go) or not _goes_on(self.incident):
+        """Where the lever is pulled again that was taken back by another way than its undo, and stands as contained."""
+        if not self.let_go or not _goes_on(self.incident):
             return ""
         return reverse("incident_lever", args=[self.incident.number, self.pull.lever.number])
 
@@ -216,9 +216,10 @@ def replicas(pull: Pull) -> dict[str, Any] | None:
 
 
 def lifted(incident: Incident, pulls: Sequence[Pull]) -> bool:
-    """Whether a lever contained the incident, and none holds any more while it goes on."""
+    """Whether a lever contained the incident, and none holds any more, nor anything else, while it goes on."""
     held = any(pull.phase is PullState.VERIFIED and pull.undoes_id is None for pull in pulls)
-    return held and _goes_on(incident) and not verified(incident, pulls)
+    otherwise = incident.held is not None and not contained_by_one(pulls, incident)
+    return held and not otherwise and _goes_on(incident) and not verified(incident, pulls)
 
 
 def verified(incident: Incident, pulls: Sequence[Pull]) -> bool:

@@ -6,16 +6,17 @@ And what a rehearsal means that left a system as no rehearsal may: it is an inci
 import json
 
 from andon.containment.models import Pull
+from andon.containment.queries import contained_by_one, holds_for
 from andon.incidents.models import Incident
 from andon.incidents.timeline import record
 from andon.kit import clock
 from andon.people.policy import Actor
-from andon.practice.containment import OPEN, TROUBLED, PullState
+from andon.practice.containment import OPEN, SEEN_TO, TROUBLED, PullState
 from andon.practice.lifecycle import UNRESOLVED, State, Step
 from andon.practice.words import IncidentType
 from andon.response.acknowledging import take_up
 from andon.response.calling import call_next
-from andon.response.containing import contained_by
+from andon.response.containing import contained_by, let_go
 from andon.response.opening import Opening, open_incident
 from andon.response.steps import decided
 
@@ -29,7 +30,9 @@ def follow(pull: Pull, incident: Incident) -> None:
         call_next(incident, f"agree to {what} “{pull.lever.name}” ({pull.ref})", clock.now())
     elif pull.phase is PullState.VERIFIED and pull.undoes_id is None:
         _contain(pull, incident)
-    elif pull.phase in TROUBLED:
+    elif pull.phase in SEEN_TO and pull.undoes_id is not None:
+        _let_go(pull, incident)
+    if pull.phase in TROUBLED:
         word = "UNVERIFIED" if pull.phase is PullState.UNVERIFIED else "NOT DONE"
         what = "undo of " if pull.undoes_id else ""
         also = [pull.asked_by] if pull.asked_by else []
@@ -51,6 +54,13 @@ def _contain(pull: Pull, incident: Incident) -> None:
     if State(incident.state) in UNRESOLVED and incident.contained_at is None:
         by = Actor.of(pull.asked_by) if pull.asked_by else Actor.engine()
         contained_by(incident, pull.lever.what_kind, f"{pull.lever.name} ({pull.ref}). {pull.seen}", by)
+
+
+def _let_go(undo: Pull, incident: Incident) -> None:
+    """An undo acted, seen or not: what its lever contained is not contained any more, unless another lever holds."""
+    by_lever = State(incident.state) is State.CONTAINED and contained_by_one(incident.pulls.all(), incident)
+    if by_lever and not holds_for(incident):
+        let_go(incident, f"{undo.ref} undid “{undo.lever.name}”")
 
 
 def strand(pull: Pull) -> None:

@@ -4,7 +4,7 @@ The rules are `andon.practice.promises`; here they meet rows. Whoever calls hold
 kept or found missed, and never both at once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -71,13 +71,15 @@ def grow(held: Incident) -> None:
     follow(held, prescription_of(held).asked)
 
 
-def follow(held: Incident, asked: Iterable[Asked] | None = None, *, reopened: bool = False) -> None:
+def follow(
+    held: Incident, asked: Iterable[Asked] | None = None, *, anew: Collection[PromiseKind] = frozenset()
+) -> None:
     """Bring the promises in line with the incident: what it kept, from when each counts, when to look again.
 
     Args:
         held: The incident, held and written.
         asked: What is asked of it now; left out, what was asked of it before.
-        reopened: Whether it has just been reopened.
+        anew: What counts anew from now on: all of it, where it has just been reopened.
     """
     rows = {row.key: row for row in held.promises.all()}
     have = [promise_of(row) for row in rows.values()]
@@ -90,7 +92,7 @@ def follow(held: Incident, asked: Iterable[Asked] | None = None, *, reopened: bo
     was_missed = {row.key for row in rows.values() if row.missed_at is not None and row.kept_at is None}
     changed: list[Promise] = []
     for position, one in enumerate(have, start=1):
-        promise = rules.again(one, now) if reopened else one
+        promise = rules.again(one, now) if one.asked.kind in anew else one
         at = promise.kept_at if promise.not_owed else kept.get(promise.asked.kind, promise.kept_at)
         row = rows.get(promise.asked.key) or Promise(incident=held, key=promise.asked.key)
         (changed if promise.asked.key in rows else new).append(row)

@@ -43,6 +43,7 @@ TONES = {
     "opened": "weighty",
     "acknowledged": "weighty",
     "contained": "weighty",
+    "containment_ended": "alarming",
     "containment_waived": "weighty",
     "resolved": "weighty",
     "reopened": "alarming",

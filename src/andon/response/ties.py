@@ -9,14 +9,17 @@ from andon.containment.models import Pull
 from andon.containment.told import moved, stranded
 from andon.incidents.models import Incident, TimelineEntry
 from andon.incidents.timeline import recorded
+from andon.practice.promises import PromiseKind
 from andon.response import promising
 from andon.response.levers import follow, strand
 
 _TURNS: Final = frozenset(
-    {"acknowledged", "contained", "containment_waived", "resolved", "reopened", "closed"}
+    {"acknowledged", "contained", "containment_ended", "containment_waived", "resolved", "reopened", "closed"}
     | {"review_published", "review_moved"}
 )
 """Entries after which a promise may be kept, or counts anew."""
+_CONTAIN: Final = frozenset({PromiseKind.CONTAIN})
+"""What counts anew once nothing contains an incident any more; all of it counts anew once one is reopened."""
 
 
 @receiver(moved, dispatch_uid="andon.response.levers")
@@ -36,5 +39,7 @@ def keep_promises(entries: Sequence[TimelineEntry], **_signal: Any) -> None:
     """Acknowledged, contained, resolved: the promises of the incident follow, in the same transaction."""
     turned = [entry for entry in entries if entry.kind in _TURNS]
     reopened = {entry.incident_id for entry in turned if entry.kind == "reopened"}
+    let_go = {entry.incident_id for entry in turned if entry.kind == "containment_ended"}
     for incident in {entry.incident_id: entry.incident for entry in turned}.values():
-        promising.follow(incident, reopened=incident.pk in reopened)
+        anew = frozenset(PromiseKind) if incident.pk in reopened else _CONTAIN if incident.pk in let_go else frozenset()
+        promising.follow(incident, anew=anew)

@@ -30,8 +30,8 @@ ANSWER_ATTEMPTS: Final = 3
 """Tries of an answer to somebody who clicked: it is of use for a minute or two."""
 SHOWN: Final = frozenset(
     {
-        "opened", "paged", "acknowledged", "contained", "containment_waived", "resolved", "reopened", "closed",
-        "severity_raised", "severity_lowered", "restricted", "unrestricted", "role_assigned",
+        "opened", "paged", "acknowledged", "contained", "containment_ended", "containment_waived", "resolved",
+        "reopened", "closed", "severity_raised", "severity_lowered", "restricted", "unrestricted", "role_assigned",
     }
 )  # fmt: skip
 """Kinds of timeline entries after which something in Slack looks different, or somebody else belongs there."""

@@ -57,6 +57,7 @@ def test_its_help_names_the_real_address_and_token(kind):
     assert any(place in text for place in places)
     assert "andon_in_secret" in text
     assert not re.search(r"\{\{\w", text), "what stands in double braces without a space is ours to fill in"
+    assert "\n```" in text, "there is something to paste on the sender's side"
 
 
 json_values = st.recursive(

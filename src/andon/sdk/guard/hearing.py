@@ -11,9 +11,9 @@ import secrets
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from weakref import WeakSet
 
 import httpx
@@ -103,8 +103,7 @@ class Hearing:
 
     def _stream(self, line: httpx.Client) -> None:
         nonce, asked_at = secrets.token_urlsafe(18), timing.since_boot()
-        with line.stream("GET", f"{self._at}/stream", params={"nonce": nonce}) as answer:
-            remember(answer)
+        with line.stream("GET", f"{self._at}/stream", params={"nonce": nonce}, extensions=NOTED) as answer:
             _must_be_well(answer, "text/event-stream")
             for text in _lines(answer.iter_raw()):
                 if text.startswith("data: ") and not self._heard(text[6:], nonce, asked_at):
@@ -114,8 +113,7 @@ class Hearing:
 
     def _ask(self, line: httpx.Client) -> None:
         nonce, asked_at = secrets.token_urlsafe(18), timing.since_boot()
-        with line.stream("GET", self._at, params={"nonce": nonce}) as answer:
-            remember(answer)
+        with line.stream("GET", self._at, params={"nonce": nonce}, extensions=NOTED) as answer:
             _must_be_well(answer, "text/plain")
             text = next(_lines(answer.iter_raw()), "")
             if not self._heard(text, nonce, asked_at):
@@ -153,10 +151,14 @@ _open: "WeakSet[socket.socket]" = WeakSet()
 """The sockets by which this process hears and tells."""
 
 
-def remember(answer: httpx.Response) -> None:
-    """Know the socket by which an answer comes, for `forget_all`."""
-    if (stream := answer.extensions.get("network_stream")) is not None:
-        _open.add(stream.get_extra_info("socket"))
+def _remember(event: str, info: Mapping[str, Any]) -> None:
+    """Know a socket as soon as it is connected, for `forget_all`: a server that loads the application forks at once."""
+    if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+        _open.add(info["return_value"].get_extra_info("socket"))
+
+
+NOTED: Final[dict[str, Any]] = {"trace": _remember}
+"""What each request of the guard's is made with; httpcore calls it at each step."""
 
 
 def forget_all() -> None:

@@ -19,7 +19,7 @@ import httpx
 
 from andon.sdk import timing
 from andon.sdk.guard.deciding import F, Meter, guarded
-from andon.sdk.guard.hearing import FIRST_REST, Hearing, client, forget_all, prepare, remember
+from andon.sdk.guard.hearing import FIRST_REST, NOTED, Hearing, client, forget_all, prepare
 from andon.sdk.guard.holding import Held, Taken, View
 from andon.sdk.guard.keeping import Copy
 from andon.sdk.guard.saying import Voice
@@ -358,11 +358,11 @@ class Guard:
 
     def _tell(self, line: httpx.Client, *, ended: bool = False) -> bool:
         try:
-            answer = line.post(f"{self._url}/guard/{self.system}/replicas", json=self._acknowledgement(ended=ended))
+            said = self._acknowledgement(ended=ended)
+            answer = line.post(f"{self._url}/guard/{self.system}/replicas", json=said, extensions=NOTED)
         except (httpx.HTTPError, OSError) as error:
             log.debug("%s: what is applied could not be told: %s", self.system, error)
             return False
-        remember(answer)
         self._told = self._told or _OK <= answer.status_code < _ABOVE
         return _OK <= answer.status_code < _ABOVE
 

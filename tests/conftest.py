@@ -22,10 +22,11 @@ PROCESSES_TAKE = 420
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give heavy tests time."""
+    """Give heavy tests time, and let the longest begin first, so that no core waits for the last of them in the end."""
     for item in items:
         if item.get_closest_marker("heavy") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(PROCESSES_TAKE))
+    items.sort(key=lambda item: "simulation" not in item.path.parts)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

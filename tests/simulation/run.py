@@ -365,9 +365,10 @@ class Run:
             # What another engine has under its lease is due and cannot be taken yet.
             idle = 0 if engine.worker.outcome else idle + 1
             owed = any(one.owes for one in self.engines)
-            if self.oracle.found or idle > 3 * len(self.engines):
+            if self.oracle.found:
                 return
-            if not owed and not self.oracle.due(self.time.now()):
+            # Chance may choose one that has nothing to do many times in a row, while another owes what it heard.
+            if not owed and (idle > 3 * len(self.engines) or not self.oracle.due(self.time.now())):
                 return
         self.oracle.break_(3, "the engines do not come to rest")
 

@@ -105,9 +105,26 @@ def _mailboxes() -> Iterator[Mailboxes]:
     """A mail server that keeps what it is given, in a thread of its own."""
     boxes = Mailboxes(free_port())
     loop = asyncio.new_event_loop()
+    talking: list[SMTP] = []
+
+    def talk() -> SMTP:
+        talking.append(SMTP(boxes, hostname="mailboxes"))
+        return talking[-1]
 
     async def listen() -> asyncio.Server:
-        return await loop.create_server(lambda: SMTP(boxes, hostname="mailboxes"), "127.0.0.1", boxes.port)
+        return await loop.create_server(talk, "127.0.0.1", boxes.port)
+
+    async def end() -> None:
+        """Hang up, and wait until every conversation knows: what is left half done is a warning in a later test."""
+        server.close()
+        for one in talking:
+            if one.transport is not None:
+                one.transport.abort()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.sleep(0)  # what the transports have yet to say
 
     server = loop.run_until_complete(listen())
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -115,7 +132,7 @@ def _mailboxes() -> Iterator[Mailboxes]:
     try:
         yield boxes
     finally:
-        loop.call_soon_threadsafe(server.close)
+        asyncio.run_coroutine_threadsafe(end(), loop).result(20)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(5)
         loop.close()

@@ -22,6 +22,7 @@ ONCE = (
     "-m", "not browser",
     "--ignore=tests/house", "--ignore=tests/practice", "--ignore=tests/simulation",
     "--ignore=tests/peers", "--ignore=tests/sdk", "--ignore=tests/detect",
+    "--ignore=tests/cli/test_sim.py",
 )  # fmt: skip
 # These start real processes on both databases by themselves in the first run, with a server of their own.
 BOTH_BY_THEMSELVES = ("--ignore=tests/integration",)

@@ -20,6 +20,11 @@ _SHORTEST: Final = 4
 _HIDDEN: Final = "…"
 
 
+def one_line(said: str) -> str:
+    """A text in one line, as every database holds it: without a NUL, half a character, or any other sign unseen."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in said).split())
+
+
 @dataclass(frozen=True)
 class Record:
     """Takes the secrets of one lever out of what is said."""
@@ -34,8 +39,7 @@ class Record:
 
     def text(self, said: str) -> str:
         """A text in one line."""
-        plain = "".join(sign if sign.isprintable() else " " for sign in self._hide(said))
-        return self._hide(" ".join(plain.split()))[:LONGEST]  # again: what was taken out may have stood in a secret
+        return self._hide(one_line(self._hide(said)))[:LONGEST]  # again: what was taken out may have stood in a secret
 
     def _hide(self, said: str) -> str:
         for secret in self.hidden:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from andon.containment.recording import one_line
+
 LONGEST_WORDS: Final = 500
 
 
@@ -93,5 +95,4 @@ def _outcome(task: Task, left: float) -> Piece | str:
     try:
         return task.run(left)
     except Exception as error:  # noqa: BLE001  whatever keeps one thing from being collected, the others are
-        plain = "".join(sign if sign.isprintable() else " " for sign in str(error))  # no NUL, no half character
-        return " ".join(plain.split())[:LONGEST_WORDS] or type(error).__name__
+        return one_line(str(error))[:LONGEST_WORDS] or type(error).__name__

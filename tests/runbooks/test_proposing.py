@@ -125,6 +125,6 @@ def test_what_ships_has_no_row_until_it_is_touched(cast):
 
 
 def test_what_fits_an_incident_comes_first(incident):
-    fits = queries.suggested(incident)
+    fits = queries.offers(incident).fits
     assert fits[0].runbook.key == KEY
     assert "it is for a fairness violation" in fits[0].reasons

@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from andon.runbooks import actions, checking, queries, shelf
 from andon.runbooks.models import Run, RunStep, Version
 from andon.runbooks.policy import access_run
 from tests.runbooks.conftest import KEY
+from tests.support import scenes
 
 pytestmark = pytest.mark.django_db
 
@@ -206,3 +208,56 @@ def test_a_runbook_that_cannot_be_read_hides_no_mistake_of_another(tmp_path):
         ("runbooks/binary.md", None),
         ("runbooks/empty.md", 1),
     ]
+
+
+def without_the_runbook() -> dict[str, str]:
+    """The shipped handbook, in which neither a file nor a protocol speaks of the runbook any more."""
+    texts = shipped_texts()
+    del texts[f"runbooks/{KEY}.md"]
+    return {file: re.sub(rf"^ *- {{ key: {KEY} }}\n", "", text, flags=re.MULTILINE) for file, text in texts.items()}
+
+
+def test_a_runbook_that_a_later_handbook_lacks_is_offered_as_the_incident_has_it(incident, cast):
+    then = shelf.one(KEY).text
+    handbook.apply(without_the_runbook(), by=Actor.of(cast.nadia))
+    assert shelf.known(KEY) is None
+    offered = queries.offers(incident)
+    assert offered.fits[0].runbook.key == KEY
+    assert queries.FROZEN in offered.fits[0].reasons
+    assert offered.off == []
+    run = actions.begin(incident, key=KEY, by=Actor.of(cast.lena))
+    assert (run.version.text, run.version.number) == (then, 1)
+    later = scenes.declared(cast)
+    assert KEY not in [fit.runbook.key for fit in queries.offers(later, most=None).fits]
+    with pytest.raises(Conflict, match="in the handbook no more"):
+        actions.begin(later, key=KEY, by=Actor.of(cast.lena))
+    assert Version.objects.filter(runbook__key=KEY).count() == 1
+
+
+def test_what_was_frozen_is_one_version_however_often_it_is_run(run, incident, cast):
+    texts = shipped_texts()
+    texts[f"runbooks/{KEY}.md"] = texts[f"runbooks/{KEY}.md"].replace("minutes: 180", "minutes: 200")
+    handbook.apply(texts, by=Actor.of(cast.nadia))
+    actions.end(run, finished=False, note="Another way.", by=Actor.of(cast.lena))
+    newer = actions.begin(incident, key=KEY, by=Actor.of(cast.lena))
+    assert (newer.version.number, shelf.parsed(newer.version.text).minutes) == (
+        2,
+        200,
+    )  # while there is one, the newest
+    actions.end(newer, finished=False, note="Another way.", by=Actor.of(cast.lena))
+    handbook.apply(without_the_runbook(), by=Actor.of(cast.nadia))
+    again = actions.begin(incident, key=KEY, by=Actor.of(cast.lena))
+    assert again.version == run.version
+    assert Version.objects.filter(runbook__key=KEY).count() == 2
+
+
+def test_a_runbook_that_was_taken_off_the_shelf_is_told_and_not_offered(incident, cast, signed_in):
+    actions.retire(KEY, by=Actor.of(cast.omar))
+    handbook.apply(without_the_runbook(), by=Actor.of(cast.nadia))
+    offered = queries.offers(incident)
+    assert KEY not in [fit.runbook.key for fit in offered.fits]
+    assert [one.key for one in offered.off] == [KEY]
+    page = signed_in(cast.lena).get(f"/incidents/{incident.number}").content.decode()
+    assert "which was taken off the shelf" in page
+    with pytest.raises(Conflict, match="taken off the shelf"):
+        actions.begin(incident, key=KEY, by=Actor.of(cast.lena))

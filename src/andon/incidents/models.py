@@ -127,6 +127,11 @@ class Incident(Row):
         return f"INC-{self.number}"
 
     @property
+    def because(self) -> str:
+        """What decided the severity, without its name, for where that stands already."""
+        return self.severity_reason.removeprefix(f"{self.level.name} because: ")
+
+    @property
     def level(self) -> Severity:
         """The severity as a word of the practice."""
         return Severity(self.severity)

@@ -80,7 +80,7 @@ class Screen:
         return {
             "incident": incident,
             "type_label": incident.incident_type.label,
-            "because": incident.severity_reason.removeprefix(f"{incident.level.name} because: "),
+            "because": incident.because,
             "verified": levers.verified(incident, pulls),
             "lifted": levers.lifted(incident, pulls),
             "containment": levers.Panel(pulls[0], self.by, incident).context() if pulls else None,

@@ -132,7 +132,7 @@ def _shown(by: Actor, key: str, run: Run | None) -> str:
 def suggest(request: HttpRequest, number: int) -> Any:
     """List the runbooks for an incident: those that its protocol asks for first, then those that fit."""
     incident = access_incident(caller(request, READ), number)
-    return [FitOut.of(fit) for fit in queries.suggested(incident, most=len(shelf.shelf()))]
+    return [FitOut.of(fit) for fit in queries.offers(incident, most=None).fits]
 
 
 @runs.get("", response=RunPage)

@@ -23,11 +23,12 @@ def runbooks_of(by: Actor, incident: Incident, *, may: bool) -> dict[str, Any]:
     runs = list(rows.annotate(settled=Count("steps__key", filter=settled, distinct=True), all_steps=_STEPS))
     going = [run for run in runs if run.state == Run.State.GOING]
     unresolved = State(incident.state) in UNRESOLVED
-    offers = queries.suggested(incident) if may and unresolved and not going else []
+    offers = queries.offers(incident) if may and unresolved and not going else queries.Offers([], [])
     taken = {run.runbook.key for run in runs}
     return {
         "runs": going + [run for run in runs if run.state != Run.State.GOING],
-        "fits": [fit for fit in offers if fit.runbook.key not in taken],
+        "fits": [fit for fit in offers.fits if fit.runbook.key not in taken],
+        "off": offers.off,
         "may": may,
         "more_url": reverse("incident_runbooks", args=[incident.number]),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID
@@ -26,6 +26,7 @@ from andon.runbooks.shelf import Shelved
 from andon.watch.models import Alarm, Log
 
 SUGGESTED: Final = 3
+FROZEN: Final = "the handbook has it no more, so this is what it said when the incident opened"
 _SIGNALS: Final = 50
 
 
@@ -199,10 +200,32 @@ def case_of(incident: Incident) -> Case:
     )
 
 
-def suggested(incident: Incident, *, most: int = SUGGESTED) -> list[Fit]:
-    """The runbooks for an incident: those that its protocol asks for first, then those that fit, best first."""
-    books = [one.runbook for one in shelves.shelf().values()]
-    return suggest(books, case_of(incident), most=most, asked=asks_of(incident).runbooks)
+@dataclass(frozen=True)
+class Offers:
+    """The runbooks that are offered for an incident.
+
+    Attributes:
+        fits: Those that its protocol asks for first, then those that fit, best first.
+        off: Those that its protocol asks for, and that somebody took off the shelf.
+    """
+
+    fits: list[Fit]
+    off: list[Shelved]
+
+
+def offers(incident: Incident, *, most: int | None = SUGGESTED) -> Offers:
+    """The runbooks for an incident; at most so many, or all that fit.
+
+    What its protocol asks for and a later handbook provides no more is offered as the handbook that the incident opened
+    with has it.
+    """
+    asked, found = asks_of(incident).runbooks, shelves.shelf()
+    missing = [one for key in asked if key not in found and (one := shelves.known(key, opened=incident.edition_id))]
+    books = [*found.values(), *(one for one in missing if not one.is_off)]
+    fits = suggest([one.runbook for one in books], case_of(incident), most=most or len(books), asked=asked)
+    frozen = {one.key for one in books if one.frozen}
+    fits = [replace(fit, reasons=(*fit.reasons, FROZEN)) if fit.runbook.key in frozen else fit for fit in fits]
+    return Offers(fits, [one for one in missing if one.is_off])
 
 
 def latest(run: Run) -> list[RunStep]:

@@ -30,11 +30,11 @@ def choose(request: HttpRequest, number: int) -> HttpResponse:
     by = actor_of(request)
     incident = access_incident(by, number)
     must_respond(by, incident, "run runbooks")
-    fits = queries.suggested(incident, most=5)
-    fitting = {one.runbook.key for one in fits}
+    offers = queries.offers(incident, most=5)
+    fitting = {one.runbook.key for one in offers.fits}
     others = [one.runbook for key, one in shelf.shelf().items() if key not in fitting]
     runs = queries.on_incident(by, incident)
-    context = {"incident": incident, "fits": fits, "others": others, "runs": runs}
+    context = {"incident": incident, "offers": offers, "others": others, "runs": runs}
     return render(request, "runbooks/choose.html", context)
 
 

@@ -8,7 +8,7 @@ organisation wrote goes before what ships; a file that was applied goes before b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from uuid import UUID
 
@@ -38,6 +38,7 @@ class Shelved:
         version: The newest version that is kept; its text may be older than `text`.
         shipped: The text that comes with Andon under this key; empty if none does.
         gone: Whether neither a file nor a person provides it any more.
+        frozen: Whether it is gone, and this is what it said in the handbook that an incident opened with.
     """
 
     runbook: practice.Runbook
@@ -47,6 +48,7 @@ class Shelved:
     version: Version | None = None
     shipped: str = ""
     gone: bool = False
+    frozen: bool = False
 
     @property
     def key(self) -> str:
@@ -64,9 +66,16 @@ class Shelved:
         return self.source is Source.FILE
 
     @property
+    def is_lost(self) -> bool:
+        """Whether nobody provides it any more, and no incident's handbook says what it said."""
+        return self.gone and not self.frozen
+
+    @property
     def is_off(self) -> bool:
         """Whether it is off the shelf."""
-        return self.gone or (self.row is not None and self.row.retired_at is not None and not self.from_file)
+        return (self.gone and not self.frozen) or (
+            self.row is not None and self.row.retired_at is not None and not self.from_file
+        )
 
 
 @lru_cache(maxsize=512)
@@ -111,14 +120,32 @@ def shelf(*, off: bool = False) -> dict[str, Shelved]:
     return {one.key: one for one in shown}
 
 
-def one(key: str) -> Shelved:
-    """The runbook of that key, on the shelf or off it. Raises `Missing`."""
+def one(key: str, *, opened: UUID | None = None) -> Shelved:
+    """The runbook of that key as `known` has it. Raises `Missing`."""
+    found = known(key, opened=opened)
+    if found is None:
+        raise Missing(f"There is no runbook {key!r}.")
+    return found
+
+
+def known(key: str, *, opened: UUID | None = None) -> Shelved | None:
+    """The runbook of that key, on the shelf or off it; None if nothing is known of it.
+
+    Args:
+        key: Its name for ever.
+        opened: The edition that an incident opened with: a runbook that is gone says what it said in it.
+    """
     given, source = provided()
     rows = Version.objects.select_related("runbook", "runbook__owner").filter(runbook__key=key)
     versions = list(rows.order_by("number"))
-    if not versions and key not in given:
-        raise Missing(f"There is no runbook {key!r}.")
-    return _shelved(versions, given.get(key, ""), source)
+    found = _shelved(versions, given.get(key, ""), source) if versions or key in given else None
+    gone = found is None or found.gone
+    if not gone or opened is None or key not in (then := _applied(opened)):
+        return found
+    text = then[key]
+    frozen = _shelved(versions, text, Source.SHIPPED if text == shipped_texts().get(key) else Source.FILE)
+    same = next((one for one in reversed(versions) if one.digest == digest(text)), frozen.version)
+    return replace(frozen, version=same, gone=True, frozen=True)
 
 
 def _shelved(versions: list[Version], given: str, source: Version.Source) -> Shelved:

@@ -29,14 +29,16 @@ _OPEN = (StepState.TODO, StepState.PASSED)
 
 @transaction.atomic
 def begin(incident: Incident, *, key: str, by: Actor) -> Run:
-    """Begin a runbook on an incident, in the version that is on the shelf now."""
+    """Begin a runbook on an incident, in the version on the shelf; of one that is gone, as its handbook has it."""
     must_respond(by, incident, DOING)
     held = hold(incident.pk)
     if State(held.state) is State.CLOSED:
         raise Conflict(f"{held.ref} is closed. Reopen it first.")
-    row, version = kept(key, by=by)
-    if shelf.one(key).is_off:
-        raise Conflict(f"“{version.title}” was taken off the shelf. A lead can put it back.")
+    row, version = kept(key, by=by, opened=held.edition_id)
+    found = shelf.one(key, opened=held.edition_id)
+    if found.is_off:
+        lost, off = "is in the handbook no more.", "was taken off the shelf. A lead can put it back."
+        raise Conflict(f"“{version.title}” {lost if found.is_lost else off}")
     going = Conflict(f"“{version.title}” is being run on {held.ref} already. Go on with that run.", code="run-going")
     if Run.objects.filter(incident=held, runbook=row, state=Run.State.GOING).exists():
         raise going

@@ -1,5 +1,7 @@
 """What stands on the shelf, and who answers for it."""
 
+from uuid import UUID
+
 from django.db import IntegrityError, transaction
 
 from andon.handbook.runbook_file import digest
@@ -26,11 +28,14 @@ def hold(found: Shelved) -> Runbook:
     return db.lock(Runbook.objects.filter(pk=row.pk)).get()
 
 
-def kept(key: str, *, by: Actor) -> tuple[Runbook, Version]:
-    """The row of a runbook, held, and a version that says what it says now. The caller is in a transaction."""
-    found = shelf.one(key)
+def kept(key: str, *, by: Actor, opened: UUID | None = None) -> tuple[Runbook, Version]:
+    """The row of a runbook, held, and a version that says what it says now. The caller is in a transaction.
+
+    Of one that is gone: what it said in the handbook that an incident `opened` with.
+    """
+    found = shelf.one(key, opened=opened)
     row = hold(found)
-    found = shelf.one(key)  # as it is now that nobody else can change it
+    found = shelf.one(key, opened=opened)  # as it is now that nobody else can change it
     if found.is_kept and found.version is not None:
         return row, found.version
     return row, add_version(row, found.text, source=found.source, why=_WHENCE.get(found.source, ""), by=by)

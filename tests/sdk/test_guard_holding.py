@@ -219,6 +219,16 @@ def test_a_copy_that_cannot_be_written_is_said_and_the_mode_applies(tmp_path, ca
     assert "cannot be written" in " ".join(caplog.messages)
 
 
+def test_a_copy_that_could_not_be_written_is_written_once_it_can_be(tmp_path):
+    """As when a disk was full."""
+    (tmp_path / "kept").write_text("in the way")
+    one = guard(tmp_path, Clock())
+    assert one.take(seal(TOKEN.key, snapshot(3, Mode.OFF)), NONCE, 1000.0)
+    (tmp_path / "kept").unlink()
+    assert one.take(seal(TOKEN.key, snapshot(3, Mode.OFF)), NONCE, 1001.0)  # nothing new is needed for it
+    assert guard(tmp_path, Clock()).mode() is Mode.OFF
+
+
 @pytest.mark.parametrize("text", ["", "andon_pat_x", "andon_guard.x", "andon_guard.x.y", "andon_guard..y.z", "a.b.c.d"])
 def test_what_is_no_token_is_told_without_repeating_it(text):
     with pytest.raises(ValueError, match="no guard token") as told:

@@ -99,6 +99,104 @@ def test_an_async_function_too_and_what_stands_in_may_be_either(switch):
     assert asyncio.run(story()) == ["model for a", "rules for a", "a person for a"]
 
 
+def test_a_method_a_generator_and_what_raises_inside(switch):
+    class Scorer:
+        @switch.protect(safe=lambda self, who: f"rules of {self.name} for {who}")
+        def score(self, who):
+            return f"{self.name} for {who}"
+
+        @classmethod
+        @switch.protect(safe=lambda cls, who: f"rules for {who}")
+        def score_all(cls, who):
+            return cls.__name__ + who
+
+        name = "model"
+
+    @switch.protect(safe=lambda: iter(["rules"]))
+    def parts():
+        yield "a"
+        yield "b"
+
+    @switch.protect(safe=lambda: "rules")
+    def broken():
+        raise KeyError("inside")
+
+    with pytest.raises(KeyError, match="inside"):  # what goes wrong inside is nobody's fallback
+        broken()
+    begun = parts()
+    assert (Scorer().score("a"), Scorer.score_all("a"), next(begun)) == ("model for a", "Scorera", "a")
+    switch.set("safe")
+    assert (Scorer().score("a"), Scorer.score_all("a"), list(parts())) == (
+        "rules of model for a",
+        "rules for a",
+        ["rules"],
+    )
+    assert (list(begun), broken()) == (["b"], "rules")  # what has begun is not cut off
+    switch.set("on")
+    with pytest.raises(ZeroDivisionError), switch:
+        _ = 1 / 0
+
+
+def test_an_async_generator_and_an_object_that_is_called(switch):
+    async def rules():
+        yield "rules"
+
+    @switch.protect(safe=rules)
+    async def parts():
+        yield "a"
+
+    class Model:
+        async def __call__(self):
+            return "model"
+
+    model = switch.protect(safe=lambda: "rules")(Model())
+
+    async def story():
+        return [[part async for part in parts()], await model()]
+
+    assert asyncio.run(story()) == [["a"], "model"]
+    switch.set("safe")
+    assert asyncio.run(story()) == [["rules"], "rules"]
+
+
+async def awaited(*_):
+    return "rules"
+
+
+@pytest.mark.parametrize(
+    ("function", "instead", "why"),
+    [
+        (lambda: "model", {"safe": awaited}, "would get a coroutine for an answer"),
+        (lambda: "model", {"review": "rules"}, "is a str: give a function"),
+        (classmethod(lambda _: "model"), {}, "below @classmethod"),
+        (staticmethod(lambda: "model"), {}, "below @staticmethod"),
+        ("model", {}, "cannot be guarded"),
+    ],
+)
+def test_what_could_not_work_at_night_is_refused_where_the_program_starts(switch, function, instead, why):
+    with pytest.raises(TypeError, match=why):
+        switch.protect(**instead)(function)
+
+
+def test_whom_a_call_is_about_is_asked_only_where_it_matters_and_may_fail(switch, caplog):
+    asked_about = []
+
+    def key(who):
+        asked_about.append(who)
+        return {"a": "a", "odd": "\udcff"}[who]
+
+    @switch.protect(safe=lambda who: f"rules for {who}", key=key)
+    def score(who):
+        return f"model for {who}"
+
+    assert (score("b"), asked_about) == ("model for b", [])  # in service nothing that only a limit needs breaks it
+    switch.set("limit", Limit(per_second=0.0))
+    assert (score("b"), asked_about) == ("rules for b", [])
+    switch.set("limit", Limit(share=1.0))
+    assert [score(who) for who in ("a", "b", "odd")] == ["model for a", "rules for b", "model for odd"]
+    assert "whom a request is about could not be said" in " ".join(caplog.messages)
+
+
 def test_plain_decorator_and_block(switch):
     @switch
     def score():
@@ -177,6 +275,46 @@ def test_in_front_of_an_asgi_application(switch):
     assert asked(app, kind="lifespan")[1]["body"] == b"served unguarded"
 
 
+def test_an_open_websocket_is_closed_by_the_first_message_that_may_not_be_decided(switch):
+    app, sent, heard = GuardASGI(chat, switch, handles={"review"}), [], []
+
+    async def chatting(modes, scope=()):
+        sent.clear(), heard.clear()
+        coming = iter([("connect", None), *(("receive", mode) for mode in modes)])
+
+        async def receive():
+            kind, mode = next(coming)
+            if mode:
+                switch.set(mode, Limit(share=0.0) if mode == "limit" else None)
+            return {"type": f"websocket.{kind}", "text": mode}
+
+        async def send(message):
+            sent.append(message)
+
+        given = {"type": "websocket", "path": "/", "headers": [], "heard": heard} | dict(scope)
+        await app(given, receive, send)
+
+    asyncio.run(chatting(["on", "review", "limit", "safe", "on"]))  # a limit counts connections
+    assert sent[0] == {"type": "websocket.accept", "headers": [(b"andon-mode", b"on"), (b"andon-revision", b"1")]}
+    assert [message["text"] for message in heard[:-1]] == ["on", "review", "limit"]
+    assert heard[-1] == {"type": "websocket.disconnect", "code": 1013, "reason": "contained: safe"}
+    assert sent[-1] == {"type": "websocket.close", "code": 1013, "reason": "contained: safe"}
+    asyncio.run(chatting([], {"extensions": {"websocket.http.response": {}}}))
+    assert [message["type"] for message in sent] == ["websocket.http.response.start", "websocket.http.response.body"]
+    assert sent[0]["status"] == 503
+
+
+async def chat(scope, receive, send):
+    assert (await receive())["type"] == "websocket.connect"
+    await send({"type": "websocket.accept"})
+    while True:
+        message = await receive()
+        scope["heard"].append(message)
+        if message["type"] == "websocket.disconnect":
+            return
+        await send({"type": "websocket.send", "text": f"answer to {message['text']}"})
+
+
 def test_with_an_asgi_application_that_ends_the_guard_says_so_before_the_server_does(switch, monkeypatch):
     said = []
     monkeypatch.setattr(switch, "close", lambda: said.append("good bye"))
@@ -190,6 +328,30 @@ def test_with_an_asgi_application_that_ends_the_guard_says_so_before_the_server_
 
     asyncio.run(GuardASGI(ending, switch)({"type": "lifespan"}, None, send))
     assert said == ["lifespan.startup.complete", "good bye", "lifespan.shutdown.complete"]
+
+
+def test_an_application_that_is_started_anew_in_its_process_is_guarded_again(switch):
+    async def living(_scope, receive, send):
+        for _ in range(2):
+            await send({"type": f"{(await receive())['type']}.complete"})
+
+    async def life():
+        coming = iter(["lifespan.startup", "lifespan.shutdown"])
+
+        async def receive():
+            return {"type": next(coming)}
+
+        async def send(message):
+            told.append((message["type"], switch._closing.is_set()))
+
+        await GuardASGI(living, switch)({"type": "lifespan"}, receive, send)
+
+    told, first = [], switch.instance
+    for _ in range(2):
+        asyncio.run(life())
+    assert told == [("lifespan.startup.complete", False), ("lifespan.shutdown.complete", True)] * 2
+    assert switch.instance != first
+    assert switch.mode() is Mode.ON
 
 
 def test_in_front_of_a_wsgi_application(switch):
@@ -211,6 +373,7 @@ def test_in_front_of_a_wsgi_application(switch):
     assert json.loads(call())["title"] == "Contained"
     assert (told[0], dict(told[1])["andon-mode"]) == ("503 Service Unavailable", "safe")
     assert call("/healthz") == b"served safe"
+    assert call(REQUEST_METHOD="HEAD") == b""
     switch.set("limit", Limit(share=0.5))
     served = {who: call(WHO=who).startswith(b"served") for who in map(str, range(40))}
     assert set(served.values()) == {True, False}
@@ -268,6 +431,16 @@ def test_a_guard_is_made_once_and_takes_its_token_from_the_environment(forgotten
 def test_a_guard_that_cannot_be_meant_is_refused(forgotten, tmp_path):
     with pytest.raises(ValueError, match="is for other, not for credit-scorer"):
         andon.guard("credit-scorer", token="andon_guard.other.1.k", folder=tmp_path)
+    for url in (
+        "andon.example.org",
+        "https://",
+        "ftp://andon.example.org",
+        "https://a:b",
+        "https://a?b",
+        "https://[::1",
+    ):
+        with pytest.raises(ValueError, match="Where Andon is"):
+            andon.guard("credit-scorer", url=url, token="andon_guard.credit-scorer.1.k", folder=tmp_path)
     with pytest.raises(ValueError, match="on_stale is one of on, safe, review, off"):
         andon.guard("credit-scorer", on_stale="limit", folder=tmp_path)
 

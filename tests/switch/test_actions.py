@@ -264,13 +264,14 @@ def test_the_next_number_is_always_later(current, seen_):
 
 
 @given(
-    st.integers(0, 3), st.sampled_from("ab"), st.sampled_from(list(SwitchMode)), st.integers(0, 100_000), st.booleans()
-)
+    st.integers(0, 3), st.sampled_from("ab"), st.sampled_from(list(SwitchMode)), st.integers(-100_000, 100_000),
+    st.booleans(),
+)  # fmt: skip
 def test_what_is_silent_or_not_the_newest_is_never_taken_for_applied(revision, mark, mode, seconds, ended):
     now = clock.now()
     facts = ReplicaFacts(revision, mark, mode, now - timedelta(seconds=seconds), ended)
     found = standing(facts, Wanted(2, "a", SwitchMode.SAFE), now)
-    applies = (revision, mark, mode) == (2, "a", SwitchMode.SAFE) and seconds <= 30 and not ended
+    applies = (revision, mark, mode) == (2, "a", SwitchMode.SAFE) and abs(seconds) <= 30 and not ended
     assert (found is ReplicaStanding.APPLIES) is applies
     assert (found is ReplicaStanding.ENDED) is (ended or seconds > 86_400)
 

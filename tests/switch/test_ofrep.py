@@ -50,7 +50,10 @@ def test_a_share_takes_the_same_ones_that_the_sdk_takes(cast, token, app):  # no
                 found = await evaluated(app, token, "credit-scorer.decides", {"targetingKey": who})
                 assert (found["value"], found["reason"]) == (meter.admits(Limit(share=0.5), who), "SPLIT")
             problem = await evaluated(app, token, "credit-scorer.decides", {"targetingKey": 7}, status=400)
-            assert (problem["key"], problem["errorCode"]) == ("credit-scorer.decides", "TARGETING_KEY_MISSING")
+            assert (problem["key"], problem["errorCode"]) == ("credit-scorer.decides", "INVALID_CONTEXT")
+            for nobody in ({}, {"targetingKey": ""}, {"targetingKey": None}):
+                problem = await evaluated(app, token, "credit-scorer.decides", nobody, status=400)
+                assert problem["errorCode"] == "TARGETING_KEY_MISSING"
             assert (await evaluated(app, token, "credit-scorer.share"))["value"] == 0.5
             await meanwhile(switch, cast, "limit", limit=Limit(per_second=5.0))
             found = await evaluated(app, token, "credit-scorer.decides", {"targetingKey": "1"})
@@ -83,7 +86,9 @@ def test_who_is_answered_and_how(cast, token, app):  # noqa: F811
         (f"{FLAGS}/credit-scorer", "", "POST", b"{}", 401, "GENERAL"),
         (f"{FLAGS}/fraud-detector", token, "POST", b"{}", 404, "FLAG_NOT_FOUND"),
         (f"{FLAGS}/credit-scorer", token, "POST", b"{", 400, "PARSE_ERROR"),
-        (f"{FLAGS}/credit-scorer", token, "POST", b'{"context": []}', 400, "PARSE_ERROR"),
+        (f"{FLAGS}/credit-scorer", token, "POST", b'{"context": []}', 400, "INVALID_CONTEXT"),
+        (f"{FLAGS}/credit-scorer", token, "POST", b'{"context": null}', 400, "INVALID_CONTEXT"),
+        (f"{FLAGS}/credit-scorer", token, "POST", b'{"context": {"targetingKey": "\\ud800"}}', 400, "PARSE_ERROR"),
         (f"{FLAGS}/credit-scorer", token, "POST", b"x" * 70_000, 413, "PARSE_ERROR"),
         (f"{FLAGS}/credit-scorer", token, "GET", b"", 405, "PARSE_ERROR"),
         ("/ofrep/v1/other", token, "POST", b"{}", 404, "FLAG_NOT_FOUND"),

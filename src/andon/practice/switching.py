@@ -83,10 +83,13 @@ class ReplicaFacts:
 
 
 def standing(replica: ReplicaFacts, wanted: Wanted, now: datetime) -> ReplicaStanding:
-    """How a replica stands to the newest revision. One that says nothing is silent, whatever it said before."""
+    """How a replica stands to the newest revision. One that says nothing is silent, whatever it said before.
+
+    One that was heard in time to come was heard before Andon's clock was set back: whoever runs speaks again soon.
+    """
     if replica.ended:
         return ReplicaStanding.ENDED
-    if (silence := now - replica.heard_at) > SILENT_AFTER:
+    if abs(silence := now - replica.heard_at) > SILENT_AFTER:
         return ReplicaStanding.ENDED if silence > replica.gone_after else ReplicaStanding.SILENT
     if replica.revision > wanted.revision or (replica.revision == wanted.revision and replica.mark != wanted.mark):
         return ReplicaStanding.REFUSES

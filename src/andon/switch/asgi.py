@@ -184,11 +184,12 @@ class GuardApp:
             mode, state = Mode(said.mode).value, State(said.state).value
         except (msgspec.DecodeError, ValueError) as error:
             raise Refusal(400, f"This cannot be read: {error}") from error
-        if not 0 < len(said.instance) <= 120 or not 0 <= said.revision <= MOST_REVISION or not said.applied_ago >= 0:  # noqa: PLR2004
+        instance = _plain(said.instance, 121)
+        if not 0 < len(instance) <= 120 or not 0 <= said.revision <= MOST_REVISION or not said.applied_ago >= 0:  # noqa: PLR2004
             raise Refusal(400, "An instance has a name of 1 to 120 characters, and a revision is 0 or more.")
         await self.board.hear(
             Heard(
-                door.system, door.token, _plain(said.instance, 120), _plain(said.host, 200), _plain(said.version, 80),
+                door.system, door.token, instance, _plain(said.host, 200), _plain(said.version, 80),
                 _plain(said.runtime, 80), said.revision, _plain(said.mark, 16), mode, state,
                 min(said.applied_ago, 10 * 365 * 86_400.0),
                 said.refused if said.refused is not None and 0 <= said.refused <= MOST_REVISION else None, said.ended,

@@ -50,8 +50,12 @@ class Flag:
     variant: str
 
 
-class _NoKey(Exception):  # noqa: N818  reads as what it is
-    """A share can only be decided about somebody."""
+class _BadContext(Refusal):
+    """Of whom it is asked about nothing can be decided: an error of the protocol's, with its code."""
+
+    def __init__(self, code: str, says: str) -> None:
+        super().__init__(400, says)
+        self.code = code
 
 
 class OfrepApp:
@@ -70,7 +74,8 @@ class OfrepApp:
             else:
                 await self._all(scope, receive, send)
         except Refusal as refusal:
-            problem = {"errorCode": _CODES.get(refusal.status, "PARSE_ERROR"), "errorDetails": str(refusal)}
+            code = refusal.code if isinstance(refusal, _BadContext) else _CODES.get(refusal.status, "PARSE_ERROR")
+            problem = {"errorCode": code, "errorDetails": str(refusal)}
             given = problem | ({"key": key} if key else {})
             await answer(send, refusal.status, msgspec.json.encode(given), *refusal.headers, kind=_JSON)
         except Unavailable as problem_:
@@ -82,13 +87,8 @@ class OfrepApp:
         evaluate = _flags(snapshot).get(key)
         if evaluate is None:
             raise Refusal(404, f"This token sees {', '.join(_flags(snapshot))}, and no flag {key[:100]}.")
-        try:
-            flag = evaluate(snapshot, context)
-        except _NoKey:
-            problem = {"key": key, "errorCode": "TARGETING_KEY_MISSING", "errorDetails": _NO_KEY}
-            await answer(send, 400, msgspec.json.encode(problem), kind=_JSON)
-            return
-        await answer(send, 200, msgspec.json.encode(_shown(key, flag, snapshot)), _NO_STORE, kind=_JSON)
+        shown = _shown(key, evaluate(snapshot, context), snapshot)
+        await answer(send, 200, msgspec.json.encode(shown), _NO_STORE, kind=_JSON)
 
     async def _all(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Every flag of the token's system; 304 where the asker has them all."""
@@ -97,8 +97,8 @@ class OfrepApp:
         for key, evaluate in _flags(snapshot).items():
             try:
                 flags.append(_shown(key, evaluate(snapshot, context), snapshot))
-            except _NoKey:
-                flags.append({"key": key, "errorCode": "TARGETING_KEY_MISSING", "errorDetails": _NO_KEY})
+            except _BadContext as problem:
+                flags.append({"key": key, "errorCode": problem.code, "errorDetails": str(problem)})
         given = msgspec.json.encode({"flags": flags})
         tag = f'"{hashlib.sha256(given).hexdigest()[:32]}"'.encode()
         headers = {name.lower(): value for name, value in scope["headers"]}
@@ -115,6 +115,8 @@ class OfrepApp:
         door = await self._guard.door(scope)
         try:
             asked = msgspec.json.decode(await body(receive, MOST_BODY) or b"{}", type=Asked)
+        except msgspec.ValidationError as error:
+            raise _BadContext("INVALID_CONTEXT", f"The context cannot be used: {error}") from error
         except msgspec.DecodeError as error:
             raise Refusal(400, f"This cannot be read: {error}") from error
         look = await self._guard.board.since(clock.monotonic(), door.system)
@@ -151,8 +153,10 @@ def _decides(snapshot: Snapshot, context: dict[str, Any]) -> Flag:
         decides = snapshot.mode is Mode.ON
         return Flag(decides, "STATIC", "yes" if decides else "no")
     key = context.get("targetingKey")
-    if not isinstance(key, str) or not key:
-        raise _NoKey
+    if key is None or key == "":
+        raise _BadContext("TARGETING_KEY_MISSING", _NO_KEY)
+    if not isinstance(key, str):
+        raise _BadContext("INVALID_CONTEXT", "A targetingKey is a string; a number is written as one, as “7”.")
     decides = place(snapshot.system, key) < snapshot.limit.share
     return Flag(decides, "SPLIT", "yes" if decides else "no")
 

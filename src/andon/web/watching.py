@@ -1,7 +1,7 @@
 """What the live streams ask of the database: who watches, what they may see, and what changed.
 
 Django's ORM is asked in two threads of its own, one for the looks that serve everybody and one for the rest, so that
-a rush of new streams does not hold up the looks. Each answer gives its connection back.
+a rush of new streams does not hold up the looks.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from django.http import HttpRequest, parse_cookie
 from andon.engine import beats
 from andon.incidents.models import Incident
 from andon.incidents.policy import visible
-from andon.kit import clock
+from andon.kit import clock, db
 from andon.people.models import Person
 from andon.people.policy import Actor
 from andon.practice.words import OrgRole
@@ -156,17 +156,15 @@ class Desk:
         return await _in(self._looks, may_hear, set(viewers), changes)
 
     async def close(self) -> None:
-        """End the threads once what they do is done."""
+        """End the threads once what they do is done, and their connections with them."""
         for pool in (self._looks, self._asks):
-            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+            pool.submit(connections.close_all)
+            await asyncio.to_thread(pool.shutdown)
 
 
 async def _in(pool: ThreadPoolExecutor, ask: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     def asked() -> R:
-        try:
+        with db.at_work():
             return ask(*args, **kwargs)
-        finally:
-            # An idle stream must not hold a connection, nor a database file that a restore has replaced.
-            connections.close_all()
 
     return await asyncio.get_running_loop().run_in_executor(pool, asked)

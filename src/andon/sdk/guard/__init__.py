@@ -25,6 +25,7 @@ import os
 import re
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from andon.sdk.guard.keeping import default_folder
 from andon.sdk.guard.sealing import Token
@@ -65,13 +66,14 @@ def guard(
         folder: Where the copy on disk lies; else `ANDON_GUARD_DIR`, else a folder of this user's.
 
     Raises:
-        ValueError: The token is none, or another system's; `on_stale` is no such mode.
+        ValueError: The token is none, or another system's; where Andon is cannot be an address; `on_stale` is no such
+            mode.
     """
     with _making:
         if (found := _guards.get(system)) is not None:
             return found
         given = _token(system, token)
-        where = url or os.environ.get("ANDON_BASE_URL", "")
+        where = _address(url or os.environ.get("ANDON_BASE_URL", ""))
         if given is None or not where:
             log.error(
                 "%s is not guarded: %s. Its mode is %s until that is set right.", system,
@@ -81,6 +83,20 @@ def guard(
         made = Guard(given, where, system=system, on_stale=Mode(on_stale), version=version, folder=kept)
         _guards[system] = made
         return made
+
+
+def _address(text: str) -> str:
+    """Where Andon is, as it was given, if it can be asked there; said at a start, for later it is a mere silence."""
+    if not text:
+        return ""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # which raises for a number that is none
+    except ValueError as error:
+        raise ValueError(f"Where Andon is cannot be read as an address: {error}.") from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("Where Andon is looks like https://andon.example.org: http or https, and a host.")
+    return text
 
 
 def _token(system: str, text: str) -> Token | None:

@@ -13,6 +13,8 @@ from andon.sdk.guard.words import Contained, Limit, Mode, Reading
 
 F = TypeVar("F", bound=Callable[..., Any])
 Instead = Mapping[Mode, Callable[..., Any]]
+Who = Callable[..., str | None] | None
+"""Says whom a request is about; None where nobody does."""
 
 _SPAN = 2.0**64
 
@@ -46,30 +48,28 @@ class Meter:
 
 def place(system: str, key: str) -> float:
     """Where a key lies between 0 and 1, everywhere and always the same: below a system's share, it is decided for."""
-    digest = hashlib.sha256(f"{system}\n{key}".encode()).digest()
+    digest = hashlib.sha256(f"{system}\n{key}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big") / _SPAN
 
 
-def guarded(
-    function: F,
-    decide: Callable[[str | None], Reading | None],
-    system: str,
-    instead: Instead,
-    key: Callable[..., str] | None,
-) -> F:
+def guarded(function: F, decide: Callable[[Who], Reading | None], system: str, instead: Instead, key: Who) -> F:
     """The function, called while the system decides, and otherwise what answers instead.
 
     Args:
         function: Plain or `async`.
-        decide: None where the system decides this call; else how it is held back.
+        decide: Given who says whom a call is about: None where the system decides it; else how it is held back.
         system: For the error.
         instead: What answers in each mode; where nothing does, `Contained` is raised. Called with the same arguments.
         key: Gives whom a call is about, from its arguments.
+
+    Raises:
+        TypeError: It could not work; better said where the program starts than when it is contained.
     """
+    _must_fit(function, instead)
 
     def other(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any] | None:
         """What answers in its place; None for the function itself."""
-        held = decide(key(*args, **kwargs) if key else None)
+        held = decide((lambda: key(*args, **kwargs)) if key else None)
         if held is None:
             return None
         found = instead.get(held.mode)
@@ -77,7 +77,7 @@ def guarded(
             raise Contained(system, held)
         return found
 
-    if inspect.iscoroutinefunction(function):
+    if _is_async(function):
 
         @wraps(function)
         async def awaited(*args: Any, **kwargs: Any) -> Any:
@@ -91,3 +91,30 @@ def guarded(
         return (other(args, kwargs) or function)(*args, **kwargs)
 
     return called  # type: ignore[return-value]  # as above
+
+
+def _must_fit(function: Any, instead: Instead) -> None:
+    """Raise `TypeError` for what would only be found out once the system is contained."""
+    kind = type(function).__name__
+    if isinstance(function, classmethod | staticmethod | property):
+        raise TypeError(f"A {kind} cannot be guarded: put the guard's decorator below @{kind}, next to the function.")
+    if not callable(function):
+        raise TypeError(f"A {kind} cannot be guarded: give a function.")
+    for mode, other in instead.items():
+        if not callable(other):
+            raise TypeError(f"What answers in the mode {mode} is a {type(other).__name__}: give a function.")
+        if _is_async(other) and not _is_async(function):
+            raise TypeError(
+                f"What answers in the mode {mode} is async, and {_name(function)} is not: whoever calls it would get a "
+                "coroutine for an answer. Give a plain function."
+            )
+
+
+def _is_async(function: Any) -> bool:
+    """Whether a call gives something to wait for."""
+    call = getattr(function, "__call__", None)  # noqa: B004  of objects that are called as functions are
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__qualname__", type(function).__name__)

@@ -5,6 +5,9 @@
 A request that the system may not decide gets 503 in words that a program understands. A mode that the application
 handles itself reaches it, with the reading at hand: `scope["andon.reading"]`, `environ["andon.reading"]`. Every answer
 says the mode in `Andon-Mode` and `Andon-Revision`, so that whoever probes from outside sees what holds.
+
+An answer that has begun goes on to its end. A WebSocket may stay open for days, so each message that comes in by it is
+held against the mode anew; the first one that the system may not decide closes it. A limit counts connections.
 """
 
 import json
@@ -23,6 +26,10 @@ RETRY_AFTER: Final = 30
 """Seconds after which a caller that was refused may ask again."""
 _TRY_LATER: Final = 1013
 """Close code of a WebSocket that is refused for now (IANA's registry)."""
+_BEGINS: Final = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+"""Messages of an ASGI application that carry the headers of its answer."""
+_OPEN: Final = frozenset({Mode.ON, Mode.LIMIT})
+"""Modes in which a WebSocket that is open stays open."""
 
 
 class _Front:
@@ -50,10 +57,10 @@ class _Front:
 
     def _decide(self, path: str, request: Any) -> tuple[Reading, bool]:
         """What holds, and whether the request reaches the application."""
-        reading = self._guard.reading()
+        reading, key = self._guard.reading(), self._key
         if path in self._exempt or reading.mode in self._handles:
             return reading, True
-        return reading, self._guard.admits(self._key(request) if self._key else None, reading)
+        return reading, self._guard.admits_of((lambda: key(request)) if key else None, reading)
 
     def _refused(self, reading: Reading) -> tuple[bytes, list[tuple[str, str]]]:
         """Body and headers of a refusal (RFC 9457)."""
@@ -74,7 +81,7 @@ class GuardASGI(_Front):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, self._saying_good_bye(send))
+            await self._app(scope, *self._living_with_it(receive, send))
             return
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
@@ -85,30 +92,57 @@ class GuardASGI(_Front):
             return
 
         async def saying(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in _BEGINS:
                 message["headers"] = [*message.get("headers", ()), *_bytes(_said(reading))]
             await send(message)
 
-        await self._app({**scope, "andon.reading": reading}, receive, saying)
+        hears = self._each_message(receive, send) if scope["type"] == "websocket" else receive
+        await self._app({**scope, "andon.reading": reading}, hears, saying)
 
-    def _saying_good_bye(self, send: Send) -> Send:
-        """Tell Andon that this process ends, with the application: uvicorn dies by the signal that stops it."""
+    def _each_message(self, receive: Receive, send: Send) -> Receive:
+        """What comes in by a WebSocket that was opened before, while the system may decide about it."""
+        over = False
+
+        async def hearing() -> MutableMapping[str, Any]:
+            nonlocal over
+            message = await receive()
+            mode = self._guard.reading().mode
+            if message["type"] != "websocket.receive" or mode in _OPEN | self._handles:
+                return message
+            if not over:
+                over = True
+                await send(_closed(mode))
+            return {"type": "websocket.disconnect", "code": _TRY_LATER, "reason": f"contained: {mode}"}
+
+        return hearing
+
+    def _living_with_it(self, receive: Receive, send: Send) -> tuple[Receive, Send]:
+        """Listen while the application runs, and tell Andon when it ends: uvicorn dies by the signal that stops it."""
+
+        async def hearing() -> MutableMapping[str, Any]:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self._guard.open()
+            return message
 
         async def saying(message: MutableMapping[str, Any]) -> None:
             if message["type"].startswith("lifespan.shutdown."):
                 self._guard.close()
             await send(message)
 
-        return saying
+        return hearing, saying
 
     async def _refuse(self, scope: Scope, reading: Reading, receive: Receive, send: Send) -> None:
+        kind = ""
         if scope["type"] == "websocket":
             await receive()
-            await send({"type": "websocket.close", "code": _TRY_LATER, "reason": f"contained: {reading.mode}"})
-            return
+            if "websocket.http.response" not in (scope.get("extensions") or {}):
+                await send(_closed(reading.mode))
+                return
+            kind = "websocket."
         body, headers = self._refused(reading)
-        await send({"type": "http.response.start", "status": 503, "headers": _bytes(headers)})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": f"{kind}http.response.start", "status": 503, "headers": _bytes(headers)})
+        await send({"type": f"{kind}http.response.body", "body": body})
 
 
 class GuardWSGI(_Front):
@@ -121,13 +155,18 @@ class GuardWSGI(_Front):
         if not goes_on:
             body, headers = self._refused(reading)
             start_response("503 Service Unavailable", headers)
-            return [body]
+            return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
 
         def saying(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             return start_response(status, [*headers, *_said(reading)], *rest)
 
-        answer: Iterable[bytes] = self._app(environ | {"andon.reading": reading}, saying)
+        environ["andon.reading"] = reading  # not in a copy: whoever stands in front reads what the application writes
+        answer: Iterable[bytes] = self._app(environ, saying)
         return answer
+
+
+def _closed(mode: Mode) -> dict[str, Any]:
+    return {"type": "websocket.close", "code": _TRY_LATER, "reason": f"contained: {mode}"}
 
 
 def _said(reading: Reading) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from weakref import WeakSet
 import httpx
 
 from andon.sdk import timing
-from andon.sdk.guard.deciding import F, Meter, guarded
+from andon.sdk.guard.deciding import F, Meter, Who, guarded
 from andon.sdk.guard.hearing import FIRST_REST, NOTED, Hearing, client, forget_all, prepare
 from andon.sdk.guard.holding import Held, Taken, View
 from andon.sdk.guard.keeping import Copy
@@ -123,6 +123,21 @@ class Guard:
             return self._meter.admits(reading.limit, key)
         return not reading.mode.contains
 
+    def admits_of(self, who: Who, reading: Reading) -> bool:
+        """As `admits`, for whoever `who()` says; it is asked only where that matters, and may fail.
+
+        While the system is in service nothing that only a limit needs may break it. Limited, it does not decide about
+        those of whom nobody can say who they are.
+        """
+        if reading.limit is None or reading.limit.share is None or who is None:
+            return self.admits(None, reading)
+        try:
+            key = who()
+        except Exception:
+            log.exception("%s: whom a request is about could not be said; it is beyond the limit", self.system)
+            return False
+        return self.admits(key, reading)
+
     def protect(
         self,
         *,
@@ -130,7 +145,7 @@ class Guard:
         safe: Callable[..., Any] | None = None,
         review: Callable[..., Any] | None = None,
         limit: Callable[..., Any] | None = None,
-        key: Callable[..., str] | None = None,
+        key: Who = None,
     ) -> Callable[[F], F]:
         """A decorator: the function is called while the system decides, and in each mode what is given for it instead.
 
@@ -143,7 +158,7 @@ class Guard:
             safe: The fallback.
             review: Hands it to people.
             limit: Answers what is beyond the limit.
-            key: Gives whom a call is about, from its arguments.
+            key: Gives whom a call is about, from its arguments. It is asked while the system is limited to a share.
         """
         given = {Mode.OFF: off, Mode.SAFE: safe, Mode.REVIEW: review, Mode.LIMIT: limit or safe}
         instead = {mode: function for mode, function in given.items() if function is not None}
@@ -174,9 +189,9 @@ class Guard:
     async def __aexit__(self, *_: object) -> None:
         """Nothing, as above."""
 
-    def _held_back(self, key: str | None) -> Reading | None:
+    def _held_back(self, who: Who) -> Reading | None:
         reading = self.reading()
-        return None if self.admits(key, reading) else reading
+        return None if self.admits_of(who, reading) else reading
 
     def wait(self, seconds: float = 5.0) -> bool:
         """Wait until Andon has been heard, at a start; whether it was. Blocks: not in an event loop."""
@@ -286,6 +301,8 @@ class Guard:
         try:
             self._copy.write(*unkept)
         except OSError as error:
+            with self._lock:  # a disk that is full now may have room at the next turn
+                self._unkept = self._unkept or unkept
             self._voice.say(
                 f"The copy {self._copy.path} cannot be written ({error.strerror or error}). "
                 "A containment will not outlive a restart while Andon is away.",
@@ -388,6 +405,13 @@ class Guard:
     def close(self) -> None:
         """Hear nothing more, and tell Andon that this process ends. What holds goes on holding."""
         _close([self])
+
+    def open(self) -> None:
+        """Listen again after `close`, as another replica: for an application that is started anew in its process."""
+        if self._closing.is_set():
+            self._begin()
+            if self._background:
+                self._start()
 
     def _hang_up(self) -> threading.Thread | None:
         """Let the threads end; the one that says so to Andon, if there is something to say, and it has not ended."""

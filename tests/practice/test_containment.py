@@ -10,6 +10,7 @@ from andon.practice.containment import (
     OPEN,
     REHEARSED_WITHIN,
     SEEN_TO,
+    TROUBLED,
     ApprovalRule,
     Consent,
     LeverFacts,
@@ -20,6 +21,7 @@ from andon.practice.containment import (
     Unfit,
     after_look,
     consent,
+    given_up,
     may_be_pulled,
     moot,
     next_move,
@@ -47,6 +49,12 @@ def test_only_what_is_prepared_and_was_never_begun_acts(state):
 def test_what_was_found_acting_is_looked_at():
     assert next_move(PullState.ACTING) is Move.LOOK_AFTER_CRASH
     assert set(MOVING) == set(OPEN) - {PullState.ASKED}
+
+
+@given(st.sampled_from(OPEN))
+def test_what_is_given_up_ends_loudly_and_is_called_not_done_only_before_the_act(state):
+    assert given_up(state) in TROUBLED
+    assert (given_up(state) is PullState.FAILED) == (next_move(state) not in {Move.LOOK, Move.LOOK_AFTER_CRASH})
 
 
 @given(st.sampled_from(Sight), spans)

@@ -149,6 +149,7 @@ class Pull(Row):
     lease_until = models.DateTimeField(null=True, blank=True)
     lease_by = models.CharField(max_length=64, blank=True)
     tries = models.PositiveIntegerField(default=0)  # in the present state
+    faults = models.PositiveIntegerField(default=0)  # of Andon's own, in a row
 
     class Meta:
         ordering: ClassVar = ["-number"]

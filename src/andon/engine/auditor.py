@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from andon.containment.actions import turns
+from andon.containment.actions.running import FAULT_RESTS
 from andon.containment.models import Pull
 from andon.incidents.models import Incident, Promise
 from andon.incidents.timeline import hold, record
@@ -90,6 +91,7 @@ def audit(now: datetime) -> Audit:
         _watches_that_stand_still(now),
         _late_watches(now),
         _late_pulls(now),
+        _stuck_pulls(),
     )
     found = Audit(now, tuple(finding for finding in checks if finding is not None))
     for finding in found.findings:
@@ -273,3 +275,12 @@ def _late_pulls(now: datetime) -> Finding | None:
         "Levers are being pulled, and nobody has looked at them for more than two minutes: is the engine's pulling on?"
     )
     return Finding("late_pulls", says, count) if count else None
+
+
+def _stuck_pulls() -> Finding | None:
+    """A pull that Andon cannot go on with is ended, and people are called; one that stays open is known to nobody."""
+    count = Pull.objects.filter(next_at__isnull=False, faults__gte=len(FAULT_RESTS)).count()
+    says = (
+        "Levers were pulled, and Andon can neither write what came of it nor call anybody: the engine’s log says why."
+    )
+    return Finding("stuck_pulls", says, count) if count else None

@@ -80,7 +80,7 @@ class Pulling:
         return self._write()
 
     def _write(self) -> int:
-        """Write outcomes; one that cannot be written is looked after again when its lease ends."""
+        """Write outcomes; one that cannot be written is looked after again: when its lease ends, or see `trouble`."""
         done = 0
         while self._unsettled:
             outcome = self._unsettled[0]
@@ -92,8 +92,9 @@ class Pulling:
                 if not db.of_these_rows(error):
                     raise  # the database is away: written when it is back, if it is still ours by then
                 _log.warning("what a pull did lost a race and is looked after again", pull=outcome.claim.pull.ref)
-            except Exception:  # noqa: BLE001  whatever is wrong with one pull must not hold up the others
+            except Exception as error:  # noqa: BLE001  whatever is wrong with one pull must not hold up the others
                 _log.exception("what a pull did could not be written", pull=outcome.claim.pull.ref)
+                actions.trouble(outcome.claim.pull.pk, error, clock.now(), outcome.claim.token)
             del self._unsettled[0]
             done += 1
         return done

@@ -157,6 +157,11 @@ def after_look(sight: Sight, now: datetime, deadline: datetime) -> PullState:
     return PullState.ACTED if now < deadline else PullState.UNVERIFIED
 
 
+def given_up(state: PullState) -> PullState:
+    """How a pull ends that Andon cannot go on with, through a fault of its own: with what is certain, and no more."""
+    return PullState.FAILED if state in BEFORE_THE_ACT else PullState.UNVERIFIED
+
+
 def rule_at(
     severity: Severity | None, lever: ApprovalRule, protocol: ApprovalRule = ApprovalRule.ALONE
 ) -> ApprovalRule:

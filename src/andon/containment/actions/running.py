@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from django.db import DatabaseError, transaction
-from django.db.models import Q
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db.models import F, Q
 
 from andon.containment import adapters, probes, told
 from andon.containment.actions import rehearsing, turns
@@ -26,6 +26,7 @@ from andon.people.policy import Actor
 from andon.practice import containment as rules
 from andon.practice.containment import (
     EVIDENCE_WITHIN,
+    OPEN,
     TROUBLED,
     ApprovalRule,
     Move,
@@ -37,6 +38,8 @@ from andon.practice.containment import (
 
 PREPARE_RESTS: Final = (timedelta(seconds=1), timedelta(seconds=3))
 """Before what holds now is asked for again; after that the pull has failed, with nothing changed."""
+FAULT_RESTS: Final = (timedelta(seconds=1), timedelta(seconds=3), timedelta(minutes=1))
+"""After a fault of Andon's own, before the pull is looked at again; after the last it is given up, loudly."""
 _WRITING: Final = timedelta(seconds=2)
 """For what Andon knows itself and for the list of it, where the time for evidence is over."""
 _SLACK: Final = timedelta(seconds=10)
@@ -80,8 +83,20 @@ def claim(now: datetime, limit: int) -> list[Claim]:
     """Take on pulls that are due, at most so many; nobody else is at them until their leases end."""
     free = Q(lease_until=None) | Q(lease_until__lte=now)
     due = Pull.objects.filter(free, next_at__lte=now).order_by("next_at").values_list("pk", "incident_id")[:limit]
-    found = [_claim_one(pk, incident, now) for pk, incident in list(due)]
+    found = [_claimed(pk, incident, now) for pk, incident in list(due)]
     return [one for one in found if one is not None]
+
+
+def _claimed(pk: Any, incident: Any, now: datetime) -> Claim | None:
+    """As `_claim_one`. A pull that cannot even be taken up is in trouble, and holds up no other."""
+    try:
+        return _claim_one(pk, incident, now)
+    except (fence.Closed, OperationalError, InterfaceError):
+        raise
+    except Exception as error:  # noqa: BLE001  whatever is wrong with one pull must not hold up the others
+        _log.exception("a pull could not be taken up", pull=str(pk))
+        trouble(pk, error, now)
+        return None
 
 
 @transaction.atomic
@@ -243,7 +258,7 @@ def settle(outcome: Outcome, now: datetime) -> bool:
     _trail(pull, outcome, now)
     if pull.lease_by != one.token:
         return False
-    pull.lease_by, pull.lease_until = "", None
+    pull.lease_by, pull.lease_until, pull.faults = "", None, 0
     if one.move is Move.PRESERVE:
         _go_on(pull, PullState.PRESERVED, now, preserved_at=now)
         if not outcome.facts:  # else its entry stands: it is written with the list that it seals
@@ -348,6 +363,59 @@ def _rehearsed(pull: Pull, rehearsal: Rehearsal) -> None:
             told.stranded.send(sender=Pull, pull=pull)
     else:
         rehearsing.passed(rehearsal)
+
+
+def trouble(pk: Any, error: Exception, now: datetime, token: str = "") -> None:
+    """A pull could not be taken up, or what came of its move (claimed by `token`) not be written; nobody knows why.
+
+    It is looked at again after a rest: what was acting is looked at and not acted again. After the last rest it is
+    given up, loudly. Where not even that can be written, it is tried again each minute, and the audit fails meanwhile.
+    """
+    try:
+        if _another_fault(pk, now, token) >= len(FAULT_RESTS):
+            _give_up(pk, error, now)
+    except (fence.Closed, OperationalError, InterfaceError):
+        raise
+    except Exception:  # noqa: BLE001  as above
+        _log.exception("a pull that is in trouble could not be given up", pull=str(pk))
+
+
+@transaction.atomic
+def _another_fault(pk: Any, now: datetime, token: str) -> int:
+    """Count a fault and set when the pull is looked at again; how many there were in a row, 0 where another has it."""
+    fence.hold()
+    ours = Q(lease_by=token) if token else Q(lease_until=None) | Q(lease_until__lte=now)
+    rows = Pull.objects.filter(ours, pk=pk, state__in=OPEN)
+    before = db.lock(rows).values_list("faults", flat=True).first()
+    if before is None:
+        return 0
+    rest = FAULT_RESTS[min(before, len(FAULT_RESTS) - 1)]
+    rows.update(faults=F("faults") + 1, lease_by="", lease_until=None, next_at=now + rest)
+    wake.after_commit()
+    return before + 1
+
+
+@transaction.atomic
+def _give_up(pk: Any, error: Exception, now: datetime) -> None:
+    """End a pull with what is certain of it, and say so to people: nothing was changed, or nobody can tell."""
+    fence.hold()
+    incident = Pull.objects.values_list("incident_id", flat=True).get(pk=pk)
+    held = hold(incident) if incident else None
+    rows = Pull.objects.filter(pk=pk, faults__gte=len(FAULT_RESTS), state__in=OPEN, lease_until=None)
+    pull = db.lock(rows.select_related(*_RELATED)).first()
+    if pull is None:
+        return
+    fault = f"Andon’s own fault, {len(FAULT_RESTS)} times in a row: {type(error).__name__}. The log has details."
+    if rules.given_up(pull.phase) is PullState.FAILED:
+        _end(pull, PullState.FAILED, now, f"Nothing was changed. {fault}")
+        _note(held, pull, "lever_failed", {"says": pull.outcome})
+    else:
+        pull.seen = f"What was seen could not be written down. {fault} Look at the system itself."
+        pull.state, pull.next_at, pull.ended_at = PullState.UNVERIFIED, None, now
+        _note(held, pull, "lever_unverified", {"says": pull.seen, "in_doubt": pull.crashed})
+    pull.save(update_fields=["state", "next_at", "ended_at", "outcome", "seen"])
+    _ended(pull, held)
+    wake.after_commit()
 
 
 def _note(held: Incident | None, pull: Pull, kind: str, body: dict[str, Any]) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from andon.containment import adapters
-from andon.containment.lever import Done, Field, LeverAdapter, LeverFault, Plan, Seen, Settings, State
+from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, State
+from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
 from tests.simulation.chance import Chance, Crash
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from andon.containment.lever import Field, Settings, web_address
+from andon.containment.lever import web_address
 from andon.containment.rest import Rest, bearer, segment
 from andon.kit import outbound
 from andon.kit.errors import Invalid
+from andon.kit.fields import Field, Settings
 
 
 def _certificate(value: str) -> str:

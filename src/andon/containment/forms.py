@@ -7,12 +7,12 @@ from django import forms
 
 from andon.containment import probes
 from andon.containment.actions import LeverFacts
-from andon.containment.lever import LONGEST, Field, LeverAdapter
+from andon.containment.lever import LeverAdapter
 from andon.containment.models import Lever
+from andon.kit.forms import setting
 from andon.practice.containment import ApprovalRule
 from andon.practice.words import ContainmentKind
 
-_PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 _PARTS = ("settings", "probe", "drill_settings")
 
 
@@ -56,8 +56,8 @@ class LeverForm(forms.Form):
         self._of = {"settings": adapter.fields, "probe": probes.FIELDS, "drill_settings": adapter.fields}
         for part in _PARTS:
             kept: Mapping[str, str] = getattr(lever, part) if lever else {}
-            for one in self._of[part]:
-                made = _input(one, kept, required=part == "settings")
+            for one in self._of[part]:  # what is missing is not refused: a lever may be kept before it is complete
+                made = setting(one, kept, required=False, filled=part == "settings" or bool(kept))
                 made.needed = part == "settings" and one.required  # type: ignore[attr-defined]  # see field.html
                 self.fields[f"{part}.{one.name}"] = made
 
@@ -98,23 +98,3 @@ class LeverForm(forms.Form):
             every_seconds=given["every_seconds"],
             **parts,
         )
-
-
-def _input(field: Field, kept: Mapping[str, str], *, required: bool) -> forms.Field:
-    """One setting. What is missing is not refused here: a lever may be kept before it is complete."""
-    help_text = field.help
-    if field.secret and kept.get(field.name):
-        help_text = f"{help_text} One is kept; leave this empty to keep it.".strip()
-    shown = "" if field.secret else kept.get(field.name) or (field.default if required or kept else "")
-    if field.choices:
-        choices = [("", "…"), *field.choices]
-        return forms.ChoiceField(label=field.label, help_text=help_text, required=False, choices=choices, initial=shown)
-    widget: forms.Widget = forms.TextInput(attrs=_PLAIN)
-    if field.long:
-        widget = forms.Textarea(attrs={**_PLAIN, "rows": 3, "class": "mono"})
-    elif field.secret:
-        widget = forms.PasswordInput(attrs=_PLAIN)
-    return forms.CharField(
-        label=field.label, help_text=help_text, required=False, max_length=LONGEST, initial=shown, widget=widget,
-        strip=not field.secret,
-    )  # fmt: skip

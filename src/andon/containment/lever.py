@@ -6,50 +6,18 @@ shows it. `act` is called once for each approval; what it cannot say for sure it
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Self
 
 from andon.kit import outbound
 from andon.kit.errors import Invalid
+from andon.kit.fields import Field, Settings, checked, secrets_stay
 from andon.practice.words import ContainmentKind
 
-Settings = Mapping[str, str]
-"""What somebody filled in, by the names of the fields; what is empty is not in it."""
 State = Mapping[str, Any]
 """What holds on the control plane: JSON, small. It is shown to people: no secret belongs in it."""
-LONGEST: Final = 20_000
-"""Characters of one setting."""
 _ELSEWHERE: Final = (307, 308)
-
-
-@dataclass(frozen=True)
-class Field:
-    """One setting of a lever.
-
-    Attributes:
-        name: What it is called in the API and in the kept settings; it is for ever.
-        label: What people read.
-        help: Where one finds it.
-        secret: It is written and never shown again.
-        required: The lever cannot be pulled without it.
-        default: What holds when it is left empty.
-        check: Gives the value as it is kept; raises `Invalid` with what is wrong with it.
-        target: It names where secrets are sent to: whoever changes it gives the secrets again.
-        choices: The values that it may have, with their labels; empty for free text.
-        long: It may have several lines.
-    """
-
-    name: str
-    label: str
-    help: str = ""
-    secret: bool = False
-    required: bool = True
-    default: str = ""
-    check: Callable[[str], str] = str.strip
-    target: bool = False
-    choices: tuple[tuple[str, str], ...] = ()
-    long: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,37 +141,18 @@ def complaints(adapter: LeverAdapter, settings: Settings) -> list[str]:
 def cleaned(fields: Sequence[Field], given: Settings, before: Settings | None = None) -> dict[str, str]:
     """Settings as they are kept, with defaults. Raises `Invalid` naming the field, also for one that is unknown.
 
-    A secret that is left empty stays as it was `before`, unless it would now be sent to another target: then whoever
-    changes that gives the secret again, so that nobody can have one that they cannot read sent to a server of theirs.
+    A secret that is left empty stays as it was `before`, unless it would now be sent elsewhere (`secrets_stay`).
     """
-    known = {one.name: one for one in fields}
+    known = [one.name for one in fields]
     if strange := sorted(set(given) - set(known)):
         raise Invalid(f"There is no setting {strange[0]!r}. There are: {', '.join(known)}.", field=strange[0])
-    kept = _each_cleaned(known, given)
-    moved = any(one.target and kept.get(one.name) != (before or {}).get(one.name) for one in fields)
+    before = before or {}
+    whole = {one.name: checked(one, given.get(one.name, "")) or one.default for one in fields}
     for one in fields:
-        if one.secret and not given.get(one.name) and (before or {}).get(one.name):
-            if moved:
-                raise Invalid(f"The address changed: give {one.label.lower()} again.", field=one.name)
-            kept[one.name] = (before or {})[one.name]
-    return kept
-
-
-def _each_cleaned(known: Mapping[str, Field], given: Settings) -> dict[str, str]:
-    kept = {}
-    for name, one in known.items():
-        value = given.get(name, "")
-        if len(value) > LONGEST:
-            raise Invalid(f"{one.label} is longer than {LONGEST:,} characters.", field=name)
-        value = value if one.secret else value.strip()
-        if value and one.choices and value not in dict(one.choices):
-            raise Invalid(f"{one.label} is one of: {', '.join(key for key, _ in one.choices)}.", field=name)
-        try:
-            value = one.check(value) if value else one.default
-        except Invalid as error:
-            raise Invalid(error.what, field=name) from error
-        if value:
-            kept[name] = value
+        if one.secret and not given.get(one.name):
+            whole[one.name] = before.get(one.name, "")
+    kept = {name: value for name, value in whole.items() if value}
+    secrets_stay(fields, before, kept, given)
     return kept
 
 

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from andon.containment.lever import Field, LeverFault, Seen, Settings, call, web_address
+from andon.containment.lever import LeverFault, Seen, call, web_address
 from andon.kit import outbound
 from andon.kit.errors import Invalid
+from andon.kit.fields import Field, Settings
 
 DEADLINE: Final = 5.0
 """Seconds for one request of a look."""

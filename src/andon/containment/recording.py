@@ -11,7 +11,8 @@ from typing import Any, Final, Self
 from urllib.parse import quote
 
 from andon.containment import probes
-from andon.containment.lever import Field, LeverAdapter, Settings
+from andon.containment.lever import LeverAdapter
+from andon.kit.fields import Field, Settings
 
 LONGEST: Final = 2_000
 """Characters of one text."""

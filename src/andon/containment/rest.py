@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from andon.containment.lever import LeverFault, Settings, answered, call, read_json
+from andon.containment.lever import LeverFault, answered, call, read_json
 from andon.kit import clock, outbound
+from andon.kit.fields import Settings
 
 DEADLINE = 8.0
 """Seconds for one call."""

@@ -11,8 +11,9 @@ from typing import Final
 
 from andon.containment import serving
 from andon.containment.allowed import Rewritten, file
-from andon.containment.lever import LeverFault, Plan, Seen, Settings
+from andon.containment.lever import LeverFault, Plan, Seen
 from andon.containment.programs import run
+from andon.kit.fields import Settings
 
 LARGEST: Final = 16 * 1024
 """Bytes of a file that levers rewrite: it is kept whole with the pull, so that an undo brings it back."""

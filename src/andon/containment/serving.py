@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from andon.containment import probes
-from andon.containment.lever import Field, LeverFault, Seen, Settings, answered, read_json, web_address
+from andon.containment.lever import LeverFault, Seen, answered, read_json, web_address
 from andon.containment.rest import Rest, bearer
 from andon.kit.errors import Invalid
+from andon.kit.fields import Field, Settings
 
 
 def _shows(value: str) -> str:

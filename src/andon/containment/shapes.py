@@ -8,10 +8,10 @@ from ninja import Field, Schema
 
 from andon.containment import adapters, probes
 from andon.containment.actions import LeverFacts, Trial
-from andon.containment.lever import Field as Setting
 from andon.containment.models import Lever, Pull, Rehearsal
 from andon.containment.queries import Standing, stages
 from andon.incidents.shapes import short
+from andon.kit.fields import Field as Setting
 from andon.kit.shapes import Given
 from andon.oncall.shapes import PersonShort
 from andon.practice.containment import ApprovalRule

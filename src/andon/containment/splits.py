@@ -4,11 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from andon.containment.lever import LeverFault, Plan, Seen, Settings, State, answered
+from andon.containment.lever import LeverFault, Plan, Seen, State, answered
 from andon.containment.probes import times
 from andon.containment.rest import Rest
 from andon.containment.serving import shown
 from andon.kit.errors import Invalid
+from andon.kit.fields import Settings
 
 __all__ = ["percentages", "plan", "read", "some_answer", "times", "token"]
 

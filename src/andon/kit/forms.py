@@ -7,6 +7,9 @@ from django.forms import BaseForm
 from django.utils import timezone
 
 from andon.kit.errors import Refused
+from andon.kit.fields import LONGEST, Field, Settings
+
+_PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 
 
 def refuse(form: BaseForm, refused: Refused) -> None:
@@ -25,3 +28,27 @@ class WhenField(forms.DateTimeField):
     def prepare_value(self, value: Any) -> Any:
         """Show the time in the viewer's zone."""
         return timezone.localtime(value) if hasattr(value, "tzinfo") and value.tzinfo else value
+
+
+def setting(one: Field, kept: Settings, *, required: bool, filled: bool = True) -> forms.Field:
+    """The input of a setting. A secret is not shown: left empty, the one that is kept stays.
+
+    `required`: the form is not taken without it. `filled`: what holds when it is left empty stands in it.
+    """
+    is_kept = one.secret and bool(kept.get(one.name))
+    help_text = f"{one.help} One is kept; leave this empty to keep it.".strip() if is_kept else one.help
+    shown = "" if one.secret else kept.get(one.name) or (one.default if filled else "")
+    if one.choices:
+        choices = [("", "…"), *one.choices]
+        return forms.ChoiceField(
+            label=one.label, help_text=help_text, required=required, choices=choices, initial=shown
+        )
+    widget: forms.Widget = forms.TextInput(attrs=_PLAIN)
+    if one.long:
+        widget = forms.Textarea(attrs={**_PLAIN, "rows": 3, "class": "mono"})
+    elif one.secret:
+        widget = forms.PasswordInput(attrs=_PLAIN)
+    return forms.CharField(
+        label=one.label, help_text=help_text, required=required and not is_kept, max_length=LONGEST, initial=shown,
+        widget=widget, strip=not one.secret,
+    )  # fmt: skip

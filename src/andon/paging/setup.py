@@ -3,44 +3,13 @@
 Each folder in `adapters/` has a `setup.py` that says it, as `SETUP`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from andon.kit.errors import Invalid
+from andon.kit.fields import Field, Settings
 from andon.people.ways import Way
-
-Settings = Mapping[str, str]
-LONGEST = 2000
-"""Characters of one setting."""
-
-
-@dataclass(frozen=True)
-class Field:
-    """One setting of a channel for the whole installation.
-
-    Attributes:
-        name: What it is called in the API and in the kept settings; it is for ever.
-        label: What people read.
-        help: Where one finds it.
-        secret: It is written and never shown again.
-        required: The channel cannot be used without it.
-        default: What holds when it is left empty.
-        check: Gives the value as it is kept; raises `Invalid` with what is wrong with it.
-        target: It names where secrets are sent to. Whoever changes it gives the secrets again, so that nobody can
-            have a secret, which they cannot read, sent to a server of their own.
-        made: Andon makes it (see `Setup.make`); nobody types it.
-    """
-
-    name: str
-    label: str
-    help: str = ""
-    secret: bool = False
-    required: bool = True
-    default: str = ""
-    check: Callable[[str], str] = str.strip
-    target: bool = False
-    made: bool = False
 
 
 @dataclass(frozen=True)

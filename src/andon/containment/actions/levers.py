@@ -7,12 +7,13 @@ from typing import Any
 from django.db import transaction
 
 from andon.containment import adapters, probes
-from andon.containment.lever import Field, LeverAdapter, Settings, cleaned
+from andon.containment.lever import LeverAdapter, cleaned
 from andon.containment.models import Lever
 from andon.containment.policy import must_prepare
 from andon.incidents.actions import next_number
 from andon.kit import clock, db
 from andon.kit.errors import Conflict, Invalid
+from andon.kit.fields import Field, Settings
 from andon.people.policy import Actor
 from andon.practice.containment import ApprovalRule
 from andon.practice.words import ContainmentKind

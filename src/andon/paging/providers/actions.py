@@ -1,17 +1,17 @@
 """Setting channels up for the whole installation: administrators only, and secrets go in and never out."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from django.db import transaction
 
 from andon.kit import clock, db
 from andon.kit.crypto import Undecryptable
 from andon.kit.errors import Conflict, Invalid
+from andon.kit.fields import checked, secrets_stay
 from andon.paging import adapters
 from andon.paging.models import Provider
 from andon.paging.providers import queries
-from andon.paging.setup import LONGEST, Field, Setup
+from andon.paging.setup import Setup
 from andon.people.models import ChannelKind
 from andon.people.policy import Actor
 from andon.practice.words import OrgRole
@@ -29,8 +29,8 @@ def set_up(kind: ChannelKind, given: Mapping[str, str], *, by: Actor) -> Provide
         raise Invalid(f"{kind.label} has no setting {unknown[0]!r}.", field=unknown[0])
     row = _held(kind)
     before = _readable(row)
-    after = before | {field.name: _checked(field, given[field.name]) for field in setup.typed if field.name in given}
-    _must_name_secrets_again(setup, before, after, given)
+    after = before | {field.name: checked(field, given[field.name]) for field in setup.typed if field.name in given}
+    secrets_stay(setup.typed, before, after, given)
     for field in setup.typed:
         if field.required and not (after.get(field.name) or field.default):
             raise Invalid(f"Give the {field.label}.", field=field.name)
@@ -88,29 +88,3 @@ def _readable(row: Provider) -> dict[str, str]:
         return dict(row.settings)
     except Undecryptable:
         return {}
-
-
-def _checked(field: Field, value: Any) -> str:
-    if not isinstance(value, str) or len(value) > LONGEST:
-        raise Invalid(f"The {field.label} is a text of at most {LONGEST} characters.", field=field.name)
-    if not value.strip():
-        return ""
-    try:
-        return field.check(value)
-    except Invalid as refused:
-        raise Invalid(refused.what, field=field.name) from None
-
-
-def _must_name_secrets_again(
-    setup: Setup, before: Mapping[str, str], after: Mapping[str, str], given: Mapping[str, str]
-) -> None:
-    """Whoever changes where secrets go gives them again: else they could be read by sending them elsewhere."""
-    moved = [f for f in setup.typed if f.target and before.get(f.name, f.default) != (after.get(f.name) or f.default)]
-    if not moved:
-        return
-    for secret in setup.typed:
-        if secret.secret and before.get(secret.name) and secret.name not in given:
-            raise Invalid(
-                f"Give the {secret.label} again: the {moved[0].label} changes, and it would be sent there.",
-                field=secret.name,
-            )

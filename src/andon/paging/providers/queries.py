@@ -11,11 +11,12 @@ from django.db import transaction
 
 from andon.kit.crypto import Undecryptable
 from andon.kit.errors import Missing
+from andon.kit.fields import Settings
 from andon.kit.memo import Memo
 from andon.paging import adapters
 from andon.paging.channel import Destination, Receipt
 from andon.paging.models import Provider
-from andon.paging.setup import Settings, Setup
+from andon.paging.setup import Setup
 from andon.people.models import ChannelKind, ContactPoint
 
 KEPT_FOR: Final = timedelta(seconds=5)

@@ -11,9 +11,10 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from andon.containment import splits
-from andon.containment.lever import Done, Field, LeverAdapter, LeverFault, Plan, Seen, Settings, State, web_address
+from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, State, web_address
 from andon.containment.rest import Rest, segment
 from andon.containment.serving import look
+from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
 
 _VERSION: Final = "?api-version=2024-10-01"

@@ -9,8 +9,9 @@ import json
 from typing import Any
 
 from andon.containment import allowed
-from andon.containment.lever import Done, Field, LeverAdapter, LeverFault, Plan, Seen, Settings, State, json_object
+from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, State, json_object
 from andon.containment.programs import Program, carry_out, run
+from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
 
 

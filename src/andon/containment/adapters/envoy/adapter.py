@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from andon.containment import allowed, rewriting
-from andon.containment.lever import Done, Field, LeverAdapter, LeverFault, Plan, Seen, Settings, State, json_object
+from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, State, json_object
 from andon.containment.serving import fields as serving_fields
 from andon.kit.errors import Invalid
+from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
 
 

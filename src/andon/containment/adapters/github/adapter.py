@@ -11,12 +11,10 @@ from typing import Any, Final
 from andon.containment import serving
 from andon.containment.lever import (
     Done,
-    Field,
     LeverAdapter,
     LeverFault,
     Plan,
     Seen,
-    Settings,
     State,
     answered,
     json_object,
@@ -26,6 +24,7 @@ from andon.containment.lever import (
 from andon.containment.rest import Rest, segment
 from andon.kit import outbound
 from andon.kit.errors import Invalid
+from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
 
 _NO_CONTENT: Final = 204

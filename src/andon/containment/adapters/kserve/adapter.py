@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from andon.containment import serving
 from andon.containment.cluster import FIELDS, api, at, path
-from andon.containment.lever import Done, Field, LeverAdapter, LeverFault, Plan, Seen, Settings, State
+from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, State
 from andon.kit.errors import Invalid
+from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
 
 _GROUP: Final = "serving.kserve.io/v1beta1"

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from andon.containment import serving
 from andon.containment.cluster import FIELDS, api, at, path
-from andon.containment.lever import Done, Field, LeverAdapter, LeverFault, Plan, Seen, Settings, State
+from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, State
 from andon.containment.rest import Rest, segment
+from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
 
 _GROUP: Final = "apps/v1"

@@ -6,8 +6,9 @@ REST: "Update feature flag" with a semantic patch (turnFlagOff, turnFlagOn); "Ge
 from typing import Final
 
 from andon.containment import serving
-from andon.containment.lever import Done, Field, LeverAdapter, Plan, Seen, Settings, State, web_address
+from andon.containment.lever import Done, LeverAdapter, Plan, Seen, State, web_address
 from andon.containment.rest import Rest, segment
+from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
 
 _PATCH: Final = {"Content-Type": "application/json; domain-model=launchdarkly.semanticpatch"}

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from andon.containment import serving
-from andon.containment.lever import Done, Field, LeverAdapter, LeverFault, Plan, Seen, Settings, State, web_address
+from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, State, web_address
 from andon.containment.rest import Rest, bearer, segment
 from andon.kit.errors import Invalid
+from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
 
 _API: Final = "/api/2.0/mlflow"

@@ -9,8 +9,9 @@ import re
 from typing import Final
 
 from andon.containment import allowed, rewriting, serving
-from andon.containment.lever import Done, Field, LeverAdapter, Plan, Seen, Settings, State
+from andon.containment.lever import Done, LeverAdapter, Plan, Seen, State
 from andon.kit.errors import Invalid
+from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
 
 _SERVER: Final = re.compile(

@@ -10,21 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from andon.containment import allowed, probes, serving
-from andon.containment.lever import (
-    Done,
-    Field,
-    LeverAdapter,
-    LeverFault,
-    Plan,
-    Seen,
-    Settings,
-    State,
-    json_object,
-    web_address,
-)
+from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, State, json_object, web_address
 from andon.containment.programs import carry_out
 from andon.containment.rest import Rest, segment
 from andon.kit.errors import Invalid
+from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
 
 VALUE: Final = "$value"

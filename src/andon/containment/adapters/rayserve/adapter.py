@@ -10,19 +10,9 @@ import re
 from typing import Any, Final
 
 from andon.containment import serving
-from andon.containment.lever import (
-    Done,
-    Field,
-    LeverAdapter,
-    LeverFault,
-    Plan,
-    Seen,
-    Settings,
-    State,
-    json_object,
-    web_address,
-)
+from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, State, json_object, web_address
 from andon.containment.rest import Rest, bearer
+from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
 
 _PATH: Final = "/api/serve/applications/"

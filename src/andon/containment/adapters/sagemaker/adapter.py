@@ -9,20 +9,10 @@ from typing import Any, Final
 
 from andon.containment import probes
 from andon.containment.adapters.sagemaker.signing import Signer
-from andon.containment.lever import (
-    Done,
-    Field,
-    LeverAdapter,
-    LeverFault,
-    Plan,
-    Seen,
-    Settings,
-    State,
-    answered,
-    web_address,
-)
+from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, State, answered, web_address
 from andon.containment.rest import Rest, segment
 from andon.kit.errors import Invalid
+from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
 
 _VARIANT: Final = "x-amzn-invoked-production-variant"

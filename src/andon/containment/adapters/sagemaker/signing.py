@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from andon.containment.lever import LeverFault, Settings
+from andon.containment.lever import LeverFault
+from andon.kit.fields import Settings
 
 
 class Signer:

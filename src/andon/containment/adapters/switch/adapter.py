@@ -8,10 +8,11 @@ from typing import Any
 
 from django.db import Error as DatabaseProblem
 
-from andon.containment.lever import Done, Field, LeverAdapter, LeverFault, Plan, Seen, Settings, State
+from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, State
 from andon.containment.models import Pull
 from andon.kit import clock
 from andon.kit.errors import Invalid, Refused
+from andon.kit.fields import Field, Settings
 from andon.people.policy import Actor
 from andon.practice.words import ContainmentKind, ReplicaStanding, SwitchMode
 from andon.registry.models import System

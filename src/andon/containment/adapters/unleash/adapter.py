@@ -8,8 +8,9 @@ address that shows what it does, the lever asks that as well.
 from typing import Final
 
 from andon.containment import serving
-from andon.containment.lever import Done, Field, LeverAdapter, LeverFault, Plan, Seen, Settings, State, web_address
+from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, State, web_address
 from andon.containment.rest import Rest, segment
+from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
 
 _FLAG: Final = "/api/admin/projects/{project}/features/{feature}/environments/{environment}"

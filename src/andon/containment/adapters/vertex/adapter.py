@@ -11,11 +11,12 @@ from urllib.parse import urlencode
 import jwt
 
 from andon.containment import splits
-from andon.containment.lever import Done, Field, LeverAdapter, LeverFault, Plan, Seen, Settings, State, web_address
+from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, State, web_address
 from andon.containment.rest import Rest, segment
 from andon.containment.serving import look
 from andon.kit import clock
 from andon.kit.errors import Invalid
+from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
 
 _SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"

@@ -10,12 +10,10 @@ from typing import Any
 
 from andon.containment.lever import (
     Done,
-    Field,
     LeverAdapter,
     LeverFault,
     Plan,
     Seen,
-    Settings,
     State,
     answered,
     call,
@@ -24,6 +22,7 @@ from andon.containment.lever import (
     web_address,
 )
 from andon.kit import clock, webhooks
+from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
 
 _WHO = "The webhook"

@@ -3,7 +3,8 @@
 import re
 
 from andon.kit.errors import Invalid
-from andon.paging.setup import Field, Setup, web_address
+from andon.kit.fields import Field
+from andon.paging.setup import Setup, web_address
 from andon.people.ways import Way
 
 _TOPIC = re.compile(r"[-_A-Za-z0-9]{1,64}")

@@ -4,8 +4,9 @@ from cryptography.hazmat.primitives import serialization
 from py_vapid import Vapid02
 
 from andon.kit.errors import Invalid
+from andon.kit.fields import Field, Settings
 from andon.paging.adapters.push.subscription import encode
-from andon.paging.setup import Field, Settings, Setup
+from andon.paging.setup import Setup
 from andon.people.ways import Way
 
 _HELP = "Turn it on under “This browser” on your account page, in each browser that should show pages."

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable
 
 from andon.kit.errors import Invalid
-from andon.paging.setup import Field, Setup, web_address
+from andon.kit.fields import Field
+from andon.paging.setup import Setup, web_address
 from andon.people.ways import Way
 from andon.practice.severity import Severity
 

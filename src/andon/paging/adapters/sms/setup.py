@@ -5,7 +5,8 @@ import re
 import phonenumbers
 
 from andon.kit.errors import Invalid
-from andon.paging.setup import Field, Setup, web_address
+from andon.kit.fields import Field
+from andon.paging.setup import Setup, web_address
 from andon.people.ways import Way
 
 _SERVICE = re.compile(r"MG[0-9a-fA-F]{32}")

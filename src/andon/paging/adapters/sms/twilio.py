@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from andon.kit import outbound
+from andon.kit.fields import Settings
 from andon.paging.answers import of_status
 from andon.paging.channel import Destination, Receipt
-from andon.paging.setup import Settings
 
 _GONE = {21610: "the person answered STOP to this number"}
 _BROKEN = {

@@ -79,6 +79,15 @@ def wanted():
         "calibration, each key once": ask(
             measure=Measure.GAP, metric=FairnessMetric.CALIBRATION, what="(id % 23) / 20.0", truth="y = 1", key="id"
         ),
+        "as labels came": ask(made="day", ages=6, segments=("seg",)),
+        "calibration, as labels came": ask(
+            measure=Measure.GAP,
+            metric=FairnessMetric.CALIBRATION,
+            what="(id % 21) / 20.0",
+            truth="y",
+            made="day",
+            ages=20,
+        ),
         "arithmetic": ask(measure=Measure.MEAN, what="x / y + coalesce(y, 2) * abs(-3) - id % 5"),
         "logic": ask(what="x % 7 in (1, 2, 3) or lower(seg) = 's3 ö' and not (y between 0 and 0) or err is not true"),
         "text": ask(measure=Measure.MEAN, what="length(upper(coalesce(null, 'abc'))) + nullif(y, 0)"),
@@ -93,6 +102,8 @@ def plain(cells):
         f"{start:%H} {json.dumps(segment)}": [
             tally.n, float(f"{tally.total:.9g}"), float(f"{tally.squares:.9g}"), tally.invalid, tally.doubled,
             tally.histogram, tally.scores and [[float(f"{one:.9g}") for one in row] for row in tally.scores],
+            *([{str(age): [float(f"{one:.9g}") for one in row] for age, row in sorted(tally.made.items())}]
+              if tally.made else []),
         ]
         for (start, segment), tally in cells.tallies.items()
     }  # fmt: skip

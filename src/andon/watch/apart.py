@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -21,7 +21,7 @@ from andon.kit import clock, spans
 from andon.kit.charts.given import Level, Line, Small
 from andon.kit.charts.scales import Unit, figure
 from andon.practice.words import Measure
-from andon.watch import gaps
+from andon.watch import arriving, gaps
 from andon.watch.models import Alarm
 from andon.watch.questions import Question, Window
 from andon.watch.replaying import Replay
@@ -66,7 +66,16 @@ def lines(
     if question.measure is Measure.DISTANCE:
         return [_distance_line(question, replay, [[windows[at] for at in group] for group in groups])]
     found = _all(question, replay, windows)
-    return _gap_lines(question, _chosen(found, alarms), len(found), groups, _begins(replay, windows, alarms))
+    one, begins = _chosen(found, alarms), _begins(replay, windows, alarms)
+    if question.by_arrival and not question.calibrates:  # calibration's intervals need its strata, kept as they came
+        made = _all(question, replay, arriving.decided(question, windows))
+        (drawn,) = (other for other in made if (other.test, other.group) == (one.test, one.group))
+        (first, *_) = _gap_lines(question, drawn, len(found), groups, ())
+        return [
+            replace(first, name=f"{first.name}, by when decisions were made"),
+            *_gap_lines(question, one, len(found), groups, begins)[1:],
+        ]
+    return _gap_lines(question, one, len(found), groups, begins)
 
 
 def stand(

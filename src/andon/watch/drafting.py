@@ -14,10 +14,10 @@ from typing import Final
 from andon.kit import clock
 from andon.kit.errors import Conflict
 from andon.practice.words import Measure
-from andon.watch import wants
+from andon.watch import arriving, wants
 from andon.watch.actions.logs import place_of
-from andon.watch.actions.running import earliest_of, over
-from andon.watch.models import Watch
+from andon.watch.actions.running import at_once, earliest_of, over
+from andon.watch.models import EVERYTHING, Watch
 from andon.watch.questions import Window
 from andon.watch.reading import Cells, Unreadable, Wanted, looking, read
 from andon.watch.reading.cube import Tally
@@ -46,12 +46,13 @@ def windows_of(draft: Watch) -> list[Window]:
     if first is None:
         raise Unreadable(f"The log “{log.name}” holds no rows yet, so there is nothing to try it on.")
     begins = earliest_of(draft, first, end)
-    since = max(begins, end - MOST_WINDOWS * draft.length)
+    most = min(MOST_WINDOWS, 2 * at_once(draft)) if draft.by_arrival else MOST_WINDOWS
+    since = max(begins, end - most * draft.length)
     if since >= end:
         raise Unreadable(f"The log “{log.name}” holds no window that is over yet, so there is nothing to try it on.")
     if draft.reference_from is not None and draft.reference_from < since:
         raise Conflict(
-            f"Its reference lies more than {MOST_WINDOWS:,} windows back, which is further than a draft is tried on. "
+            f"Its reference lies more than {most:,} windows back, which is further than a draft is tried on. "
             "Choose longer windows, or keep it and try it then."
         )
     draft.bins = wants.learn_bins(place, draft, since, end, seconds=SECONDS) or None
@@ -69,12 +70,15 @@ def _alone(draft: Watch, since: datetime, until: datetime) -> Wanted:
 
 def _windows(draft: Watch, since: datetime, until: datetime, cells: Cells) -> list[Window]:
     whole, apart = cells.windows(), _segments(cells) if draft.measure == Measure.GAP else {}
+    made = _made(cells) if draft.by_arrival else {}
     found: list[Window] = []
     start = since
     while start < until:
         one = whole.get(start, Tally())
         labels = one.scores if draft.estimates else None
-        found.append(Window(start, one.n, one.total, one.squares, one.histogram, apart.get(start, {}), labels))
+        segments = apart.get(start, {})
+        window = Window(start, one.n, one.total, one.squares, one.histogram, segments, labels, made.get(start, {}))
+        found.append(window)
         start += draft.length
     return found
 
@@ -83,4 +87,15 @@ def _segments(cells: Cells) -> dict[datetime, dict[str, Sequence[Sequence[float]
     found: dict[datetime, dict[str, Sequence[Sequence[float]]]] = {}
     for (start, segment), one in cells.tallies.items():
         found.setdefault(start, {})[segment_key(segment)] = one.scores or [[one.n], [one.total], [0.0]]
+    return found
+
+
+def _made(cells: Cells) -> dict[datetime, dict[str, Sequence[Sequence[float]]]]:
+    """When the decisions of each window were made, of all and of each segment."""
+    found: dict[datetime, dict[str, Sequence[Sequence[float]]]] = {}
+    for start, whole in cells.windows().items():
+        found[start] = {EVERYTHING: arriving.kept(whole.made) or []}
+    for (start, segment), one in cells.tallies.items():
+        if segment:
+            found[start][segment_key(segment)] = arriving.kept(one.made) or []
     return found

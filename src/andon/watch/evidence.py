@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from django.db.models import Count, Sum
 
 from andon.practice.words import Direction, Measure
-from andon.watch import comparing, judging, loading
+from andon.watch import arriving, comparing, judging, loading
 from andon.watch.judging import Question, Window
 from andon.watch.models import EVERYTHING, Alarm, Watch, WindowState
 
@@ -31,7 +31,8 @@ _ESTIMATED: Final = frozenset({Measure.RATE, Measure.MEAN, Measure.COUNT})
 def refresh(alarm: Alarm, watch: Watch, question: Question) -> bool:
     """Estimate anew what an open alarm rests on, in its fields; whether anything is other than it was."""
     before = _state(alarm)
-    windows = _windows(watch)
+    until = watch.judged_until or datetime.fromisoformat(watch.detector["since"])
+    windows = made(watch, question, until) if question.by_arrival else _windows(watch)
     if windows and watch.detector.get("direction"):
         _estimate_onset(alarm, watch, question, windows)
     if alarm.onset_at is not None:
@@ -49,6 +50,15 @@ def _windows(watch: Watch) -> list[Window]:
     """All rows by window, from where the watch last was normal; the newest of them, oldest first."""
     since = datetime.fromisoformat(watch.detector["since"])
     return loading.load(watch, since=since, until=watch.judged_until or since, limit=MOST_WINDOWS, newest=True)
+
+
+def made(watch: Watch, question: Question, until: datetime) -> list[Window]:
+    """The rows whose labels came until then by when their decisions were made, from where an onset is looked for."""
+    over = Alarm.objects.filter(watch=watch, recovered_at__isnull=False, recovered_at__lt=until)
+    recovered = over.order_by("-recovered_at").values_list("recovered_at", flat=True).first()
+    first = arriving.begins(question, datetime.fromisoformat(watch.detector["since"]), recovered)
+    windows = loading.load(watch, since=first, until=until, limit=MOST_WINDOWS, newest=True)
+    return arriving.decided(question, windows)
 
 
 def _estimate_onset(alarm: Alarm, watch: Watch, question: Question, windows: Sequence[Window]) -> None:
@@ -105,8 +115,12 @@ def _drivers(watch: Watch, question: Question, direction: str, onset: datetime) 
 
     if not watch.segments or question.measure not in _ESTIMATED:
         return []
-    before = _tallies(watch, question, datetime.fromisoformat(watch.detector["since"]), onset)
-    since = _tallies(watch, question, onset, watch.judged_until or onset)
+    begins = datetime.fromisoformat(watch.detector["since"])
+    if question.by_arrival:
+        before, since = _tallies_made(watch, question, begins, onset)
+    else:
+        before = _tallies(watch, question, begins, onset)
+        since = _tallies(watch, question, onset, watch.judged_until or onset)
     if not before or not since:
         return []
     ranked = rank_across(before, since, watch.segments, measure=question.measure.value, direction=direction)  # type: ignore[arg-type]
@@ -155,6 +169,22 @@ def _tallies(watch: Watch, question: Question, since: datetime, until: datetime)
     if question.measure is Measure.MEAN:
         return {_key(segment): (n, total, power) for segment, n, total, power, _ in sums}
     return {_key(segment): (n, total) for segment, n, total, _, _ in sums}
+
+
+def _tallies_made(watch: Watch, question: Question, begins: datetime, onset: datetime) -> tuple[Tallies, Tallies]:
+    """The same by when decisions were made, before the onset and since: of those whose labels have come."""
+    first = min(begins, onset)
+    found: tuple[dict[str, list[float]], dict[str, list[float]]] = {}, {}
+    for window in loading.segments_made(watch, first, watch.judged_until or onset):
+        for segment, rows in window.made.items():
+            for age, *figures in rows:
+                part = found[window.start - int(age) * question.length >= onset]
+                known = part.get(segment, [0.0] * 4)
+                part[segment] = [a + b for a, b in zip(known, figures, strict=True)]
+    width = 3 if question.measure is Measure.MEAN else 2
+    before: Tallies = {_key(name): tuple(sums[:width]) for name, sums in found[False].items()}
+    since: Tallies = {_key(name): tuple(sums[:width]) for name, sums in found[True].items()}
+    return before, since
 
 
 def _key(segment: str) -> tuple[Any, ...]:

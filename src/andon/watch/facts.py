@@ -13,7 +13,7 @@ from andon.kit.errors import Invalid
 from andon.practice.words import Direction, FairnessMetric, Measure, WatchKind
 from andon.registry.models import System
 from andon.watch import weekly
-from andon.watch.kinds import KINDS, measures
+from andon.watch.kinds import BY_LABELS, KINDS, measures
 from andon.watch.models import Log
 from andon.watch.reading.expressions import column_of, parse
 from andon.watch.reading.expressions import columns as columns_of
@@ -97,6 +97,8 @@ class WatchFacts:
         only: A condition; rows that do not meet it do not exist for it.
         truth: For a gap of anything but the selection rate: the condition that holds where a decision should have been
             positive; the log's label column where it is left out.
+        by_arrival: Whether a row is of the window in which its label came, instead of that of its decision; None =
+            where labels are needed and the log says when each came.
         budget: At least so many windows pass between false alarms, on average.
         baseline: What is normal; None = estimated from the reference.
         tolerance: A change that is no bother, in the unit of what is measured.
@@ -115,6 +117,7 @@ class WatchFacts:
     window_minutes: int | None = None
     segments: Sequence[str] = ()
     label_delay_minutes: int | None = None
+    by_arrival: bool | None = None
     reference_from: datetime | None = None
     reference_to: datetime | None = None
     baseline: float | None = None
@@ -158,6 +161,7 @@ class WatchFacts:
         plain = ("reference_from", "reference_to", "baseline", "low", "high", "budget", "tolerance", "weekly")
         said |= {one: getattr(self, one) for one in plain}
         _possible(said, measure)
+        said["by_arrival"] = self._by_arrival(measure)
         if self.kind is WatchKind.ESTIMATED_ACCURACY:
             said |= self._estimated()
         learnt = measure in {Measure.DISTANCE, Measure.GAP} or self.kind is WatchKind.ESTIMATED_ACCURACY
@@ -187,6 +191,31 @@ class WatchFacts:
         """For how long labels are waited for where nobody says: a gap needs them unless it is of what was selected."""
         needs = measure is Measure.GAP and self.metric not in {None, FairnessMetric.SELECTION_RATE}
         return KINDS[WatchKind.ACCURACY].label_delay if needs else KINDS[self.kind].label_delay
+
+    def _by_arrival(self, measure: Measure) -> bool:
+        """Whether a row is of the window in which its label came: where labels are needed, and the log says when."""
+        told = self.log is not None and bool(self.log.label_time_column)
+        gap = measure is Measure.GAP
+        needs = self.metric not in {None, FairnessMetric.SELECTION_RATE} if gap else self.kind in BY_LABELS
+        if self.by_arrival is None:
+            return told and needs and not self.weekly
+        if not self.by_arrival:
+            return False
+        if not told:
+            named = f" the log “{self.log.name}” names no column for it" if self.log else " pushed numbers have none"
+            raise Invalid(
+                f"To go by when labels came, the time of each is needed, and{named}. Add it to the log as the column "
+                "of the label's time, or leave this out: the watch then waits for labels.",
+                field="by_arrival",
+            )
+        if self.weekly:
+            raise Invalid(
+                "A week is one of when decisions are made, not of when their labels come. Choose one of the two.",
+                field="by_arrival",
+            )
+        if not (needs if gap else measure in {Measure.RATE, Measure.MEAN}) or self.kind is WatchKind.ESTIMATED_ACCURACY:
+            raise Invalid("Only what needs labels can go by when they came.", field="by_arrival")
+        return True
 
     def _estimated(self) -> dict[str, Any]:
         """What an estimate from scores needs besides: the scores, and labels that show whether these hold."""

@@ -8,7 +8,7 @@ from andon.kit.forms import WhenField
 from andon.practice.words import Direction, FairnessMetric, Measure, WatchKind
 from andon.registry.models import System
 from andon.watch.facts import BUDGET, NAME_LIMIT, LogFacts, WatchFacts
-from andon.watch.kinds import KINDS, measures
+from andon.watch.kinds import BY_LABELS, KINDS, measures
 from andon.watch.models import Log, Watch
 
 _DAY: Final = 24 * 60
@@ -24,6 +24,8 @@ _READ: Final = {
     WatchKind.INPUT_DRIFT, WatchKind.OUTPUT_DRIFT, WatchKind.FAIRNESS_GAP, WatchKind.ESTIMATED_ACCURACY,
 }  # fmt: skip
 """Kinds that need a decision log: pushed numbers hold no groups, no spread and no scores."""
+_LABELLED: Final = BY_LABELS | {WatchKind.FAIRNESS_GAP, WatchKind.COMPLAINTS, WatchKind.METRIC}
+"""Kinds that may go by when labels came."""
 _LISTS: Final = ("segment_columns", "evidence_without")
 
 
@@ -149,6 +151,16 @@ class WatchForm(forms.Form):
         label="Wait for labels, in days",
         help_text="0 where none are needed. For 21 windows more, or as long again, what comes late is still counted.",
     )
+    by_arrival = forms.ChoiceField(
+        required=False,
+        choices=(
+            ("", "As they come, where the log says when each did"),
+            ("yes", "As they come"),
+            ("no", "With their decision, when they have had their time"),
+        ),
+        label="Count labels",
+        help_text="As they come, nothing is waited for. An onset is by when decisions were made either way.",
+    )
     direction = forms.ChoiceField(choices=Direction.choices(), label="Alarm on")
     tolerance = forms.FloatField(
         required=False,
@@ -203,7 +215,7 @@ class WatchForm(forms.Form):
         if watch is not None and watch.window_minutes not in minutes:
             minutes[watch.window_minutes] = f"{watch.window_minutes} minutes"
         self._choices("window_minutes", [(str(one), words) for one, words in sorted(minutes.items())])
-        gone = set()
+        gone = set() if self.kind in _LABELLED else {"by_arrival"}
         if len(allowed) == 1:
             gone.add("measure")
         if Measure.GAP not in allowed:
@@ -261,6 +273,7 @@ class WatchForm(forms.Form):
             window_minutes=given["window_minutes"],
             segments=_names(given["segments"]),
             label_delay_minutes=None if delay is None else round(delay * _DAY),
+            by_arrival={"yes": True, "no": False}.get(given.get("by_arrival", "")),
             budget=given["budget"],
             direction=Direction(given["direction"]),
             tolerance=given["tolerance"] or 0.0,
@@ -299,6 +312,7 @@ def _standing(watch: Watch) -> dict[str, Any]:
         "segments": ", ".join(watch.segments),
         "window_minutes": str(watch.window_minutes),
         "label_delay": _days(watch.label_delay_minutes),
+        "by_arrival": "yes" if watch.by_arrival else "no",
         "tolerance": f"{watch.tolerance:g}",
         "severity_hint": str(watch.severity_hint or ""),
         "seen_version": watch.version,

@@ -199,6 +199,9 @@ KINDS: Final[Mapping[WatchKind, Kind]] = {
     ),
 }
 
+BY_LABELS: Final = frozenset({WatchKind.ACCURACY, WatchKind.CALIBRATION})
+"""Kinds that count nothing but labelled decisions. (Of gaps, all but that of the selection rate do.)"""
+
 MEASURES: Final[Mapping[WatchKind, frozenset[Measure]]] = {
     WatchKind.LATENCY: frozenset({Measure.MEAN, Measure.RATE}),  # a rate: of those that took too long
     WatchKind.COST: frozenset({Measure.MEAN, Measure.RATE}),

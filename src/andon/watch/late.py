@@ -36,7 +36,10 @@ def looked_for(watch: Watch) -> timedelta:
 
 
 def _step(watch: Watch) -> int:
-    return min(LONGEST, max(STEP, -(-watch.label_delay // ((LOOKS - 1) * watch.length))))
+    waited = (
+        timedelta() if watch.by_arrival else watch.label_delay
+    )  # by arrival, a label is in its window when it comes
+    return min(LONGEST, max(STEP, -(-waited // ((LOOKS - 1) * watch.length))))
 
 
 def came_late(watch: Watch) -> Late | None:

@@ -29,23 +29,40 @@ def load(
             Window(start, n, total, squares, labels=labels)
             for start, n, total, squares, labels in (reversed(counted) if newest else counted)
         ]
-    found = list(rows.values_list("window_start", "n", "total", "squares", "histogram")[:limit])
+    found = list(rows.values_list("window_start", "n", "total", "squares", "histogram", "made")[:limit])
     if newest:
         found.reverse()
-    if watch.measure != Measure.GAP or not found:
-        return [Window(*row) for row in found]
-    segments = _segments(watch, found[0][0], found[-1][0])
-    return [Window(*row, segments[row[0]]) for row in found]
+    made = {row[0]: {EVERYTHING: row[-1]} if row[-1] else {} for row in found}
+    segments: dict[datetime, dict[str, list[list[float]]]] = defaultdict(dict)
+    if watch.measure == Measure.GAP and found:
+        _segments(watch, found[0][0], found[-1][0], segments, made)
+    return [Window(*row[:-1], segments[row[0]], made=made[row[0]]) for row in found]
 
 
-def _segments(watch: Watch, first: datetime, last: datetime) -> dict[datetime, dict[str, list[list[float]]]]:
+def _segments(
+    watch: Watch,
+    first: datetime,
+    last: datetime,
+    held: dict[datetime, dict[str, list[list[float]]]],
+    made: dict[datetime, dict[str, list[list[float]]]],
+) -> None:
+    """Add what the segments of windows hold, and when their decisions were made."""
     rows = WindowState.objects.filter(watch=watch, window_start__gte=first, window_start__lte=last)
-    held: dict[datetime, dict[str, list[list[float]]]] = defaultdict(dict)
-    for start, segment, n, total, counts in rows.exclude(segment=EVERYTHING).values_list(
-        "window_start", "segment", "n", "total", "counts"
+    for start, segment, n, total, counts, ages in rows.exclude(segment=EVERYTHING).values_list(
+        "window_start", "segment", "n", "total", "counts", "made"
     ):
         held[start][segment] = counts or [[n], [total], [0.0]]
-    return held
+        if ages and start in made:
+            made[start][segment] = ages
+
+
+def segments_made(watch: Watch, since: datetime, until: datetime) -> list[Window]:
+    """Of windows by the arrival of labels, when the decisions of each segment were made; oldest first."""
+    rows = WindowState.objects.filter(watch=watch, window_start__gte=since, window_start__lt=until)
+    held: dict[datetime, dict[str, list[list[float]]]] = defaultdict(dict)
+    for start, segment, ages in rows.exclude(segment=EVERYTHING).values_list("window_start", "segment", "made"):
+        held[start][segment] = ages or []
+    return [Window(start, 0, 0.0, 0.0, made=made) for start, made in sorted(held.items())]
 
 
 def held(watch: Watch, since: datetime, until: datetime) -> list[Held]:

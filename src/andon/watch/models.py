@@ -81,6 +81,7 @@ class Watch(Row):
     window_minutes = models.PositiveIntegerField(default=60)
     segments = models.JSONField(default=list, blank=True)  # names of columns
     label_delay_minutes = models.PositiveIntegerField(default=0)
+    by_arrival = models.BooleanField(default=False)  # whether a row is of the window in which its label came
     reference_from = models.DateTimeField(null=True, blank=True)  # null = the first windows of the log
     reference_to = models.DateTimeField(null=True, blank=True)
     baseline = models.FloatField(null=True, blank=True)  # null = estimated from the reference
@@ -155,17 +156,24 @@ class Watch(Row):
     @property
     def waits(self) -> timedelta:
         """How long after its end a window is read."""
-        return timedelta() if self.estimates else self.label_delay
+        return timedelta() if self.estimates or self.by_arrival else self.label_delay
 
     @property
     def labels_behind(self) -> timedelta:
         """Of an estimate: how much older than a window the decisions are whose labels it brings, in whole windows."""
         return -(-self.label_delay // self.length) * self.length
 
+    @property
+    def ages(self) -> int:
+        """By arrival: up to how many windows before its label a decision was made, to be told apart from older ones."""
+        return min(MOST_AGES, max(LEAST_AGES, 3 * -(-self.label_delay // self.length)))
+
     def window_of(self, at: datetime) -> datetime:
         """The start of the window that an instant lies in."""
         return MONDAY + (at - MONDAY) // self.length * self.length
 
+
+LEAST_AGES, MOST_AGES = 60, 1_000
 
 MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 """What windows are aligned to: days begin at midnight and weeks on Monday, in UTC."""
@@ -193,8 +201,9 @@ class WindowState(models.Model):
     """What one window of a watch held, of all rows or of one segment. Additive: states of segments add up.
 
     `n` rows were counted, whose numbers add up to `total` and their squares to `squares`; `invalid` rows had no number.
-    A rate counts 0 and 1. When late rows change it, what stood there before is kept in `was`, newest last; the
-    detector judged what stood there first.
+    A rate counts 0 and 1. Where a row is of the window in which its label came, `made` tells when decisions were made:
+    by how many windows before, the rows, their numbers, squares and what was expected. When late rows change it, what
+    stood there before is kept in `was`, newest last; the detector judged what stood there first.
     """
 
     watch = models.ForeignKey(Watch, on_delete=models.CASCADE, related_name="states", db_index=False)
@@ -207,6 +216,7 @@ class WindowState(models.Model):
     doubled = models.BigIntegerField(default=0)  # rows that came again with the same key, and were not counted
     histogram = models.JSONField(null=True, blank=True)  # counts in 20 bins
     counts = models.JSONField(null=True, blank=True)  # by bin of the score: labelled rows, positives, sum of scores
+    made = models.JSONField(null=True, blank=True)  # lists of five, see `reading.cube.Tally.made`
     read_at = models.DateTimeField()
     was = models.JSONField(default=list, blank=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Final
@@ -13,12 +13,12 @@ from andon.incidents.policy import visible
 from andon.kit.errors import Invalid
 from andon.people.policy import Actor
 from andon.practice.words import IncidentKind, Measure
-from andon.watch import drafting, loading, picture, queries
+from andon.watch import arriving, drafting, loading, picture, queries
 from andon.watch.actions.watches import READS_ANEW
 from andon.watch.actions.writing import question_of
 from andon.watch.facts import WatchFacts
 from andon.watch.judging import Question, Window
-from andon.watch.models import Watch, WindowState
+from andon.watch.models import EVERYTHING, Watch, WindowState
 from andon.watch.picture import Segment
 from andon.watch.policy import must_manage, must_view
 from andon.watch.reach import Reach, Usual, reach
@@ -35,9 +35,8 @@ MATTERS: Final = timedelta(days=30)
 def windows_of(by: Actor, watch: Watch) -> list[Window]:
     """All rows of a watch by window, oldest first."""
     must_view(by)
-    return loading.load(
-        watch, since=None, until=None, limit=MOST if watch.measure != Measure.GAP else MOST // 10, newest=True
-    )
+    plain = watch.measure != Measure.GAP and not watch.by_arrival
+    return loading.load(watch, since=None, until=None, limit=MOST if plain else MOST // 10, newest=True)
 
 
 def newest(watch: Watch, *, since: datetime, limit: int) -> list[Window]:
@@ -51,11 +50,24 @@ def segments_of(by: Actor, watch: Watch, since: datetime) -> list[Segment]:
         return []
     keys = list(queries.segments(by, watch, since=since))
     wanted = keys[:MOST_SEGMENTS]
+    if watch.by_arrival:
+        return _segments_made(watch, wanted, since)
     held: dict[str, dict[datetime, Window]] = {key: {} for key in wanted}
     rows = WindowState.objects.filter(watch=watch, segment__in=wanted, window_start__gte=since)
     for segment, start, n, total, squares in rows.values_list("segment", "window_start", "n", "total", "squares"):
         held[segment][start] = Window(start, n, total, squares)
     return [Segment(key, held[key]) for key in wanted]
+
+
+def _segments_made(watch: Watch, wanted: Sequence[str], since: datetime) -> list[Segment]:
+    """Segments by when their decisions were made."""
+    question = question_of(watch)
+    windows = loading.segments_made(watch, since, watch.read_until or since)
+    found = []
+    for key in wanted:
+        own = [replace(one, made={EVERYTHING: one.made.get(key, ())}) for one in windows]
+        found.append(Segment(key, {one.start: one for one in arriving.decided(question, own)}))
+    return found
 
 
 def reach_of(watch: Watch, windows: Sequence[Window], replayed: Replay) -> tuple[Reach | None, float]:

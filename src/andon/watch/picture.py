@@ -16,7 +16,7 @@ from andon.kit.charts.multiples import multiples
 from andon.kit.charts.scales import Unit
 from andon.kit.charts.views import CurvesView, MultiplesView
 from andon.practice.words import Measure
-from andon.watch import apart, judging, sentences, weekly
+from andon.watch import apart, arriving, judging, sentences, weekly
 from andon.watch.judging import Question, Window
 from andon.watch.models import Alarm, Watch
 from andon.watch.replaying import Replay
@@ -67,7 +67,8 @@ def draw(
     first = max(0, len(windows) - shown)
     cut, evidence = windows[first:], replay.evidence[first:]
     step = step_of(len(cut), POINTS)
-    groups = [cut[at : at + step] for at in range(0, len(cut), step)]
+    measured = arriving.decided(question, windows)[first:] if question.by_arrival else cut
+    groups = [measured[at : at + step] for at in range(0, len(cut), step)]
     start, end = cut[0].start, cut[-1].start + watch.length
     merged = [merge(group) for group in groups]
     if question.adds_up:
@@ -79,7 +80,7 @@ def draw(
     if replay.threshold is not None:
         lines.append(
             Line(
-                "Evidence of a change",
+                "Evidence of a change" + (", as labels came" if question.by_arrival else ""),
                 [
                     max((one for one in evidence[at : at + step] if one is not None), default=None)
                     for at in range(0, len(cut), step)
@@ -114,7 +115,7 @@ def _line(watch: Watch, question: Question, replay: Replay, groups: Sequence[Seq
     else:
         expected = [baseline] * len(groups) if baseline is not None else []
     return Line(
-        sentences.capital(sentences.measured(watch)),
+        sentences.capital(sentences.measured(watch)) + (", by when decisions were made" if question.by_arrival else ""),
         [_value(question, group) for group in groups],
         sentences.unit_of(watch),
         bounds=[_ends(question, group) for group in groups] if any(len(group) > 1 for group in groups) else (),
@@ -278,7 +279,8 @@ def compare_groups(
     first = max(0, len(windows) - shown)
     step = step_of(len(windows) - first, SMALL_POINTS)
     groups = ranges(first, len(windows), step)
-    smalls = apart.smalls(question, replay, windows, groups, alarm)
+    drawn = arriving.decided(question, windows) if question.by_arrival else windows
+    smalls = apart.smalls(question, replay, drawn, groups, alarm)
     if not smalls:
         return None
     starts = [windows[group.start].start for group in groups]

@@ -25,7 +25,9 @@ class Phase(StrEnum):
 class Window:
     """All rows of one window; for a spread its bins, for a gap the counts of each segment by its key.
 
-    For an estimate, `labels` are those that came for older decisions (see `andon.watch.estimating`).
+    For an estimate, `labels` are those that came for older decisions (see `andon.watch.estimating`). Where a row is of
+    the window in which its label came, `made` says for all rows ("") and each segment when decisions were made (see
+    `andon.watch.arriving`).
 
     The counts of a segment are three lists by stratum: how many decisions count, how many of them have the event, and
     how many were expected to. A metric that expects nothing has one stratum; calibration has one for each bin of
@@ -39,6 +41,7 @@ class Window:
     histogram: Sequence[int] | None = None
     segments: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
     labels: Sequence[Sequence[float]] | None = None
+    made: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,8 @@ class Question:
     `length` is how long a window is, `slots` how many make a week, where the metric has one (`andon.watch.weekly`).
     Of a spread, `ordered` says whether its bins lie in an order; of a gap, `columns` are those whose groups are
     compared, and `calibrates` says that it is one of calibration. `estimates` says that a mean is one of what scores
-    let expect, which holds only as long as labels do not contradict them.
+    let expect, which holds only as long as labels do not contradict them. `by_arrival` says that a row is of the window
+    in which its label came, most of them within `label_delay`.
     """
 
     measure: Measure
@@ -66,6 +70,8 @@ class Question:
     columns: tuple[str, ...] = ()
     calibrates: bool = False
     estimates: bool = False
+    by_arrival: bool = False
+    label_delay: timedelta = timedelta()
 
     @property
     def adds_up(self) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from andon.watch import judging
+from andon.watch import arriving, judging
 from andon.watch.judging import Onset, Phase, Question, Raised, Window
 
 AT_ONCE: Final = 2_000
@@ -68,8 +68,9 @@ def replay(question: Question, windows: Sequence[Window]) -> Replay:
         learnt += verdict.seen if phase == Phase.LEARNING else 0
         threshold = detector.get("threshold", threshold) if shown else threshold
         if verdict.raised is not None:
-            alarms.append(_would(question, detector, windows[: len(evidence)], verdict.raised))
-            detector["level"] = alarms[-1].onset.level
+            over = alarms[-1].recovered if alarms else None
+            would, detector["level"] = _would(question, detector, windows[: len(evidence)], verdict.raised, over)
+            alarms.append(would)
         if verdict.recovered is not None and alarms:
             alarms[-1] = Would(alarms[-1].raised, alarms[-1].onset, verdict.recovered)
         if not verdict.seen and detector.get("phase") == phase:
@@ -78,6 +79,15 @@ def replay(question: Question, windows: Sequence[Window]) -> Replay:
     return Replay(evidence, alarms, detector, says, threshold, learnt)
 
 
-def _would(question: Question, detector: dict[str, Any], seen: Sequence[Window], raised: Raised) -> Would:
+def _would(
+    question: Question, detector: dict[str, Any], seen: Sequence[Window], raised: Raised, over: datetime | None
+) -> tuple[Would, float]:
+    """The alarm, and the level since its onset in the windows that were judged: what the way back is tested against."""
     since = datetime.fromisoformat(detector["since"])
-    return Would(raised, judging.onset(question, detector, [one for one in seen if one.start >= since][-AT_ONCE:]))
+    onset = judging.onset(question, detector, [one for one in seen if one.start >= since][-AT_ONCE:])
+    level = onset.level
+    if question.by_arrival:
+        first = arriving.begins(question, since, over)
+        made = arriving.decided(question, [one for one in seen if one.start >= first][-AT_ONCE:])
+        onset = judging.onset(question, detector, made)
+    return Would(raised, onset), level

@@ -113,12 +113,11 @@ def tests(watch: Watch) -> str:
     normal = said(watch, watch.baseline) if watch.baseline is not None else "what is normal"
     normal += " for its time of the week" if watch.weekly else ""
     beyond = f" by more than {said(watch, watch.tolerance)}" if watch.tolerance else ""
+    by = ", by when their labels come" if watch.by_arrival else ""
     where = f"in {watch.log}" if watch.log is not None else "in the numbers that are pushed"
     whose = f" of {watch.system}"
-    return (
-        f"Tests every {every(watch)} whether {measured(watch)} {moves[Direction(watch.direction)]} {normal}{beyond}, "
-        f"{where}{whose}."
-    )
+    moves_to = f"{moves[Direction(watch.direction)]} {normal}{beyond}{by}"
+    return f"Tests every {every(watch)} whether {measured(watch)} {moves_to}, {where}{whose}."
 
 
 def every(watch: Watch) -> str:
@@ -159,7 +158,8 @@ def detects(watch: Watch, found: Reach | None, rows: float) -> str:
         return ""
     way = "rise" if found.after > found.before else "fall"
     after = found.windows * watch.length
-    each = "" if watch.measure == Measure.COUNT else f" at {rows:,.0f} rows {_a(every(watch))}"
+    counted = "labels" if watch.by_arrival else "rows"
+    each = "" if watch.measure == Measure.COUNT else f" at {rows:,.0f} {counted} {_a(every(watch))}"
     return f"a {way} from {said(watch, found.before)} to {said(watch, found.after)} in about {long_span(after)}{each}"
 
 

@@ -134,6 +134,9 @@ class WatchOut(Schema):
     window_minutes: int
     segments: list[str]
     label_delay_minutes: int
+    by_arrival: bool = Field(
+        description="A row is of the window in which its label came; onsets are by when decisions were made."
+    )
     reference_from: datetime | None
     reference_to: datetime | None
     baseline: float | None = Field(description="What is normal, as given; null where it is learnt.")
@@ -162,9 +165,9 @@ class WatchOut(Schema):
         """The watch as the API says it, with the alarm that goes on, if the caller may know of it."""
         plain = (
             "number", "ref", "name", "kind", "measure", "what", "only", "truth", "metric", "window_minutes", "segments",
-            "label_delay_minutes", "reference_from", "reference_to", "baseline", "low", "high", "budget", "direction",
-            "tolerance", "weekly", "severity_hint", "version", "enabled", "read_until", "judged_until", "next_run_at",
-            "stale_since", "error", "notes", "ended_at",
+            "label_delay_minutes", "by_arrival", "reference_from", "reference_to", "baseline", "low", "high", "budget",
+            "direction", "tolerance", "weekly", "severity_hint", "version", "enabled", "read_until", "judged_until",
+            "next_run_at", "stale_since", "error", "notes", "ended_at",
         )  # fmt: skip
         return cls(
             **{name: getattr(row, name) for name in plain},
@@ -218,6 +221,9 @@ class WatchIn(Given):
     window_minutes: int | None = None
     segments: list[str] = Field(default_factory=list)
     label_delay_minutes: int | None = None
+    by_arrival: bool | None = Field(
+        default=None, description="A row is of the window in which its label came; null = where that makes sense."
+    )
     reference_from: datetime | None = None
     reference_to: datetime | None = None
     baseline: float | None = None
@@ -248,6 +254,7 @@ class WatchChange(Given):
     window_minutes: int | None = None
     segments: list[str] | None = None
     label_delay_minutes: int | None = None
+    by_arrival: bool | None = None
     reference_from: datetime | None = None
     reference_to: datetime | None = None
     baseline: float | None = None

@@ -88,15 +88,19 @@ def suggest(log: Log, *, by: Actor, measured: bool = True) -> Suggestion:
     )
     watches = list(Watch.objects.filter(log=log, ended_at=None))
     look, days = _look(log), _days_until_labels(log)
+    reference = _reference(look)
     until = look.last if look is not None and measured else None
     offers: list[Offer] = []
     barred: list[Barred] = []
     for proposal in found:
-        facts = _facts(log, proposal, look)
+        facts = _facts(log, proposal, reference)
         if days is not None and _needs_labels(facts):
             facts = replace(facts, label_delay_minutes=days * DAY)
         try:
             draft = Watch(**facts.columns())
+            if draft.by_arrival:
+                facts = _from_labels(facts, look, draft.label_delay)
+                draft = Watch(**facts.columns())
         except Refused as refused:  # the kind asks for more than the recipe knows of
             barred.append(Barred(proposal.name, proposal.why, refused.what))
             continue
@@ -132,8 +136,7 @@ def _key(proposal: Proposal, found: Sequence[Proposal]) -> str:
     return f"{proposal.recipe}:{proposal.columns[0]}" if several else proposal.recipe
 
 
-def _facts(log: Log, proposal: Proposal, look: looking.Look | None) -> WatchFacts:
-    reference = _reference(look)
+def _facts(log: Log, proposal: Proposal, reference: tuple[datetime, datetime] | None) -> WatchFacts:
     return WatchFacts(
         system=log.system,
         log=log,
@@ -151,6 +154,12 @@ def _facts(log: Log, proposal: Proposal, look: looking.Look | None) -> WatchFact
         reference_from=reference[0] if reference else None,
         reference_to=reference[1] if reference else None,
     )
+
+
+def _from_labels(facts: WatchFacts, look: looking.Look | None, delay: timedelta) -> WatchFacts:
+    """By arrival of labels: its reference begins when the labels of the first decisions have had their time."""
+    begins, ends = _reference(look, delay) or (None, None)
+    return replace(facts, reference_from=begins, reference_to=ends)
 
 
 def _needs_labels(facts: WatchFacts) -> bool:
@@ -176,6 +185,10 @@ def _waits(draft: Watch, days: int | None) -> str:
     """For how long a proposed watch waits for labels, and why so long."""
     if not draft.label_delay_minutes or draft.estimates:
         return ""
+    if draft.by_arrival:
+        return (
+            f" Labels count as they come, {_MOST_LABELS:.0%} of them within {sentences.long_span(draft.label_delay)}."
+        )
     why = f": {_MOST_LABELS:.0%} of those that have come took no longer" if days is not None else ""
     return f" It waits {sentences.long_span(draft.label_delay)} for labels{why}."
 
@@ -192,11 +205,11 @@ def _look(log: Log) -> looking.Look | None:
         return None
 
 
-def _reference(look: looking.Look | None) -> tuple[datetime, datetime] | None:
+def _reference(look: looking.Look | None, later: timedelta = timedelta()) -> tuple[datetime, datetime] | None:
     """From when a proposed watch learns what is normal: four weeks, so that weekdays are in it, or half of the log."""
-    if look is None or look.first is None or look.last is None or look.last - look.first < _LEAST:
+    if look is None or look.first is None or look.last is None or look.last - look.first - later < _LEAST:
         return None
-    first = look.first.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    first = (look.first + later).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     return first, min(first + _REFERENCE, first + (look.last - first) / 2)
 
 

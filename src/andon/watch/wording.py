@@ -34,7 +34,8 @@ def evidence(alarm: Alarm) -> str:
     watch, figures = alarm.watch, alarm.figures
     if not figures:
         return f"{title(watch, alarm)}."
-    since = f"since {_at(alarm.onset_at)}" if alarm.onset_at else "since the alarm"
+    made = "made " if watch.by_arrival else ""
+    since = f"{made}since {_at(alarm.onset_at)}" if alarm.onset_at else "since the alarm"
     counts = KINDS[WatchKind(watch.kind)].counts
     match Measure(watch.measure):
         case Measure.RATE:
@@ -71,11 +72,12 @@ def onset(alarm: Alarm) -> str:
     if alarm.onset_at is None:
         return "It is not known when it began."
     how = f", {Alarm.Shape(alarm.onset_shape).label}" if alarm.onset_shape else ""
+    by = "by when decisions were made, " if alarm.watch.by_arrival else ""
     if alarm.onset_low is None or alarm.onset_high is None:
-        return f"It began about {_at(alarm.onset_at)}{how} ({alarm.watch.ref})."
+        return f"It began about {_at(alarm.onset_at)}{how} ({by}{alarm.watch.ref})."
     return (
         f"It began between {_at(alarm.onset_low)} and {_at(alarm.onset_high + alarm.watch.length)}, "
-        f"most likely at {_at(alarm.onset_at)}{how} (90% interval, {alarm.watch.ref})."
+        f"most likely at {_at(alarm.onset_at)}{how} (90% interval, {by}{alarm.watch.ref})."
     )
 
 

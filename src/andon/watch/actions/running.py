@@ -20,15 +20,19 @@ from django.db.models import Q
 
 from andon.kit import clock, db, fence, ids, wake
 from andon.kit.errors import Refused
+from andon.practice.words import FairnessMetric, Measure
 from andon.watch import late, wants
 from andon.watch.actions import pushing, telling
 from andon.watch.actions.logs import place_of
 from andon.watch.actions.writing import judge_windows, note, question_of, write_windows
 from andon.watch.models import Watch
 from andon.watch.reading import Cells, Outcome, Place, Unreadable, Wanted, looking, read_together
-from andon.watch.reading.cube import MOST_CELLS
+from andon.watch.reading.cube import BINS, MOST_CELLS
 
 WINDOWS_AT_ONCE: Final = 500
+LEAST_AT_ONCE: Final = 20
+_SEGMENTS: Final = 8
+"""Segments that a window is taken to have, to say how many windows are read at once."""
 MOST_HISTORY: Final = 20_000
 """Windows that a new watch reads of what lies before it."""
 LIMIT: Final = 60.0
@@ -169,13 +173,24 @@ def _prepared(one: Claim, first: Callable[[Place, str], datetime | None]) -> Rea
             return Reading(one, says=f"The log “{one.place.name}” holds no rows yet.")
         if begins >= end:
             return Reading(one)
-        until = min(end, begins + WINDOWS_AT_ONCE * watch.length)
-        again = min(late.again(watch, begins, until), late.LAST + WINDOWS_AT_ONCE - (until - begins) // watch.length)
+        most = at_once(watch)
+        until = min(end, begins + most * watch.length)
+        again = min(late.again(watch, begins, until), late.LAST + most - (until - begins) // watch.length)
         since = max(watch.began_at or begins, begins - again * watch.length)
         bins = watch.bins or wants.learn_bins(one.place, watch, begins, until, seconds=LIMIT) or None
         return _Ask(one, wants.wanted(watch, since, until, bins), bins, wants.labels(watch, since, until))
     except (Unreadable, Refused) as error:
         return _refused(one, error)
+
+
+def at_once(watch: Watch) -> int:
+    """How many windows one reading may bring: fewer where each comes in parts, by when its decisions were made."""
+    if not watch.by_arrival:
+        return WINDOWS_AT_ONCE
+    parts = max(8, 2 * -(-watch.label_delay // watch.length))
+    parts *= BINS if watch.metric == FairnessMetric.CALIBRATION or watch.measure == Measure.MEAN else 1
+    parts *= _SEGMENTS if watch.segments else 1
+    return max(LEAST_AT_ONCE, min(WINDOWS_AT_ONCE, MOST_CELLS // 3 // parts))
 
 
 def _refused(one: Claim, error: Unreadable | Refused) -> Reading:
@@ -228,7 +243,9 @@ def earliest_of(watch: Watch, first: datetime, end: datetime) -> datetime:
     earliest = end - MOST_HISTORY * watch.length
     if watch.reference_from is not None:
         return max(earliest, watch.window_of(watch.reference_from))
-    return min(end, max(earliest, watch.window_of(first)))
+    # By arrival, the first windows hold only what was labelled quickly, which is seldom a fair sample.
+    whole = first + watch.label_delay if watch.by_arrival else first
+    return min(end, max(earliest, watch.window_of(whole)))
 
 
 @transaction.atomic

@@ -16,7 +16,7 @@ from andon.watch.policy import must_manage, must_run
 
 MOST_DAYS: Final = 36_500
 READS_ANEW: Final = frozenset(
-    {"log", "measure", "what", "only", "truth", "metric", "window_minutes", "segments", "low", "high"}
+    {"log", "measure", "what", "only", "truth", "metric", "window_minutes", "segments", "low", "high", "by_arrival"}
 )
 """What changes what is counted: everything is read again from the start."""
 _JUDGES_ANEW: Final = frozenset(

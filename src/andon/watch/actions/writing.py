@@ -9,7 +9,7 @@ from typing import Any, Final
 from andon.incidents.actions import next_number
 from andon.kit import wake
 from andon.practice.words import Direction, FairnessMetric, Measure
-from andon.watch import comparing, judging, late, loading, sentences, weekly
+from andon.watch import arriving, comparing, evidence, judging, late, loading, sentences, weekly
 from andon.watch.actions import telling
 from andon.watch.judging import Onset, Question, Raised, Window
 from andon.watch.kinds import KINDS
@@ -26,7 +26,7 @@ NEWEST: Final = timedelta(days=1)
 """How far back notes look, and four windows at least: those that one reading brings or reads again."""
 MOST_NOTED: Final = 500
 """Windows that notes look at, of the newest and of the reference each: what bounds the work of one reading."""
-_FIGURES: Final = ("n", "total", "squares", "invalid", "doubled", "histogram", "counts")
+_FIGURES: Final = ("n", "total", "squares", "invalid", "doubled", "histogram", "counts", "made")
 
 
 def write_windows(watch: Watch, since: datetime, until: datetime, cells: Cells, now: datetime) -> None:
@@ -81,6 +81,7 @@ def _figures(tally: Tally) -> dict[str, Any]:
         "doubled": tally.doubled,
         "histogram": tally.histogram,
         "counts": tally.scores,
+        "made": arriving.kept(tally.made),
     }
 
 
@@ -147,6 +148,8 @@ def question_of(watch: Watch) -> Question:
         columns=tuple(watch.segments),
         calibrates=watch.metric == FairnessMetric.CALIBRATION,
         estimates=watch.estimates,
+        by_arrival=watch.by_arrival,
+        label_delay=watch.label_delay,
     )
 
 
@@ -179,6 +182,8 @@ def _raise(watch: Watch, question: Question, raised: Raised, now: datetime) -> A
     windows = loading.load(watch, since=since, until=start + watch.length, limit=JUDGED_AT_ONCE, newest=True)
     onset = judging.onset(question, watch.detector, windows)
     watch.detector["level"] = onset.level
+    if question.by_arrival and (made := evidence.made(watch, question, start + watch.length)):
+        windows, onset = made, judging.onset(question, watch.detector, made)
     alarm = Alarm(
         number=next_number("alarm"),
         watch=watch,

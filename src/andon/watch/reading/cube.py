@@ -45,6 +45,8 @@ class Wanted:
             whether it should have been; of calibration `what` is the score, and a row counts where it has both.
         score: Of an estimate: an expression that gives the score of a row. `what` is then whether the output was
             positive, and a row counts as the chance that it is wrong: 1 - score if it was, the score if it was not.
+        made: The column of when a row's decision was made, where `time` says when its label came; empty else.
+        ages: Up to how many windows before a decision is told apart from those that are older.
         key: The column that is the same when a row came twice; empty = every row counts.
         window: Length of a window; windows begin on multiples of it since Monday 1970-01-05 00:00 UTC.
         since: Start of the first window.
@@ -64,6 +66,8 @@ class Wanted:
     truth: str = ""
     metric: FairnessMetric | None = None
     score: str = ""
+    made: str = ""
+    ages: int = 0
     key: str = ""
     segments: tuple[str, ...] = ()
     bins: tuple[float, ...] | tuple[str, ...] | None = None
@@ -93,6 +97,8 @@ class Tally:
     histogram: list[int] | None = None
     scores: list[list[float]] | None = None
     """Of calibration, by the bin of the score: how many rows, how many of them positive, and the sum of scores."""
+    made: dict[int, list[float]] | None = None
+    """By how many windows before its label a decision was made: rows, their sum, squares, and the sum of scores."""
 
     def add(self, other: Tally) -> None:
         """Take in what other rows add up to."""
@@ -109,6 +115,9 @@ class Tally:
             self.scores = [
                 [a + b for a, b in zip(*both, strict=True)] for both in zip(known, other.scores, strict=True)
             ]
+        for age, figures in (other.made or {}).items():
+            self.made = self.made or {}
+            self.made[age] = [a + b for a, b in zip(self.made.get(age, [0.0] * 4), figures, strict=True)]
 
 
 def no_scores() -> list[list[float]]:
@@ -153,7 +162,7 @@ def goes_with(one: Wanted, other: Wanted) -> bool:
     return all(getattr(one, name) == getattr(other, name) for name in _OF_A_STATEMENT)
 
 
-_OF_A_STATEMENT: Final = ("time", "key", "only", "window", "since", "until", "segments")
+_OF_A_STATEMENT: Final = ("time", "made", "ages", "key", "only", "window", "since", "until", "segments")
 
 
 def expression(table: Any, *asked: Wanted) -> Any:
@@ -170,6 +179,8 @@ def expression(table: Any, *asked: Wanted) -> Any:
     names = [column_of(table.columns, name, field="segments") for name in wanted.segments]
     columns: dict[str, Any] = {"w": (seconds - _EPOCH_SECONDS) // length}
     columns |= {f"s{n}": rows[name] for n, name in enumerate(names)}
+    if wanted.made:
+        columns["age"] = _age(columns["w"], moment(rows, wanted.made).epoch_seconds(), wanted)
     groups: list[Any] = list(columns)
     columns |= {f"v{n}": value_of(rows, one) for n, one in enumerate(asked)}
     if wanted.calibrates:
@@ -193,6 +204,15 @@ def expression(table: Any, *asked: Wanted) -> Any:
             value = row[f"v{n}"]
             held |= {f"n{n}": value.count(), f"total{n}": value.sum(), f"squares{n}": (value * value).sum()}
     return cut.group_by(groups).agg(**held)
+
+
+def _age(came: Any, seconds: Any, wanted: Wanted) -> Any:
+    """By how many windows before its label a decision was made; null where that is not known, or too long ago."""
+    import ibis
+
+    age = came - (seconds - _EPOCH_SECONDS) // int(wanted.window.total_seconds())
+    # A label that is dated before its decision is one of clocks that differ, or of days beside times.
+    return ibis.cases((age < 0, 0), (age > wanted.ages, ibis.null("int64")), else_=age).cast("int64")
 
 
 def between(table: Any, wanted: Wanted) -> Any:
@@ -421,6 +441,8 @@ def collected(lines: Iterator[Sequence[dict[str, Any]]], asked: Sequence[Wanted]
                 tallies = known[key] = [one.tallies.setdefault(at, Tally()) for one in cells]
             for n, tally in enumerate(tallies):
                 _count(tally, line, n, binned=wanted.bins is not None)
+                if wanted.made and line["age"] is not None:
+                    _count_made(tally, line, n)
             if wanted.calibrates:
                 _count_scores(tallies[0], line)
     return cells
@@ -442,6 +464,15 @@ def _count(tally: Tally, line: dict[str, Any], at: int, *, binned: bool) -> None
             tally.histogram = [0] * BINS
         if found is not None:
             tally.histogram[int(found)] += n
+
+
+def _count_made(tally: Tally, line: dict[str, Any], at: int) -> None:
+    """Add to a tally when its decisions were made."""
+    expected = line.get("expected") if line.get("b") is not None else None
+    figures = (line[f"n{at}"], line[f"total{at}"], line[f"squares{at}"], expected)
+    if figures[0]:
+        one = Tally(made={int(line["age"]): [float(figure or 0.0) for figure in figures]})
+        tally.add(one)
 
 
 def _count_scores(tally: Tally, line: dict[str, Any]) -> None:

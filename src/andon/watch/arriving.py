@@ -1,0 +1,73 @@
+"""Windows by the arrival of labels, and the same rows by when their decisions were made. Pure.
+
+What needs labels is tested by when these come: a window is over when it is over, nothing is waited for, and a label
+that comes late or out of order is evidence in the window of its arrival. A change of the system shows there bit by
+bit, as labels of newer decisions come in. So its onset is looked for among the same rows by when decisions were made,
+as far as their labels have come. Each window keeps both: its rows, and by how many windows before them the decisions
+were made. All of it adds up.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from andon.detect.fairness import BINS
+from andon.watch.questions import Question, Window
+
+Made = list[list[float]]
+"""By age in windows: that age, how many rows, their sum, the sum of squares, and of what was expected."""
+
+
+def kept(made: dict[int, list[float]] | None) -> Made | None:
+    """What a tally says of when decisions were made, as a row keeps it."""
+    return None if made is None else [[age, *figures] for age, figures in sorted(made.items())]
+
+
+def decided(question: Question, windows: Sequence[Window], since: datetime | None = None) -> list[Window]:
+    """The rows of windows by when their decisions were made: a window each, from `since` up to the last one.
+
+    Without `since` from the first one that was given; of older decisions only some labels lie in these windows.
+    """
+    if not windows:
+        return []
+    first, last = since or windows[0].start, windows[-1].start
+    held: dict[datetime, dict[str, list[float]]] = defaultdict(dict)
+    for window in windows:
+        for key, rows in window.made.items():
+            for age, *figures in rows:
+                at = window.start - int(age) * question.length
+                before = held[at].get(key, [0.0] * 4) if first <= at else None
+                if before is not None:
+                    held[at][key] = [a + b for a, b in zip(before, figures, strict=True)]
+    found: list[Window] = []
+    start = first
+    while start <= last:
+        found.append(_window(question, start, held.get(start, {})))
+        start += question.length
+    return found
+
+
+def _window(question: Question, start: datetime, held: dict[str, list[float]]) -> Window:
+    n, total, squares, _ = held.get("", [0.0] * 4)
+    segments = {
+        key: [_strata(question, figure) for figure in (one[0], one[1], one[3])] for key, one in held.items() if key
+    }
+    return Window(start, int(n), total, squares, segments=segments)
+
+
+def _strata(question: Question, figure: float) -> list[float]:
+    """A figure of all strata as one of the first: what a group's share is made of is their sum."""
+    return [figure, *([0.0] * (BINS - 1))] if question.calibrates else [figure]
+
+
+def begins(question: Question, detector_since: datetime, recovered: datetime | None) -> datetime:
+    """From which decisions on an onset is looked for: those whose labels were to come since the detector began.
+
+    Not before the last alarm was over, if there was one: decisions of that time were otherwise than normal for another
+    reason, and their labels are still coming in.
+    """
+    behind = -(-question.label_delay // question.length) * question.length if question.length else timedelta()
+    first = detector_since - behind
+    return first if recovered is None else min(detector_since, max(first, recovered))

@@ -21,6 +21,11 @@ from andon.practice.containment import OPEN, ApprovalRule, PullState, Unfit
 from andon.practice.lifecycle import UNRESOLVED
 from andon.practice.protocol import Asks
 from andon.registry.models import System
+from andon.switch import queries as switches
+from andon.switch.models import Switch
+
+SWITCH: Final = "switch"
+"""The kind of lever whose other side is Andon's own kill switch."""
 
 
 @dataclass(frozen=True)
@@ -175,8 +180,24 @@ def standing(lever: Lever, target: Target = Target.REAL, *, after: int = 0) -> P
 
 def holds_for(incident: Incident) -> bool:
     """Whether a lever holds for an incident: the last that was seen to of one of them is a verified pull."""
-    last = {pull.lever_id: pull for pull in incident.pulls.filter(state__in=rules.SEEN_TO).order_by("number")}
-    return any(pull.undoes_id is None and pull.phase is PullState.VERIFIED for pull in last.values())
+    rows = incident.pulls.filter(state__in=rules.SEEN_TO).select_related("lever").order_by("number")
+    last = {pull.lever_id: pull for pull in rows}
+    verified = [pull for pull in last.values() if pull.undoes_id is None and pull.phase is PullState.VERIFIED]
+    return any(not taken_back(pull) for pull in verified)
+
+
+def switch_of(pull: Pull) -> Switch | None:
+    """The kill switch that a pull sets, where its lever is Andon's own."""
+    if pull.lever.adapter != SWITCH:
+        return None
+    system = System.objects.filter(slug=pull.settings.get("system", "")).first()
+    return switches.switch_of(system) if system is not None else None
+
+
+def taken_back(pull: Pull) -> bool:
+    """Whether the switch that a pull set lets the system decide again, though nobody undid the pull."""
+    switch = switch_of(pull)
+    return switch is not None and not switch.what_mode.contains
 
 
 def contained_by_one(pulls: Iterable[Pull], incident: Incident) -> bool:

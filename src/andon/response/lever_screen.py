@@ -15,7 +15,7 @@ from andon.containment.actions.pulls import why_not_undoable
 from andon.containment.models import Pull
 from andon.containment.pages import FROM_INCIDENT
 from andon.containment.policy import may_pull
-from andon.containment.queries import contained_by_one
+from andon.containment.queries import contained_by_one, switch_of, taken_back
 from andon.incidents.models import Incident
 from andon.kit import clock
 from andon.people.policy import Actor
@@ -27,11 +27,9 @@ from andon.practice.containment import (
 )
 from andon.practice.lifecycle import UNRESOLVED, State
 from andon.practice.words import ReplicaStanding
-from andon.registry.models import System
 from andon.switch import queries as switches
 from andon.switch.models import Switch
 
-SWITCH: Final = "switch"
 _REPLICAS_SHOWN: Final = 12
 _WORDS: Final = {
     PullState.VERIFIED: "Verified",
@@ -158,20 +156,6 @@ class Panel:
         if not self.let_go or not _goes_on(self.incident):
             return ""
         return reverse("incident_lever", args=[self.incident.number, self.pull.lever.number])
-
-
-def switch_of(pull: Pull) -> Switch | None:
-    """The kill switch that a pull sets, where its lever is Andon's own."""
-    if pull.lever.adapter != SWITCH:
-        return None
-    system = System.objects.filter(slug=pull.settings.get("system", "")).first()
-    return switches.switch_of(system) if system is not None else None
-
-
-def taken_back(pull: Pull) -> bool:
-    """Whether the switch that a pull set lets the system decide again, though nobody undid the pull."""
-    switch = switch_of(pull)
-    return switch is not None and not switch.what_mode.contains
 
 
 def _goes_on(incident: Incident) -> bool:

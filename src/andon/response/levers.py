@@ -6,7 +6,7 @@ And what a rehearsal means that left a system as no rehearsal may: it is an inci
 import json
 
 from andon.containment.models import Pull
-from andon.containment.queries import contained_by_one, holds_for
+from andon.containment.queries import contained_by_one, holds_for, taken_back
 from andon.incidents.models import Incident
 from andon.incidents.timeline import record
 from andon.kit import clock
@@ -19,6 +19,7 @@ from andon.response.calling import call_next
 from andon.response.containing import contained_by, let_go
 from andon.response.opening import Opening, open_incident
 from andon.response.steps import decided
+from andon.switch.models import Revision
 
 
 def follow(pull: Pull, incident: Incident) -> None:
@@ -50,17 +51,34 @@ def _attend(pull: Pull, incident: Incident) -> None:
 
 
 def _contain(pull: Pull, incident: Incident) -> None:
-    """The data plane showed it: the harm is stopped since then. What is over, or contained already, stays as it is."""
-    if State(incident.state) in UNRESOLVED and incident.contained_at is None:
+    """The data plane showed it: the harm is stopped since then. What is over, or contained already, stays as it is.
+
+    Between what was seen and now, somebody may have set the switch back by hand.
+    """
+    if State(incident.state) in UNRESOLVED and incident.contained_at is None and not taken_back(pull):
         by = Actor.of(pull.asked_by) if pull.asked_by else Actor.engine()
         contained_by(incident, pull.lever.what_kind, f"{pull.lever.name} ({pull.ref}). {pull.seen}", by)
 
 
 def _let_go(undo: Pull, incident: Incident) -> None:
     """An undo acted, seen or not: what its lever contained is not contained any more, unless another lever holds."""
+    _unless_held(incident, f"{undo.ref} undid “{undo.lever.name}”")
+
+
+def take_back(revision: Revision, incident: Incident) -> None:
+    """Called in the transaction in which a switch is set, for an incident that the system was held back for.
+
+    Set to decide again, by hand or for another incident, it contains nothing more, whatever a lever was seen to do.
+    """
+    if not revision.what_mode.contains:
+        _unless_held(incident, f"{revision.switch.system} is {revision.what_mode.words} (revision {revision.number})")
+
+
+def _unless_held(incident: Incident, why: str) -> None:
+    """What a lever contained is contained no more, unless another lever holds. A person's word stays theirs."""
     by_lever = State(incident.state) is State.CONTAINED and contained_by_one(incident.pulls.all(), incident)
     if by_lever and not holds_for(incident):
-        let_go(incident, f"{undo.ref} undid “{undo.lever.name}”")
+        let_go(incident, why)
 
 
 def strand(pull: Pull) -> None:

@@ -11,7 +11,9 @@ from andon.incidents.models import Incident, TimelineEntry
 from andon.incidents.timeline import recorded
 from andon.practice.promises import PromiseKind
 from andon.response import promising
-from andon.response.levers import follow, strand
+from andon.response.levers import follow, strand, take_back
+from andon.switch.models import Revision
+from andon.switch.told import switched
 
 _TURNS: Final = frozenset(
     {"acknowledged", "contained", "containment_ended", "containment_waived", "resolved", "reopened", "closed"}
@@ -32,6 +34,13 @@ def hear(pull: Pull, incident: Incident, **_signal: Any) -> None:
 def hear_stranded(pull: Pull, **_signal: Any) -> None:
     """It is an incident, in the same transaction."""
     strand(pull)
+
+
+@receiver(switched, dispatch_uid="andon.response.switches")
+def hear_switched(revision: Revision, incidents: Sequence[Incident], **_signal: Any) -> None:
+    """What a switch contained, it may contain no more: in the same transaction."""
+    for incident in incidents:
+        take_back(revision, incident)
 
 
 @receiver(recorded, dispatch_uid="andon.response.promises")

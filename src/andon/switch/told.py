@@ -1,5 +1,6 @@
-"""Whoever sets a switch lets the streams of their own process speak first.
+"""What others hear when a switch is set: the floors above in its transaction, the processes of the system by streams.
 
+Whoever sets a switch lets the streams of their own process speak first.
 Python runs one thread of a process at a time, and takes its turn from one that computes only every few milliseconds.
 The answer to whoever has set a switch is a page or a list of all its replicas: computing, just when each stream is to
 speak. So that thread waits until they have, or for a moment: what it has set is on disk, and holds, whoever was told.
@@ -11,8 +12,16 @@ from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
+from django.dispatch import Signal
+
+switched: Final = Signal()
+"""Sent with `revision` and `incidents` (held) in the transaction in which a switch is set.
+
+These are the incidents for which the system was held back, as it was until then, and that go on. The one whose own
+lever sets the switch is not among them: it hears of it by the lever.
+"""
 MOMENT: Final = 0.1
-"""Seconds that it waits at most."""
+"""Seconds that whoever sets a switch waits at most."""
 
 
 class Streams:

@@ -8,12 +8,19 @@ from andon.containment import actions
 from andon.containment.actions import LeverFacts
 from andon.containment.adapters import find
 from andon.containment.lever import LeverFault, Plan, complaints
+from andon.incidents import timeline
+from andon.incidents.describe import describe
 from andon.incidents.models import TimelineEntry
 from andon.kit import clock
 from andon.kit.errors import Invalid
 from andon.people.policy import Actor
 from andon.practice.containment import PullState
+from andon.practice.lifecycle import State
 from andon.practice.words import ContainmentKind, IncidentType, SwitchMode
+from andon.registry.models import System
+from andon.response.containing import contain
+from andon.response.resolving import resolve
+from andon.sdk.guard.words import Limit
 from andon.switch.actions import Setting, set_mode
 from andon.switch.models import Revision, Switch
 from tests.support import scenes
@@ -33,9 +40,9 @@ def incident(cast, system):
     return scenes.declared(cast, by=Actor.of(cast.rui), type_=IncidentType.PERFORMANCE_DEGRADATION)
 
 
-def lever(cast, **settings):
+def lever(cast, name="Use the rules", **settings):
     facts = LeverFacts(
-        name="Use the rules", kind=ContainmentKind.CONSTRAIN, settings={"system": "credit-scorer", "mode": "safe"} | settings
+        name=name, kind=ContainmentKind.CONSTRAIN, settings={"system": "credit-scorer", "mode": "safe"} | settings
     )  # fmt: skip
     return actions.create_lever(cast.credit_scorer, "switch", facts, by=Actor.of(cast.omar))
 
@@ -182,3 +189,118 @@ def test_settings_that_cannot_be_meant(settings, says_):
 def test_figures_that_are_none(cast, field, value):
     with pytest.raises(Invalid):
         lever(cast, mode="limit", **{field: value})
+
+
+def seen_to(pull, system, time):
+    """The one process of the system says that it applies it, and the pull sees that."""
+    says(system)
+    time.forward(timedelta(seconds=3))
+    return actions.run_pull(pull)
+
+
+def by_hand(system, mode, by, **given):
+    return set_mode(system, Setting(SwitchMode(mode), "By hand.", **given), by=Actor.of(by))
+
+
+def told(incident):
+    return list(incident.timeline.values_list("kind", flat=True))
+
+
+@pytest.fixture
+def contained(cast, system, incident, time):
+    """The incident, contained by the lever."""
+    says(system)
+    assert seen_to(pulled(lever(cast), incident, cast), system, time).phase is PullState.VERIFIED
+    incident.refresh_from_db()
+    assert incident.state == State.CONTAINED
+    return incident
+
+
+def test_set_back_into_service_by_hand_the_incident_is_contained_no_more(cast, system, contained):
+    since = contained.contained_at
+    by_hand(system, "on", cast.omar)
+    contained.refresh_from_db()
+    assert (contained.state, contained.contained_at, contained.containment_note) == (State.ACKNOWLEDGED, None, "")
+    assert told(contained)[-2:] == ["switched", "containment_ended"]
+    lines = [line.text for line in describe(contained.timeline.all())][-2:]
+    assert lines == [
+        "Credit scorer is in service (revision 3): By hand.",
+        "Contained no longer: Credit scorer is in service (revision 3)",
+    ]
+    assert contained.timeline.get(kind="containment_ended").body["since"] == since.isoformat()
+    assert timeline.verify(contained) == []
+    assert contained.promises.get(key="contain").kept_at is None
+    by_hand(system, "off", cast.lena)  # what held the system back for the incident is over: it hears of this no more
+    assert told(contained)[-1] == "containment_ended"
+
+
+def test_held_back_otherwise_by_hand_the_incident_stays_contained_and_has_it_on_its_timeline(cast, system, contained):
+    for mode, limit in (("off", None), ("limit", Limit(share=0.1))):
+        by_hand(system, mode, cast.sam, limit=limit)
+    contained.refresh_from_db()
+    assert contained.state == State.CONTAINED
+    assert [line.text for line in describe(contained.timeline.all())][-2:] == [
+        "Credit scorer is switched off (revision 3): By hand.",
+        "Credit scorer is limited (10 % of requests) (revision 4): By hand.",
+    ]
+    by_hand(system, "on", cast.omar, incident=contained)
+    contained.refresh_from_db()
+    assert contained.state == State.ACKNOWLEDGED
+    assert told(contained)[-2:] == ["switched", "containment_ended"]
+
+
+def test_another_lever_that_holds_goes_on_containing(cast, system, contained, time):
+    fraud = System.objects.create(slug="fraud-detector", name="Fraud detector", team=cast.credit_team)
+    says(fraud)
+    other = lever(cast, "Stop both", system="fraud-detector", mode="off")
+    pull = pulled(other, contained, cast)
+    assert seen_to(pull, fraud, time).phase is PullState.VERIFIED
+    by_hand(system, "on", cast.omar)
+    contained.refresh_from_db()
+    assert (contained.state, told(contained)[-1]) == (State.CONTAINED, "switched")
+    by_hand(fraud, "on", cast.nadia)
+    contained.refresh_from_db()
+    assert contained.state == State.ACKNOWLEDGED
+
+
+def test_the_undo_for_one_incident_lets_go_another_that_the_same_switch_contained(cast, system, contained, time):
+    other = scenes.declared(cast, by=Actor.of(cast.rui), type_=IncidentType.FAIRNESS_VIOLATION)
+    assert (
+        seen_to(pulled(lever(cast, "Switch it off", mode="off"), other, cast), system, time).phase is PullState.VERIFIED
+    )
+    assert told(contained)[-1] == "switched"  # it is off now, for the other's sake
+    undo = actions.run_pull(actions.undo(contained.pulls.get(), by=Actor.of(cast.lena)))
+    other.refresh_from_db()
+    assert (other.state, told(other)[-2:]) == (State.ACKNOWLEDGED, ["switched", "containment_ended"])
+    assert seen_to(undo, system, time).phase is PullState.VERIFIED
+    contained.refresh_from_db()
+    assert (contained.state, told(contained).count("containment_ended")) == (State.ACKNOWLEDGED, 1)
+
+
+def test_what_was_set_back_between_the_look_and_its_writing_contains_nothing(cast, system, incident, time, monkeypatch):
+    says(system)
+    pull = pulled(lever(cast), incident, cast)
+    looked = type(ADAPTER).probe
+
+    def look_and_be_slow(self, settings, plan):
+        found = looked(self, settings, plan)
+        by_hand(system, "on", cast.omar)
+        return found
+
+    monkeypatch.setattr(type(ADAPTER), "probe", look_and_be_slow)
+    assert seen_to(pull, system, time).phase is PullState.VERIFIED  # as it was seen
+    incident.refresh_from_db()
+    assert (incident.state, incident.contained_at) == (State.ACKNOWLEDGED, None)
+    assert "switched" in told(incident)
+
+
+def test_a_persons_word_that_an_incident_is_contained_stays_theirs(cast, system, incident):
+    by_hand(system, "off", cast.lena, incident=incident)
+    contain(incident, kind=ContainmentKind.DISABLE, note="Switched off", by=Actor.of(cast.lena))
+    by_hand(system, "on", cast.omar)
+    incident.refresh_from_db()
+    assert (incident.state, told(incident)[-1]) == (State.CONTAINED, "switched")
+    resolve(incident, summary="The model of before serves again.", by=Actor.of(cast.lena))
+    by_hand(system, "off", cast.lena)
+    by_hand(system, "on", cast.omar)
+    assert told(incident).count("switched") == 2

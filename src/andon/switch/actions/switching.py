@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
 from django.db import transaction
 
 from andon.incidents.models import Incident
 from andon.incidents.policy import must_respond
-from andon.incidents.timeline import hold, record
+from andon.incidents.timeline import News, hold, record_all
 from andon.kit import clock, db, ids
 from andon.kit.errors import Conflict, Invalid
 from andon.people.models import Person
 from andon.people.policy import Actor
+from andon.practice.lifecycle import UNRESOLVED
 from andon.practice.switching import STALE_MODES, falls_back_to, next_revision
 from andon.practice.words import Criticality, RiskClass, SwitchMode
 from andon.registry.models import System
@@ -54,7 +56,7 @@ class Setting:
 
 @transaction.atomic
 def set_mode(system: System, setting: Setting, *, by: Actor, expected: int | None = None, key: str = "") -> Revision:
-    """Set the switch, and tell the processes.
+    """Set the switch, and tell the processes. Each incident that the system was held back for has it on its timeline.
 
     Args:
         system: Whose switch.
@@ -82,8 +84,9 @@ def set_mode(system: System, setting: Setting, *, by: Actor, expected: int | Non
     limit = setting.limit or Limit()
     switch.mode, switch.share, switch.per_second = setting.mode.value, limit.share, limit.per_second
     revision = _revise(switch, setting, by=by, key=key)
-    if setting.incident is not None and not setting.by_lever:
-        _note(revision, setting.incident, by)
+    concerned = [hold(pk) for pk in _concerned(revision, setting)]
+    record_all([News(incident, "switched", _words(revision), by) for incident in concerned])
+    told.switched.send(sender=Revision, revision=revision, incidents=concerned)
     return revision
 
 
@@ -170,13 +173,26 @@ def _revise(switch: Switch, setting: Setting, *, by: Actor, key: str = "") -> Re
     return revision
 
 
-def _note(revision: Revision, incident: Incident, by: Actor) -> None:
+def _concerned(revision: Revision, setting: Setting) -> list[UUID]:
+    """The incidents, by key, that the system was held back for until now, and the one that it is set for.
+
+    A lever's own incident hears of it by the lever. Sorted, so that two who set it wait for each other in one order.
+    """
+    before = Revision.objects.filter(switch=revision.switch_id, number__lt=revision.number)
+    served = before.filter(mode=SwitchMode.ON).order_by("-number").values_list("number", flat=True).first() or 0
+    since = before.filter(number__gt=served, incident__state__in=UNRESOLVED)
+    found = set(since.values_list("incident", flat=True))
+    if setting.incident is not None:
+        (found.discard if setting.by_lever else found.add)(setting.incident.pk)
+    return sorted(found)
+
+
+def _words(revision: Revision) -> dict[str, Any]:
     limit = f" ({revision.limit})" if revision.limit else ""
-    body = {
+    return {
         "system": revision.switch.system.name, "mode": revision.mode, "words": f"{revision.what_mode.words}{limit}",
         "revision": revision.number, "reason": revision.reason, "until": revision.until,
     }  # fmt: skip
-    record(hold(incident.pk), "switched", body, by=by)
 
 
 def _mark() -> str:

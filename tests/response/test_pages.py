@@ -1,5 +1,7 @@
 """The pages of the response: what each shows, what it does, and who may."""
 
+import re
+
 import pytest
 from django.urls import reverse
 
@@ -150,6 +152,21 @@ def test_severity_forms_record_and_refuse(cast, incident, signed_in):
     missing = lena.post(url, {"form": "harm", "dimension": "rights", "value": "3", "evidence": ""})
     assert missing.status_code == 422
     assert "Say what the score rests on" in missing.content.decode()
+
+
+def test_the_severity_page_says_it_once_and_offers_what_can_be_chosen(cast, incident, signed_in):
+    page = signed_in(cast.omar).get(at("incident_severity", incident)).content.decode()
+    assert page.count(f"{incident.level.name} because") == 1  # what the scores say; the head names it before
+    assert f'<span class="soft">because {incident.because}' in page
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert sorted(ids) == sorted(set(ids))
+    raise_to, lower_to = (
+        re.search(rf'<select[^>]*id="{name}-to".*?</select>', page, re.DOTALL).group() for name in ("raise", "lower")
+    )
+    assert re.findall(r'value="(\d)"', raise_to) == [str(n) for n in range(1, incident.severity)]
+    assert re.findall(r'value="(\d)"', lower_to) == [str(n) for n in range(incident.severity + 1, 6)]
+    who = re.search(r'<select[^>]*id="lower-approver".*?</select>', page, re.DOTALL).group()
+    assert ("Nadia" in who, "Omar" in who) == (True, False)  # not who asks
 
 
 def test_hostile_words_are_shown_as_words(cast, time, signed_in):

@@ -129,7 +129,15 @@ class TypeForm(forms.Form):
     )
 
 
-class TechnicalForm(forms.Form):
+class SeverityForm(forms.Form):
+    """One of the small forms about the severity of an incident, which stands at `level`, for a `viewer`."""
+
+    def __init__(self, *args: Any, level: Severity, viewer: Person | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.level, self.viewer = level, viewer
+
+
+class TechnicalForm(SeverityForm):
     """Technical impact."""
 
     technical = forms.TypedChoiceField(
@@ -148,7 +156,7 @@ class TechnicalForm(forms.Form):
     )
 
 
-class HarmForm(forms.Form):
+class HarmForm(SeverityForm):
     """One dimension of harm."""
 
     dimension = forms.ChoiceField(label="Dimension", choices=HarmDimension.choices())
@@ -162,20 +170,34 @@ class HarmForm(forms.Form):
     evidence = forms.CharField(label="Evidence", widget=forms.Textarea(attrs={"rows": 2}), required=False)
 
 
-class RaiseForm(forms.Form):
-    """Raise by somebody's word."""
+class RaiseForm(SeverityForm):
+    """Raise by somebody's word, to what is worse than it is now."""
 
-    to = forms.TypedChoiceField(label="Raise to", choices=[(s.value, s.name) for s in Severity], coerce=int)
+    to = forms.ChoiceField(label="Raise to")
     reason = forms.CharField(label="Why", max_length=500)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["to"] = _levels("Raise to", [one for one in Severity if one.worse_than(self.level)])
 
-class LowerForm(forms.Form):
-    """Ask a named approver for a lower severity."""
 
-    to = forms.TypedChoiceField(label="Lower to", choices=[(s.value, s.name) for s in Severity], coerce=int)
-    approver = forms.ModelChoiceField(
-        Person.objects.filter(is_active=True, role__in=[OrgRole.LEAD, OrgRole.ADMIN]),
-        label="Who decides?",
-        help_text="A lead or an administrator, and not you.",
-    )
+class LowerForm(SeverityForm):
+    """Ask a named approver, who is somebody else, for a lower severity than it is now."""
+
+    to = forms.ChoiceField(label="Lower to")
+    approver = forms.ModelChoiceField(Person.objects.none(), label="Who decides?")
     reason = forms.CharField(label="What is known now that was not before?", widget=forms.Textarea(attrs={"rows": 3}))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        approvers = Person.objects.filter(is_active=True, role__in=[OrgRole.LEAD, OrgRole.ADMIN])
+        self.fields["to"] = _levels("Lower to", [one for one in Severity if self.level.worse_than(one)])
+        self.fields["approver"] = forms.ModelChoiceField(
+            approvers.exclude(pk=self.viewer.pk) if self.viewer is not None else approvers,
+            label="Who decides?",
+            help_text="A lead or an administrator, and not you.",
+        )
+
+
+def _levels(label: str, levels: Sequence[Severity]) -> forms.TypedChoiceField:
+    return forms.TypedChoiceField(label=label, choices=[(one.value, one.name) for one in levels], coerce=int)

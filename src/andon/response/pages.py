@@ -351,7 +351,7 @@ def step_waive(request: HttpRequest, number: int, key: str) -> HttpResponse:
     return redirect("incident", number)
 
 
-SEVERITY_FORMS: Mapping[str, type[django_forms.Form]] = {
+SEVERITY_FORMS: Mapping[str, type[forms.SeverityForm]] = {
     "technical": forms.TechnicalForm,
     "harm": forms.HarmForm,
     "raise": forms.RaiseForm,
@@ -366,7 +366,13 @@ def severity(request: HttpRequest, number: int) -> HttpResponse:
     found = access_incident(by, number)
     which = request.POST.get("form", "")
     bound = {
-        name: form_class(request.POST if name == which else None, initial=_initial(name, found))
+        name: form_class(
+            request.POST if name == which else None,
+            initial=_initial(name, found),
+            auto_id=f"{name}-%s",
+            level=found.level,
+            viewer=by.person,
+        )
         for name, form_class in SEVERITY_FORMS.items()
     }
     form = bound.get(which)

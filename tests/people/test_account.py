@@ -191,3 +191,22 @@ def test_signing_out_everywhere_else_keeps_this_session(cast, signed_in):
     assert here.post("/account/sign-out-everywhere").status_code == 302
     assert here.get("/account").status_code == 200
     assert there.get("/account").status_code == 302
+
+
+def test_an_old_name_of_a_zone_stays_chosen_and_another_is_none(cast, signed_in):
+    cast.lena.time_zone = "CET"
+    cast.lena.save()
+    browser = signed_in(cast.lena)
+    page = browser.get("/account").content.decode()
+    assert '<option value="CET" selected>CET</option>' in page
+    assert page.count(" selected>") == 1 + page.count('name="kind"')  # one a select
+    assert '<option value="Europe/Berlin">Europe/Berlin</option>' in page
+    hostile = '"><script>alert(1)</script>'
+    refused = browser.post("/account/profile", {"name": "Lena", "time_zone": hostile})
+    assert refused.status_code == 422
+    assert "<script>alert(1)" not in refused.content.decode()
+
+
+def test_a_page_with_the_time_zones_renders_no_template_for_each(cast, signed_in):
+    answer = signed_in(cast.lena).get("/account")
+    assert sum("option" in (one.name or "") for one in answer.templates) < 100

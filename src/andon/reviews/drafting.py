@@ -61,10 +61,10 @@ def _when(at: datetime | None) -> str:
 
 
 def _span(start: datetime | None, end: datetime | None) -> str:
-    """How long from one time to another, in words."""
+    """How long from one time to another, in words: whole seconds, as the incident's page counts them."""
     if start is None or end is None:
         return "not known"
-    minutes, seconds = divmod(round((end - start).total_seconds()), 60)
+    minutes, seconds = divmod(int((end - start).total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]

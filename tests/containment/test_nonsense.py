@@ -85,6 +85,24 @@ def test_half_a_character_is_no_state(cast, time, service, lever, incident):
     assert "half a character" in actions.dry_run(lever, by=Actor.of(cast.omar)).says
 
 
+@pytest.mark.django_db
+def test_a_bug_of_an_adapter_is_said_by_a_dry_run_and_leaves_a_pull_that_changed_nothing(
+    cast, time, service, lever, incident, monkeypatch
+):
+    def broken(*_):
+        raise TypeError(SECRET)
+
+    monkeypatch.setattr(type(adapters.find("webhook")), "plan", broken)
+    trial = actions.dry_run(lever, by=Actor.of(cast.omar))
+    assert (trial.ok, trial.says) == (False, "Andon’s own fault in the webhook lever: TypeError. The log has details.")
+    pull = actions.pull(lever, incident, by=Actor.of(cast.lena))
+    for _ in range(4):
+        pull = actions.run_pull(pull)
+        time.forward(timedelta(seconds=10))
+    assert (pull.phase, service.told) == (PullState.FAILED, [])
+    assert pull.outcome.startswith("Nothing was changed. Andon’s own fault in the webhook lever: TypeError.")
+
+
 secrets = st.text(min_size=4).filter(lambda one: one.strip() == one and one.isprintable() and "…" not in one)
 
 

@@ -149,6 +149,14 @@ def test_each_of_several_requests_must_hold_for_a_balancer_answers_for_one_repli
     assert seen(server, pointer="/v", equals="v6", times="4").text.startswith("4 requests: ")
 
 
+def test_a_look_whose_requests_take_too_long_altogether_cannot_be_told(server, monkeypatch):
+    monkeypatch.setattr(probes, "LONGEST", 0.0)
+    found = seen(serving(server, {"v": "v6"}), pointer="/v", equals="v6", times="3")
+    assert found.holds is None
+    assert "1 of 3 requests took so long that the rest was not made" in found.text
+    assert len(server.heard) == 1
+
+
 def test_an_answer_that_is_slow_to_come_or_to_end_cannot_be_told(server, monkeypatch):
     monkeypatch.setattr(probes, "DEADLINE", 0.3)
     over = threading.Event()

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError, connection
 
-from andon.containment import actions
+from andon.containment import actions, probes, rest
 from andon.containment.models import Lever, Pull
 from andon.containment.queries import fitness
 from andon.engine.auditor import audit
@@ -134,6 +134,21 @@ def test_an_engine_that_was_frozen_until_another_took_over_does_not_act_any_more
     assert service.told == []
     assert actions.settle(late, time.now()) is False
     assert "Another engine" in Pull.objects.get(pk=pull.pk).trail.last().text
+
+
+def test_a_look_of_many_slow_requests_is_one_look_and_ends_the_pull(cast, time, service, incident):
+    """Else the next look would begin before this one is over, and none of them would ever count."""
+    probe = {"url": f"{service.url}/state", "pointer": "/model", "equals": "v6", "times": str(probes.MOST_TIMES)}
+    lever = actions.create_lever(cast.credit_scorer, "webhook", facts(service, probe=probe), by=Actor.of(cast.omar))
+    pull = actions.pull(lever, incident, by=Actor.of(cast.lena))
+    only_claim_of(pull, until=PullState.ACTED)
+    time.forward(timedelta(minutes=2))
+    (look,) = actions.claim(time.now(), 10)
+    time.forward(timedelta(seconds=probes.LONGEST + rest.DEADLINE))
+    assert actions.claim(time.now(), 10) == []
+    assert actions.settle(actions.work(look), time.now()) is True
+    pull.refresh_from_db()
+    assert pull.phase is PullState.VERIFIED
 
 
 def test_where_the_database_is_away_just_before_the_act_nothing_was_done(cast, service, lever, incident):

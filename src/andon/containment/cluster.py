@@ -1,7 +1,5 @@
 """The API of a Kubernetes cluster, as levers need it: one object, read and patched with a service account's token."""
 
-from typing import Any
-
 from andon.containment.lever import web_address
 from andon.containment.rest import Rest, bearer, segment
 from andon.kit import outbound
@@ -38,12 +36,3 @@ def path(group: str, settings: Settings, kind: str, name: str = "") -> str:
     """The path of a namespaced object, or of all of a kind: "apps/v1", "deployments"."""
     whole = f"/apis/{group}/namespaces/{segment(settings['namespace'])}/{kind}"
     return f"{whole}/{segment(name)}" if name else whole
-
-
-def at(document: Any, *names: str) -> Any:
-    """What stands at a path of names inside JSON; None where nothing does."""
-    for name in names:
-        if not isinstance(document, dict):
-            return None
-        document = document.get(name)
-    return document

@@ -177,6 +177,11 @@ def json_object(value: str) -> str:
     return value.strip()
 
 
+def own_fault(kind: str, error: Exception) -> str:
+    """What people read of an error that no adapter should raise; what it says itself may hold a secret."""
+    return f"Andon’s own fault in the {kind} lever: {type(error).__name__}. The log has details."
+
+
 def state_of(adapter: LeverAdapter, settings: Settings) -> dict[str, Any]:
     """What holds now, as it can be written down. Raises `LeverFault`: also for half a character (RFC 8259, 8.2)."""
     found = dict(adapter.state(settings))

@@ -7,18 +7,21 @@ balancer with four replicas behind it answers for one of them at a time.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from andon.containment import rest
 from andon.containment.lever import LeverFault, Seen, call, web_address
-from andon.kit import outbound
+from andon.kit import clock, outbound
 from andon.kit.errors import Invalid
 from andon.kit.fields import Field, Settings
 
 DEADLINE: Final = 5.0
 """Seconds for one request of a look."""
 MOST_TIMES: Final = 20
+LONGEST: Final = 60.0
+"""Seconds for all requests of one look; what the rest would show is then not known."""
 _SHOWN: Final = 120
 _NAME: Final = re.compile(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")  # a header's name (RFC 9110, 5.6.2)
 _NOTHING: Final = object()
@@ -29,6 +32,20 @@ def times(value: str) -> str:
     if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= MOST_TIMES:
         raise Invalid(f"A number of requests from 1 to {MOST_TIMES}.")
     return value
+
+
+def longest(settings: Settings) -> float:
+    """Seconds that the requests of one look may take, by these settings of a probe or of a lever."""
+    return min(LONGEST, int(settings.get("times", "1")) * rest.DEADLINE)
+
+
+def turns(asked: int) -> Iterator[int]:
+    """The numbers of a look's requests, from 1. Raises `LeverFault`, surely, where they take too long altogether."""
+    ends = clock.monotonic() + LONGEST
+    for number in range(1, asked + 1):
+        if number > 1 and clock.monotonic() > ends - rest.DEADLINE:
+            raise LeverFault(f"{number - 1} of {asked} requests took so long that the rest was not made.", sure=True)
+        yield number
 
 
 def _status(value: str) -> str:
@@ -120,10 +137,13 @@ def complaints(kept: Settings) -> Sequence[str]:
 def look(probe: Probe) -> Seen:
     """Ask as often as the probe says, and compare. The first answer that is not as expected is what was seen."""
     seen = Seen.unclear("Nothing was asked.")
-    for number in range(1, probe.times + 1):
-        seen = _look_once(probe)
-        if not seen.holds:
-            return seen if probe.times == 1 else Seen(seen.holds, f"Request {number}: {seen.text}", seen.facts)
+    try:
+        for number in turns(probe.times):
+            seen = _look_once(probe)
+            if not seen.holds:
+                return seen if probe.times == 1 else Seen(seen.holds, f"Request {number}: {seen.text}", seen.facts)
+    except LeverFault as fault:
+        return Seen.unclear(fault.text)
     return seen if probe.times == 1 else Seen.yes(f"{probe.times} requests: {seen.text}", seen.facts)
 
 

@@ -95,3 +95,12 @@ def bearer(settings: Settings) -> dict[str, str]:
 def segment(text: str) -> str:
     """Text as one segment of a path, or one value of a query."""
     return quote(text, safe="")
+
+
+def at(document: Any, *names: str) -> Any:
+    """What stands at a path of names inside JSON; None where nothing does."""
+    for name in names:
+        if not isinstance(document, dict):
+            return None
+        document = document.get(name)
+    return document

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from andon.containment.lever import LeverFault, Plan, Seen, State, answered
-from andon.containment.probes import times
+from andon.containment.probes import times, turns
 from andon.containment.rest import Rest
 from andon.containment.serving import shown
 from andon.kit.errors import Invalid
@@ -59,13 +59,13 @@ def some_answer(settings: Settings, shows: str, allowed: Sequence[str]) -> Seen:
     if not allowed:
         return Seen.unclear("Nobody had a share of the traffic before, so there is nobody to look for.")
     met = []
-    for _ in range(int(settings["times"])):
-        try:
+    try:
+        for _ in turns(int(settings["times"])):
             met.append(shown({**settings, "shows": shows}))
-        except LeverFault as fault:
-            return Seen.unclear(fault.text)
-        if met[-1] not in allowed:
-            return Seen.no(f"{met[-1]} still answers.", {"answered": met})
+            if met[-1] not in allowed:
+                return Seen.no(f"{met[-1]} still answers.", {"answered": met})
+    except LeverFault as fault:
+        return Seen.unclear(fault.text)
     return Seen.yes(f"{len(met)} requests were answered by {', '.join(sorted(set(met)))}.", {"answered": met})
 
 

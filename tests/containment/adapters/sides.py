@@ -7,7 +7,7 @@ a pull and its undo must leave as it was.
 import copy
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -29,6 +29,9 @@ class Side:
         self.refuse = 0
         self.garbage: bytes | None = None
         self.slow = False
+        self.drips = False  # it begins an answer, and sends it a byte at a time
+        self.moved = 0  # the status by which every reading is sent elsewhere
+        self.twist: Callable[[Any], Any] | None = None  # makes another JSON of what is read
         self.lags = False  # what serves has not taken on what the control plane says
         self.released = threading.Event()
         self.held: dict[str, Any] = self.start()
@@ -71,16 +74,36 @@ class Side:
         if self.slow:
             self.released.wait(20)
             return Listener.say(handler, 503)
+        if self.drips:
+            return self.drip(handler)
         if self.changes(heard):
             if self.refuse:
-                return Listener.say(handler, self.refuse, b'{"message": "not by you"}')
+                elsewhere = {"Location": f"{self.url}/elsewhere"} if self.refuse < 400 else {}
+                return Listener.say(handler, self.refuse, b'{"message": "not by you"}', **elsewhere)
+        elif self.moved:
+            return Listener.say(handler, self.moved, b"", Location=f"{self.url}/elsewhere")
         elif self.garbage is not None:
             return Listener.say(handler, 200, self.garbage)
         status, body, *more = self.reply(heard)
+        if self.twist is not None and not self.changes(heard) and isinstance(body, dict):
+            body = self.twist(body)
         if not self.lags:
             self.served = copy.deepcopy(self.held)
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         return Listener.say(handler, status, raw, **(more[0] if more else {}))
+
+    def drip(self, handler: Any) -> None:
+        """An answer that goes on for as long as anybody listens."""
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100000")
+        handler.end_headers()
+        while not self.released.wait(0.02):
+            handler.wfile.write(b" ")
+            handler.wfile.flush()
+
+    def over_tls(self) -> dict[str, str]:
+        """Settings by which it is asked in TLS, which it does not speak."""
+        return {name: value.replace("http://", "https://") for name, value in self.settings.items()}
 
 
 @contextmanager

@@ -1,5 +1,9 @@
 """What every lever's adapter does, whatever its other side answers: the round trip, refusals, silence and nonsense."""
 
+import contextlib
+import copy
+import itertools
+import json
 import time as machine_time
 
 import pytest
@@ -13,6 +17,9 @@ NONSENSE = [
     b"<html>a page of some proxy</html>", b"", b"null", b"[]", b"{}", b'{"a": {"b": [1, null]}}', b"[" * 100_000,
     b"\xff\xfe",
 ]  # fmt: skip
+TOO_LARGE = b'{"a": "' + b"a" * (4 * 1024 * 1024) + b'"}'
+WRONG = [None, [], {}, "x", -1, 10**400, True, "9" * 5000, [None], {"a": None}, 1.5, "7"]
+"""What stands where something else belongs: wrong types, numbers beyond any, texts that are nearly numbers."""
 
 
 @pytest.fixture(params=[*sides.ALL, *clouds.ALL], ids=lambda kind: kind.__name__)
@@ -67,20 +74,48 @@ def test_a_refusal_is_sure_and_a_breakdown_is_not(side):
         lambda: side.adapter.act(side.settings, plan, KEY),
         lambda: side.adapter.undo(side.settings, prior, KEY),
     )
-    for status, sure in ((400, True), (401, True), (403, True), (404, True), (409, True), (500, False), (503, False)):
+    refusals = (400, 401, 403, 404, 409, 307, 308)
+    for status in (*refusals, 302, 303, 500, 503):
         side.refuse = status
         for change in changes:
             with pytest.raises(LeverFault) as caught:
                 change()
-            assert caught.value.sure is sure
+            assert caught.value.sure is (status in refusals)
             assert str(status) in caught.value.text
     assert side.snapshot() == before
+    assert not went_elsewhere(side)
+
+
+def went_elsewhere(side):
+    return [heard for heard in side.listener.heard if heard.path == "/elsewhere"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307])
+def test_a_reading_that_is_sent_elsewhere_is_not_followed_and_shows_nothing(side, status):
+    _, plan, _ = pulled(side)
+    side.moved = status
+    with pytest.raises(LeverFault) as caught:
+        side.adapter.state(side.settings)
+    assert caught.value.sure is True
+    assert side.adapter.probe(side.settings, plan).holds is not True
+    assert not went_elsewhere(side)
 
 
 def test_a_side_that_is_not_there_was_surely_not_told(side):
     prior = side.adapter.state(side.settings)
     plan = side.adapter.plan(side.settings, prior)
-    gone = side.dead()
+    told_nothing(side, side.dead(), prior, plan)
+
+
+def test_a_side_with_which_no_tls_stands_was_surely_not_told(side):
+    prior = side.adapter.state(side.settings)
+    plan = side.adapter.plan(side.settings, prior)
+    before = side.snapshot()
+    told_nothing(side, side.over_tls(), prior, plan)
+    assert side.snapshot() == before
+
+
+def told_nothing(side, gone, prior, plan):
     for call in (
         lambda: side.adapter.state(gone),
         lambda: side.adapter.act(gone, plan, KEY),
@@ -92,12 +127,13 @@ def test_a_side_that_is_not_there_was_surely_not_told(side):
     assert side.adapter.probe(gone, plan).holds is None
 
 
-def test_a_side_that_does_not_answer_is_given_up_and_nobody_knows(side, monkeypatch):
+@pytest.mark.parametrize("how", ["slow", "drips"])
+def test_a_side_that_does_not_answer_is_given_up_and_nobody_knows(side, monkeypatch, how):
     prior = side.adapter.state(side.settings)
     plan = side.adapter.plan(side.settings, prior)
     monkeypatch.setattr(rest, "DEADLINE", 0.3)
     monkeypatch.setattr(probes, "DEADLINE", 0.3)
-    side.slow = True
+    setattr(side, how, True)
     began = machine_time.monotonic()
     with pytest.raises(LeverFault) as caught:
         side.adapter.state(side.settings)
@@ -106,17 +142,78 @@ def test_a_side_that_does_not_answer_is_given_up_and_nobody_knows(side, monkeypa
         side.adapter.act(side.settings, plan, KEY)
     assert side.adapter.probe(side.settings, plan).holds is None
     assert machine_time.monotonic() - began < side.slowest
-    side.slow = False
+    setattr(side, how, False)
 
 
 def test_nonsense_is_no_state_and_shows_nothing(side):
     _, plan, _ = pulled(side)
-    for garbage in NONSENSE:
+    for garbage in (*NONSENSE, TOO_LARGE):
         side.garbage = garbage
         with pytest.raises(LeverFault) as caught:
             side.adapter.state(side.settings)
         assert caught.value.sure is True
-        assert side.adapter.probe(side.settings, plan).holds is None, garbage
+        assert side.adapter.probe(side.settings, plan).holds is None, garbage[:80]
+
+
+def test_a_wrong_value_anywhere_in_an_answer_is_a_fault_of_that_side_and_breaks_nothing(side):
+    """One value after the other is put in the place of what it answers; all of `WRONG` at each place was tried once."""
+    prior, plan, _ = pulled(side)
+    for number, (place, wrong) in enumerate(zip(places(side, plan), itertools.cycle(WRONG), strict=False)):
+        side.twist = put(place, wrong)
+        assert read(side) is not False, place
+        json.dumps(dict(side.adapter.probe(side.settings, plan).facts))
+        if number % 4 == 0:
+            with contextlib.suppress(LeverFault):
+                side.adapter.act(side.settings, plan, KEY)
+            with contextlib.suppress(LeverFault):
+                side.adapter.undo(side.settings, prior, KEY)
+            side.twist = None
+            side.adapter.act(side.settings, plan, KEY)
+
+
+def read(side):
+    """What it says that holds, and what would be set; of a fault, whether it is sure."""
+    try:
+        state = side.adapter.state(side.settings)
+        return json.dumps([state, side.adapter.plan(side.settings, state).expected])
+    except LeverFault as fault:
+        return fault.sure
+
+
+def places(side, plan):
+    """Every place in every JSON that it answers readings with."""
+    bodies = []
+
+    def keep(body):
+        bodies.append(body)
+        return body
+
+    side.twist = keep
+    side.adapter.state(side.settings)
+    side.adapter.probe(side.settings, plan)
+    return sorted({place for body in bodies for place in inside(body)}, key=str)
+
+
+def inside(body, place=()):
+    parts = body.items() if isinstance(body, dict) else enumerate(body) if isinstance(body, list) else ()
+    for name, part in parts:
+        yield (*place, name)
+        yield from inside(part, (*place, name))
+
+
+def put(place, value):
+    """Puts the value there in every answer that has such a place."""
+
+    def twist(body):
+        body = copy.deepcopy(body)
+        here = body
+        with contextlib.suppress(KeyError, IndexError, TypeError):
+            for name in place[:-1]:
+                here = here[name]
+            here[place[-1]] = value
+        return body
+
+    return twist
 
 
 def test_no_secret_is_shown_in_what_is_recorded(side):

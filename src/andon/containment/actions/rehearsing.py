@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+import structlog
 from django.db import transaction
 
 from andon.containment import adapters
 from andon.containment.actions.pulls import make
-from andon.containment.lever import LeverFault, Plan, State, state_of
+from andon.containment.lever import LeverFault, Plan, State, own_fault, state_of
 from andon.containment.models import Lever, Rehearsal, Target
 from andon.containment.policy import must_rehearse, must_try
 from andon.containment.queries import problems, standing
@@ -15,6 +16,8 @@ from andon.kit import clock, db
 from andon.kit.errors import Conflict, Invalid
 from andon.people.policy import Actor
 from andon.practice.containment import OPEN, ApprovalRule
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,9 @@ def dry_run(lever: Lever, *, by: Actor, target: Target = Target.REAL) -> Trial:
         plan = adapter.plan(settings, prior)
     except LeverFault as fault:
         return Trial(None, None, said.text(fault.text), ok=False)
+    except Exception as error:  # noqa: BLE001  whatever an adapter does wrong, it is said in its place and not as a crash
+        _log.exception("a dry run failed", lever=lever.ref)
+        return Trial(None, None, own_fault(lever.adapter, error), ok=False)
     return Trial(prior, plan, said.text(plan.says), ok=True)
 
 

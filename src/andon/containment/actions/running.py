@@ -16,7 +16,7 @@ from andon.containment import adapters, probes, told
 from andon.containment.actions import rehearsing, turns
 from andon.containment.actions.pulls import body_of, make
 from andon.containment.evidence import before as evidence
-from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, state_of
+from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, own_fault, state_of
 from andon.containment.models import Pull, PullStep, Rehearsal, Target
 from andon.containment.recording import Record
 from andon.incidents.models import Incident
@@ -133,9 +133,10 @@ def _lease(pull: Pull, move: Move, now: datetime) -> timedelta:
     if move is Move.PRESERVE:
         left = (pull.approved_at or pull.asked_at) + EVIDENCE_WITHIN - now
         return max(_WRITING, min(left, EVIDENCE_WITHIN))  # no more than that, where a clock was set back meanwhile
-    looks = probes.DEADLINE * int(pull.probe.get("times", "1")) if pull.probe else 0.0
     limit = _adapter(pull).limit if _known(pull) else 0.0
-    return timedelta(seconds=max(limit, looks)) + _SLACK
+    if move in {Move.LOOK, Move.LOOK_AFTER_CRASH}:
+        limit += probes.longest(pull.probe or pull.settings)
+    return timedelta(seconds=limit) + _SLACK
 
 
 def _withdraw(pull: Pull, held: Incident | None, now: datetime, why: str) -> None:
@@ -174,7 +175,7 @@ def work(one: Claim) -> Outcome:
         outcome = Outcome(one, None if not fault.sure else False, fault.text, sure=fault.sure)
     except Exception as error:  # noqa: BLE001  whatever an adapter does wrong must not leave a pull without an outcome
         _log.exception("a move of a pull failed", pull=one.pull.ref, move=one.move)
-        words = f"Andon’s own fault in the {one.pull.lever.adapter} lever: {type(error).__name__}. The log has details."
+        words = own_fault(one.pull.lever.adapter, error)
         # Before the act nothing can have been changed; from then on nobody knows.
         outcome = Outcome(one, None, words, sure=one.move in {Move.PRESERVE, Move.PREPARE})
     return replace(_recorded(outcome), seconds=round(clock.monotonic() - began, 3))

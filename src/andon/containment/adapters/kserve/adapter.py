@@ -7,8 +7,9 @@ rollout"); seen in `status.components.predictor.traffic`, which says where the t
 from typing import Any, Final
 
 from andon.containment import serving
-from andon.containment.cluster import FIELDS, api, at, path
+from andon.containment.cluster import FIELDS, api, path
 from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, State
+from andon.containment.rest import at
 from andon.kit.errors import Invalid
 from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
@@ -92,7 +93,10 @@ def _routed(found: Any, percent: int) -> Seen:
     generation, observed = at(found, "metadata", "generation"), at(found, "status", "observedGeneration")
     if not isinstance(traffic, list) or not traffic or not all(isinstance(one, dict) for one in traffic):
         return Seen.unclear("The cluster answered, but without saying where the traffic goes.")
-    newest = sum(int(one.get("percent") or 0) for one in traffic if one.get("latestRevision"))
+    shares = [one.get("percent") or 0 for one in traffic if one.get("latestRevision")]
+    if not all(isinstance(share, int) for share in shares):
+        return Seen.unclear("The cluster answered, but with a share of traffic that is no number.")
+    newest = sum(shares)
     facts = {"newest": newest, "traffic": {str(one.get("revisionName")): one.get("percent") for one in traffic}}
     if isinstance(generation, int) and isinstance(observed, int) and observed < generation:
         return Seen.no("The cluster has not taken the new share up yet.", facts)

@@ -8,18 +8,20 @@ template and available, and none of the old one is left; and, if there is a serv
 
 import hashlib
 import json
+import re
 from typing import Any, Final
 
 from andon.containment import serving
-from andon.containment.cluster import FIELDS, api, at, path
+from andon.containment.cluster import FIELDS, api, path
 from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, State
-from andon.containment.rest import Rest, segment
+from andon.containment.rest import Rest, at, segment
 from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
 
 _GROUP: Final = "apps/v1"
 _REVISION: Final = "deployment.kubernetes.io/revision"
 _HASH: Final = "pod-template-hash"
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
 
 class Adapter(LeverAdapter):
@@ -103,6 +105,8 @@ def _rolled_out(found: Any, expected: State) -> Seen:
     if not isinstance(template, dict) or not isinstance(wanted, int) or not isinstance(generation, int):
         return Seen.unclear("The cluster answered, but without the deployment’s template and status.")
     counts = {name: at(found, "status", name) or 0 for name in ("replicas", "updatedReplicas", "availableReplicas")}
+    if not all(isinstance(one, int) for one in counts.values()):
+        return Seen.unclear("The cluster answered, but with a number of replicas that is none.")
     facts = {"wanted": wanted, "generation": generation, "observedGeneration": observed, **counts}
     missing = (
         (_mark(template) != expected["template"], "The deployment has another template."),
@@ -120,6 +124,8 @@ def _rolled_out(found: Any, expected: State) -> Seen:
 def _templates(side: Rest, settings: Settings, deployment: Any) -> dict[int, dict[str, Any]]:
     """The templates of the deployment's revisions, by their numbers."""
     labels = at(deployment, "spec", "selector", "matchLabels") or {}
+    if not isinstance(labels, dict):
+        raise side.nonsense("with a selector that is none")
     query = segment(",".join(f"{name}={value}" for name, value in sorted(labels.items())))
     found = side.read(f"{path(_GROUP, settings, 'replicasets')}?labelSelector={query}").get("items")
     if not isinstance(found, list):
@@ -127,10 +133,11 @@ def _templates(side: Rest, settings: Settings, deployment: Any) -> dict[int, dic
     uid = deployment["metadata"]["uid"]
     templates = {}
     for one in found:
-        owners = at(one, "metadata", "ownerReferences") or []
-        number = str((at(one, "metadata", "annotations") or {}).get(_REVISION, ""))
+        owners = at(one, "metadata", "ownerReferences")
+        ours = isinstance(owners, list) and any(at(owner, "uid") == uid for owner in owners)
+        number = str(at(one, "metadata", "annotations", _REVISION))
         template = at(one, "spec", "template")
-        if number.isdigit() and isinstance(template, dict) and any(owner.get("uid") == uid for owner in owners):
+        if ours and _NUMBER.fullmatch(number) and isinstance(template, dict):
             templates[int(number)] = _without_hash(template)
     return templates
 
@@ -173,8 +180,9 @@ def _roll(settings: Settings, wanted: State) -> Done:
 
 
 def _without_hash(template: dict[str, Any]) -> dict[str, Any]:
-    labels = {name: value for name, value in (at(template, "metadata", "labels") or {}).items() if name != _HASH}
-    return template | {"metadata": (template.get("metadata") or {}) | {"labels": labels}}
+    metadata, labels = at(template, "metadata"), at(template, "metadata", "labels")
+    kept = {name: value for name, value in labels.items() if name != _HASH} if isinstance(labels, dict) else {}
+    return template | {"metadata": (metadata if isinstance(metadata, dict) else {}) | {"labels": kept}}
 
 
 def _mark(template: dict[str, Any]) -> str:

@@ -59,8 +59,8 @@ class Adapter(LeverAdapter):
         side = _side(settings)
         found = side.read(f"{_API}/registered-models/get?name={segment(settings['model'])}")
         try:
-            aliases = {one["alias"]: str(one["version"]) for one in found["registered_model"].get("aliases", [])}
-        except (KeyError, TypeError, AttributeError) as error:
+            aliases = {one["alias"]: str(int(one["version"])) for one in found["registered_model"].get("aliases", [])}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise side.nonsense("without the model and its aliases") from error
         version = aliases.get(settings["alias"])
         return {"version": version, "goal": _resolve(side, settings, aliases, version)}

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from andon.containment import serving
 from andon.containment.lever import Done, LeverAdapter, LeverFault, Plan, Seen, State, json_object, web_address
-from andon.containment.rest import Rest, bearer
+from andon.containment.rest import Rest, at, bearer
 from andon.kit.fields import Field, Settings
 from andon.practice.words import ContainmentKind
 
@@ -77,7 +77,7 @@ class Adapter(LeverAdapter):
             return Seen.unclear(fault.text)
         if config is None or _masked(config) != plan.expected["config"]:
             return Seen.no("The application has another configuration.")
-        status = found["applications"][settings["application"]].get("status")
+        status = str(found["applications"][settings["application"]].get("status"))
         if status in {"DEPLOY_FAILED", "UNHEALTHY"}:
             return Seen.no(f"Ray Serve says {status}.", {"status": status})
         seen = serving.look_for(settings, plan.expected["shown"])
@@ -125,9 +125,11 @@ def _put(settings: Settings, config: Any) -> Done:
 
 def _environments(config: Any) -> list[dict[str, Any]]:
     """Where a configuration has environment variables: of the application, and of its deployments' actors."""
-    deployments = config.get("deployments") or []
-    holders = [config, *(one.get("ray_actor_options") or {} for one in deployments if isinstance(one, dict))]
-    found = [(one.get("runtime_env") or {}).get("env_vars") for one in holders if isinstance(one, dict)]
+    deployments = config.get("deployments")
+    holders = [config]
+    if isinstance(deployments, list):
+        holders += [at(one, "ray_actor_options") for one in deployments]
+    found = [at(one, "runtime_env", "env_vars") for one in holders]
     return [one for one in found if isinstance(one, dict)]
 
 

@@ -119,7 +119,7 @@ def _described(settings: Settings) -> dict[str, Any]:
             "weights": {str(one["VariantName"]): float(one.get("DesiredWeight", 0.0)) for one in variants},
             "current": {str(one["VariantName"]): float(one.get("CurrentWeight", 0.0)) for one in variants},
         }
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise side.nonsense("without the endpoint’s variants") from error
 
 

@@ -120,6 +120,32 @@ def test_a_restored_backup_takes_nobody_back(tmp_path):
         replica.until("safe", state="live", revision=3)
 
 
+def test_a_token_is_replaced_between_processes_and_a_revoked_one_hears_nothing_more(tmp_path):
+    with (
+        running_andon(tmp_path, engine=False) as andon,
+        Desk.of(andon) as desk,
+        guarded(andon, desk.token, tmp_path, "old") as old,
+    ):
+        first = desk.tokens()[0]["id"]
+        second, third = desk.make_token("in its place"), desk.make_token("never heard of")
+        desk.set("off")
+        old.until("off", state="live", revision=2)
+        desk.until_says("1 of 1 replica contained")
+        with guarded(andon, second, tmp_path, "new") as new:
+            new.until("off", state="live", revision=2)
+            desk.until_says("2 of 2 replicas contained")
+            desk.revoke(first)
+            wait_for(lambda: "401" in (tmp_path / "old.err").read_text(), what=lambda: "that the old token is refused")
+            desk.set("safe")
+            new.until("safe", state="live", revision=3)
+            desk.until_says("1 of 2 replicas contained, 1 *")  # and it has kept its copy, which comes before
+            assert (old.ask()["mode"], old.said()[-1]["revision"]) == ("off", 2)
+            assert old.ask(after=3600) | {"at": 0} == {"mode": "off", "state": "stale", "revision": 2, "at": 0}
+        andon.kill_server()
+        with guarded(andon, third, tmp_path, "latest") as latest:  # the key of the copies that are there is not its own
+            assert latest.ask() | {"at": 0} == {"mode": "safe", "state": "stale", "revision": 0, "at": 0}
+
+
 def test_where_streams_are_cut_it_asks_and_whoever_is_in_between_can_forge_nothing(tmp_path, caplog):
     with running_andon(tmp_path, engine=False) as andon, Desk.of(andon) as desk, between(andon) as proxy:
         made = Guard(Token.read(desk.token), proxy.url, folder=tmp_path / "guard")

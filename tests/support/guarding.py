@@ -169,7 +169,8 @@ class Desk:
         self.line.close()
 
     def show(self) -> dict[str, Any]:
-        return self._ask("GET")
+        found: dict[str, Any] = self._ask("GET")
+        return found
 
     def says(self) -> str:
         return str(self.show()["replicas_say"])
@@ -183,14 +184,26 @@ class Desk:
         assert self.andon.python(_UNHEARD, pid=replica.process.pid, minutes=minutes) == 1, "no such replica is known"
 
     def set(self, mode: str, **more: Any) -> dict[str, Any]:
-        return self._ask("POST", {"mode": mode, "reason": "It declines whom it should not.", **more})
-
-    def _ask(self, method: str, body: Any = None) -> dict[str, Any]:
-        where = f"{self.andon.base_url}/api/v1/systems/credit-scorer/switch"
-        answer = self.line.request(method, where, json=body)
-        assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
+        found: dict[str, Any] = self._ask("POST", {"mode": mode, "reason": "It declines whom it should not.", **more})
         return found
+
+    def tokens(self) -> list[dict[str, Any]]:
+        """The guard tokens of the system, newest first."""
+        found: list[dict[str, Any]] = self._ask("GET", at="/tokens")
+        return found
+
+    def make_token(self, name: str) -> str:
+        """Another guard token, whole."""
+        return str(self._ask("POST", {"name": name}, at="/tokens")["token"])
+
+    def revoke(self, pk: str) -> None:
+        self._ask("DELETE", at=f"/tokens/{pk}")
+
+    def _ask(self, method: str, body: Any = None, *, at: str = "") -> Any:
+        where = f"{self.andon.base_url}/api/v1/systems/credit-scorer/switch{at}"
+        answer = self.line.request(method, where, json=body)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
 
 
 _MAKE = """

@@ -22,6 +22,7 @@ known = st.builds(
     affected=st.none() | st.integers(0, 200_000),
     drivers=st.lists(st.sampled_from("abcde"), unique=True, max_size=5).map(tuple),
     recovered=st.booleans(),
+    given_up=st.booleans(),
 )
 
 
@@ -29,6 +30,7 @@ known = st.builds(
 def test_the_first_time_everything_is_said_and_then_nothing_until_something_changes(one):
     assert news(None, one, window=HOUR)[0] is Told.RAISED
     assert (Told.RECOVERED in news(None, one, window=HOUR)) == one.recovered
+    assert (Told.GIVEN_UP in news(None, one, window=HOUR)) == (one.given_up and not one.recovered)
     assert news(one, one, window=HOUR) == ()
 
 

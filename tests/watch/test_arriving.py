@@ -1,6 +1,7 @@
 """Windows by the arrival of labels: nothing is waited for, and an onset is by when decisions were made."""
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -104,6 +105,53 @@ def test_rows_are_the_same_by_when_their_decisions_were_made(found):
         assert sum(counts[0][0] for counts in window.segments.values()) == len(mine) - len(whole)
     cut = arriving.decided(a_question(), windows)  # decisions before the first window are left out, no other
     assert cut == [window for start, window in by_decision.items() if start >= MONDAY]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 20), st.integers(1, 500), st.floats(0.01, 1)), min_size=1, unique_by=lambda row: row[0]
+    ),
+    st.integers(1, 300),
+    st.sampled_from([Measure.RATE, Measure.MEAN]),
+)
+def test_where_labels_of_each_age_are_as_in_the_reference_nothing_stands_out(ages, age_n, measure):
+    """Whatever is known sooner: once little is known of no age, windows with any mix of ages show the mean of all."""
+    many = 1e9  # so that what is taken for normal is what the reference says
+    reference = [[float(age), n * many, n * many * share] for age, n, share in ages]
+    mean = sum(row[2] for row in reference) / sum(row[1] for row in reference)
+    question = replace(a_question(), measure=measure, low=0.0, high=1.0)
+    for age, _, share in ages:
+        made = {"": [[age, float(age_n), age_n * share, age_n * share, 0.0]]}
+        (one,) = arriving.decided(
+            question, arriving.beside(question, [Window(MONDAY + age * DAY, 0, 0, 0, made=made)], reference), MONDAY
+        )[:1]
+        if mean and (one.n or measure is Measure.MEAN):
+            assert one.total / one.n == pytest.approx(mean, rel=1e-4, abs=1e-4)
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9), st.integers(0, 9)), max_size=5), max_size=6))
+def test_what_is_normal_at_each_age_adds_up(windows):
+    ages = None
+    for rows in windows:
+        made = {"": [[age, float(n), float(total), 0.0, 0.0] for age, n, total in rows]}
+        ages = arriving.learn(ages, Window(MONDAY, 0, 0, 0, made=made))
+    told = [row for rows in windows for row in rows]
+    assert sum(row[1] for row in ages or ()) == sum(row[1] for row in told)
+    assert sum(row[2] for row in ages or ()) == sum(row[2] for row in told)
+    assert [row[0] for row in ages or ()] == sorted({row[0] for row in told})
+
+
+@pytest.mark.django_db
+def test_what_is_known_sooner_does_not_draw_the_onset_to_the_end(connected, watched, on_day):
+    """Wrong decisions are found out within days and right ones within weeks: new decisions look worse than they are."""
+    told = rows_of(75, 200, lambda day, _group: 0.05 if day < CHANGED else 0.12)
+    for row in told:
+        if row["known_at"] is not None and row["approved"] != row["repaid"]:
+            row["known_at"] = row["at"] + (row["known_at"] - row["at"]) / 4
+    on_day(told, 66)
+    alarm = actions.run_watch(watched(connected(**NAMES), "accuracy", label_delay_minutes=14 * 24 * 60)).alarms.get()
+    assert alarm.onset_low <= MONDAY + CHANGED * DAY <= alarm.onset_high
+    assert abs(alarm.onset_at - (MONDAY + CHANGED * DAY)) <= 3 * DAY
 
 
 @given(st.integers(0, 400), st.integers(0, 5000), st.none() | st.integers(-200, 200))

@@ -139,9 +139,14 @@ def show(number: _Number, json: say.AsJson = False) -> None:
 def run(number: _Number, json: say.AsJson = False) -> None:
     """Run a watch at once, in the engine, instead of when its next window is over."""
     house.enter()
+    from andon.kit import clock
     from andon.watch import actions
     from andon.watch.policy import access_watch
 
     by = house.operator()
     row = actions.run_soon(access_watch(by, number), by=by)
-    say.answer({"watch": row.number, "next_run_at": row.next_run_at}, lambda: f"{row.ref} is due now.")
+    at = actions.next_over(row, clock.now())
+    says = f"{row.ref} is due now."
+    if at is not None:
+        says += f" Nothing is new: its next window is over, and read, at {at:%Y-%m-%d %H:%M} UTC."
+    say.answer({"watch": row.number, "next_run_at": row.next_run_at, "next_window_at": at}, lambda: says)

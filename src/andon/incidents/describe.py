@@ -187,6 +187,7 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
     "signals_ended": ("check", lambda b, _: _count(b, "A signal ended", "signals ended")),
     "alarm_raised": ("signal", lambda b, _: f"{b['alarm']} of {b['watch']}: {b['says']}"),
     "alarm_grew": ("warning", lambda b, _: f"{b['alarm']} goes on: {b['says']}"),
+    "alarm_given_up": ("warning", lambda b, _: f"{b['alarm']} of {b['watch']} is looked at no more: {b['says']}"),
     "alarm_recovered": ("check", lambda b, _: f"{b['watch']} is back to normal: {b['says']}"),
     "held_open": ("clock", lambda b, _: f"Every signal ended; a rule waits {b['minutes']} min for them to come again"),
     "paged": ("bell", lambda b, n: f"Paged {_people(b, n)} by {' and '.join(b['channels'])} ({b['place']})"),

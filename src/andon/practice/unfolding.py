@@ -32,6 +32,7 @@ class Told(Word):
     GREW = "grew", "far more decisions are affected than were"
     DRIVERS = "drivers", "other segments stand out"
     RECOVERED = "recovered", "the measure is back"
+    GIVEN_UP = "given_up", "nobody looks any more whether it is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,14 @@ class Known:
         affected: Decisions beyond what was to be expected, since the onset; None where that cannot be counted.
         drivers: Segments that stand out, the surest first.
         recovered: Whether the measure is back.
+        given_up: Whether nobody looks any more if it is: its watch was ended or changed.
     """
 
     onset: tuple[datetime, datetime, datetime] | None = None
     affected: int | None = None
     drivers: tuple[str, ...] = ()
     recovered: bool = False
+    given_up: bool = False
 
 
 def news(before: Known | None, now: Known, *, window: timedelta) -> tuple[Told, ...]:
@@ -61,7 +64,7 @@ def news(before: Known | None, now: Known, *, window: timedelta) -> tuple[Told, 
             its interval, has not moved.
     """
     if before is None:
-        return (Told.RAISED, Told.RECOVERED) if now.recovered else (Told.RAISED,)
+        return (Told.RAISED, *_closed(now))
     found = []
     if _moved(before.onset, now.onset, window):
         found.append(Told.MOVED)
@@ -69,9 +72,16 @@ def news(before: Known | None, now: Known, *, window: timedelta) -> tuple[Told, 
         found.append(Told.GREW)
     if set(before.drivers[:DRIVERS_NAMED]) != set(now.drivers[:DRIVERS_NAMED]):
         found.append(Told.DRIVERS)
-    if now.recovered and not before.recovered:
-        found.append(Told.RECOVERED)
+    if not (before.recovered or before.given_up):
+        found += _closed(now)
     return tuple(found)
+
+
+def _closed(now: Known) -> tuple[Told, ...]:
+    """How it ended, if it did: one of both, for what was given up is not known to be over."""
+    if now.recovered:
+        return (Told.RECOVERED,)
+    return (Told.GIVEN_UP,) if now.given_up else ()
 
 
 def remembered(before: Known | None, now: Known, said: Collection[Told]) -> Known:
@@ -87,6 +97,7 @@ def remembered(before: Known | None, now: Known, said: Collection[Told]) -> Know
         affected=now.affected if figures else before.affected,
         drivers=now.drivers if figures else before.drivers,
         recovered=before.recovered or now.recovered,
+        given_up=before.given_up or now.given_up,
     )
 
 

@@ -68,6 +68,8 @@ def _say(incident: Incident, alarm: Alarm) -> tuple[Told, ...]:
         _prefill_scale(incident, by)
     if Told.RECOVERED in said:
         record(incident, "alarm_recovered", _body(alarm, wording.recovery(alarm)), by=by, at=alarm.recovered_at)
+    if Told.GIVEN_UP in said:
+        record(incident, "alarm_given_up", _body(alarm, wording.given_up(alarm)), by=by, at=alarm.recovered_at)
     return said
 
 

@@ -5,15 +5,21 @@ that comes late or out of order is evidence in the window of its arrival. A chan
 bit, as labels of newer decisions come in. So its onset is looked for among the same rows by when decisions were made,
 as far as their labels have come. Each window keeps both: its rows, and by how many windows before them the decisions
 were made. All of it adds up.
+
+Where one outcome is known sooner than the other, the labels that have come of new decisions are no fair sample of them.
+So the reference also says what is normal at each age, and onsets are looked for beside that.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from andon.detect.fairness import BINS
+from andon.practice.words import Measure
 from andon.watch.questions import Question, Window
 
 Made = list[list[float]]
@@ -23,6 +29,41 @@ Made = list[list[float]]
 def kept(made: dict[int, list[float]] | None) -> Made | None:
     """What a tally says of when decisions were made, as a row keeps it."""
     return None if made is None else [[age, *figures] for age, figures in sorted(made.items())]
+
+
+def learn(ages: Made | None, window: Window) -> Made:
+    """What is normal at each age, by windows of the reference: that age, how many rows, their sum."""
+    known = {row[0]: row[1:] for row in ages or ()}
+    for age, n, total, *_ in window.made.get("", ()):
+        before = known.get(age, [0.0, 0.0])
+        known[age] = [before[0] + n, before[1] + total]
+    return [[age, *figures] for age, figures in sorted(known.items())]
+
+
+def beside(question: Question, windows: Sequence[Window], ages: Made | None) -> list[Window]:
+    """Windows as if rows of every age were alike: what is normal at an age, beside the mean of all, is taken off.
+
+    Of a rate, rows count by how many events are normal at their age, for what grows mostly grows in proportion. Of a
+    mean the difference is subtracted. Ages of which the reference holds little are taken for normal by so much less.
+    """
+    whole, total = (sum(row[at] for row in ages or ()) for at in (1, 2))
+    if not ages or not total:
+        return list(windows)
+    mean = total / whole
+    apart = {age: (events - n * mean) / (n + _LITTLE) for age, n, events in ages}
+    rate = question.measure is Measure.RATE
+    found = []
+    for window in windows:
+        rows = []
+        for age, n, events, *rest in window.made.get("", ()):
+            beyond = apart.get(age, 0.0)
+            rows.append([age, n * (1 + beyond / mean), events, *rest] if rate else [age, n, events - n * beyond, *rest])
+        found.append(replace(window, made={**window.made, "": rows}))
+    return found
+
+
+_LITTLE: Final = 50.0
+"""Rows of the reference at an age that count for half of what they say."""
 
 
 def decided(question: Question, windows: Sequence[Window], since: datetime | None = None) -> list[Window]:
@@ -54,7 +95,7 @@ def _window(question: Question, start: datetime, held: dict[str, list[float]]) -
     segments = {
         key: [_strata(question, figure) for figure in (one[0], one[1], one[3])] for key, one in held.items() if key
     }
-    return Window(start, int(n), total, squares, segments=segments)
+    return Window(start, int(n) if float(n).is_integer() else n, total, squares, segments=segments)
 
 
 def _strata(question: Question, figure: float) -> list[float]:

@@ -32,9 +32,13 @@ def refresh(alarm: Alarm, watch: Watch, question: Question) -> bool:
     """Estimate anew what an open alarm rests on, in its fields; whether anything is other than it was."""
     before = _state(alarm)
     until = watch.judged_until or datetime.fromisoformat(watch.detector["since"])
-    windows = made(watch, question, until) if question.by_arrival else _windows(watch)
+    if question.by_arrival:
+        came, levelled = made(watch, question, until)
+        windows = arriving.decided(question, came)
+    else:
+        windows = levelled = _windows(watch)
     if windows and watch.detector.get("direction"):
-        _estimate_onset(alarm, watch, question, windows)
+        _estimate_onset(alarm, watch, question, levelled)
     if alarm.onset_at is not None:
         _count(alarm, watch, question, [window for window in windows if window.start >= alarm.onset_at])
         alarm.drivers = _drivers(watch, question, alarm.direction, alarm.onset_at)
@@ -52,30 +56,19 @@ def _windows(watch: Watch) -> list[Window]:
     return loading.load(watch, since=since, until=watch.judged_until or since, limit=MOST_WINDOWS, newest=True)
 
 
-def made(watch: Watch, question: Question, until: datetime) -> list[Window]:
-    """The rows whose labels came until then by when their decisions were made, from where an onset is looked for."""
-    over = Alarm.objects.filter(watch=watch, recovered_at__isnull=False, recovered_at__lt=until)
+def made(watch: Watch, question: Question, until: datetime) -> tuple[list[Window], list[Window]]:
+    """Windows by the arrival of labels, up to then; and by when decisions were made, as an onset is looked for in."""
+    over = Alarm.objects.filter(watch=watch, recovered_at__lt=until, given_up="")
     recovered = over.order_by("-recovered_at").values_list("recovered_at", flat=True).first()
     first = arriving.begins(question, datetime.fromisoformat(watch.detector["since"]), recovered)
     windows = loading.load(watch, since=first, until=until, limit=MOST_WINDOWS, newest=True)
-    return arriving.decided(question, windows)
+    return windows, judging.made(question, watch.detector, windows, recovered)
 
 
 def _estimate_onset(alarm: Alarm, watch: Watch, question: Question, windows: Sequence[Window]) -> None:
-    from andon.detect.onset import Onset, estimate
-    from andon.detect.sequential import Direction as Way
-    from andon.detect.sequential import Measure as Kind
+    from andon.detect.onset import Onset
 
-    at_alarm = [number for number, window in enumerate(windows) if window.start <= alarm.window_start]
-    figures = judging.figures(question, windows, watch.detector)
-    found = estimate(
-        [n for n, _, _ in figures],
-        [total for _, total, _ in figures],
-        judging.usual(watch.detector),
-        measure=Kind(question.measure.value) if question.adds_up else Kind.RATE,
-        direction=Way(alarm.direction),
-        alarm=at_alarm[-1] if at_alarm else None,
-    )
+    found = judging.interval(question, watch.detector, windows, alarm.window_start)
     if isinstance(found, Onset):
         alarm.onset_low, alarm.onset_at, alarm.onset_high = (
             windows[index].start for index in (found.low, found.at, found.high)
@@ -101,7 +94,7 @@ def _count(alarm: Alarm, watch: Watch, question: Question, since: Sequence[Windo
     alarm.affected = _beyond(alarm, question.measure, n, total, len(since))
 
 
-def _beyond(alarm: Alarm, measure: Measure, n: int, total: float, windows: int) -> int | None:
+def _beyond(alarm: Alarm, measure: Measure, n: float, total: float, windows: int) -> int | None:
     """Decisions beyond what was to be expected, or missing from it; None for what has no such count."""
     if measure not in {Measure.RATE, Measure.COUNT}:
         return None

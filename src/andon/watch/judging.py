@@ -13,14 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
 
 from andon.detect import sequential
 from andon.detect.season import NoSeason, Season
 from andon.detect.sequential import Baseline, Evidence, Plan
 from andon.practice.words import Direction, Measure
-from andon.watch import comparing, estimating, weekly
+from andon.watch import arriving, comparing, estimating, weekly
 from andon.watch.questions import Onset, Phase, Question, Raised, Verdict, Window
+
+if TYPE_CHECKING:
+    from andon.detect import onset as onsets
 
 REFERENCE_WINDOWS: Final = 28
 """Windows with rows from which is learnt what is normal, where no period is named."""
@@ -40,6 +44,7 @@ class _Tally:
     windows: int = 0
     points: list[list[float]] = field(default_factory=list)
     labels: list[list[float]] | None = None
+    ages: list[list[float]] | None = None
     ready: bool = field(default=False)
 
 
@@ -102,7 +107,7 @@ def _learn(question: Question, detector: dict[str, Any], windows: Sequence[Windo
         return Verdict(_afresh({"mean": mean, "n": None}, windows[0]), 0)
     learnt = _Tally(**{key: detector.get(key, 0) for key in ("n", "total", "windows")})
     learnt.points = [*detector.get("points", [])]
-    learnt.labels = detector.get("labels")
+    learnt.labels, learnt.ages = detector.get("labels"), detector.get("ages")
     seen = 0
     for window in windows:
         if _reference_over(question, learnt, window):
@@ -113,16 +118,19 @@ def _learn(question: Question, detector: dict[str, Any], windows: Sequence[Windo
             n, total, _ = _figures(question, window)
             learnt.n, learnt.total, learnt.windows = learnt.n + n, learnt.total + total, learnt.windows + (n > 0)
             learnt.labels = estimating.add(learnt.labels, window) if question.estimates else None
+            learnt.ages = arriving.learn(learnt.ages, window) if question.by_arrival else None
             if question.slots:
                 learnt.points += [[at, value] for at, value in _points(question, [window]) if value is not None]
     kept = {"phase": Phase.LEARNING.value, "n": learnt.n, "total": learnt.total, "windows": learnt.windows}
     kept |= {"points": learnt.points} if question.slots else {}
     kept |= {"labels": learnt.labels} if question.estimates else {}
+    kept |= {"ages": learnt.ages} if question.by_arrival else {}
     if not learnt.ready:
         return Verdict(kept, seen, says=_still_learning(question, learnt))
     if why := _unfounded(question, learnt):
         return Verdict(kept, len(windows), says=why)
-    baseline = {"mean": learnt.total / learnt.n, "n": learnt.n}
+    baseline: dict[str, Any] = {"mean": learnt.total / learnt.n, "n": learnt.n}
+    baseline |= {"ages": learnt.ages} if question.by_arrival else {}
     scores = {"labels": learnt.labels} if question.estimates else {}
     if not question.slots:
         return Verdict(_afresh(baseline, windows[seen]) | scores, seen)
@@ -214,6 +222,44 @@ def onset(question: Question, detector: dict[str, Any], windows: Sequence[Window
     sign = 1 if detector["direction"] == Direction.UP else -1
     at = int(np.argmax(sign * away))
     return Onset(windows[at].start, float(total[at] / max(n[at], 1)))
+
+
+def interval(
+    question: Question, detector: dict[str, Any], windows: Sequence[Window], alarm: datetime
+) -> onsets.Onset | onsets.Unknown:
+    """The onset of an alarm that was raised on a window (`alarm`), with its interval: indexes of these windows."""
+    from andon.detect import onset as onsets
+
+    at_alarm = [number for number, window in enumerate(windows) if window.start <= alarm]
+    told = figures(question, windows, detector)
+    return onsets.estimate(
+        [n for n, _, _ in told],
+        [total for _, total, _ in told],
+        usual(detector),
+        measure=sequential.Measure(question.measure.value) if question.adds_up else sequential.Measure.RATE,
+        direction=sequential.Direction(detector["direction"]),
+        alarm=at_alarm[-1] if at_alarm else None,
+    )
+
+
+def made(
+    question: Question, detector: dict[str, Any], windows: Sequence[Window], recovered: datetime | None
+) -> list[Window]:
+    """By when decisions were made, the rows of windows by the arrival of labels that an onset is looked for in.
+
+    What is normal at an age of labels is taken off where the measure adds up; a gap is one beside others of that age.
+    """
+    first = arriving.begins(question, datetime.fromisoformat(detector["since"]), recovered)
+    seen = [window for window in windows if window.start >= first]
+    ages = detector["baseline"].get("ages") if question.adds_up else None
+    return [_possible(question, one) for one in arriving.decided(question, arriving.beside(question, seen, ages))]
+
+
+def _possible(question: Question, window: Window) -> Window:
+    """A window with no more events than rows."""
+    if question.measure is not Measure.RATE:
+        return window
+    return replace(window, n=max(window.n, window.total))
 
 
 def learning(detector: dict[str, Any]) -> bool:

@@ -154,6 +154,12 @@ class Watch(Row):
         return self.kind == WatchKind.ESTIMATED_ACCURACY
 
     @property
+    def sees(self) -> bool:
+        """Whether it runs and has a verdict to give, or learns for one; `queries.unwatched` asks the same of all."""
+        running = self.enabled and self.ended_at is None
+        return running and self.stale_since is None and self.detector.get("phase") != "refused"
+
+    @property
     def waits(self) -> timedelta:
         """How long after its end a window is read."""
         return timedelta() if self.estimates or self.by_arrival else self.label_delay
@@ -258,6 +264,12 @@ class Alarm(Row):
         STEP = "step", "at once"
         RAMP = "ramp", "gradually"
 
+    class GivenUp(models.TextChoices):
+        """Why nobody looks any more whether it goes on; `recovered_at` says since when, and not that it is over."""
+
+        ENDED = "ended", "its watch was ended"
+        CHANGED = "changed", "its watch was changed, and judges anew"
+
     number = models.PositiveBigIntegerField(unique=True)
     watch = models.ForeignKey(Watch, on_delete=models.CASCADE, related_name="alarms")
     raised_at = models.DateTimeField()
@@ -278,6 +290,7 @@ class Alarm(Row):
     figures = models.JSONField(default=dict, blank=True)  # since the onset: `windows`, `n`, `total`, up to `until`
     signal = models.ForeignKey(Signal, null=True, blank=True, on_delete=models.SET_NULL, related_name="alarms")
     recovered_at = models.DateTimeField(null=True, blank=True)  # end of the window that decided so
+    given_up = models.CharField(max_length=8, blank=True, choices=GivenUp.choices)
 
     # What its incident is told: due while `news_at` is set; `told` is what was said last, and of which incident.
     news_at = models.DateTimeField(null=True, blank=True)

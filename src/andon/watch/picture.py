@@ -95,7 +95,7 @@ def draw(
         [group[0].start for group in groups],
         lines,
         every=step * watch.length,
-        counts=() if question.measure is Measure.COUNT else [window.n for window in merged],
+        counts=() if question.measure is Measure.COUNT else [int(window.n) for window in merged],
         stretches=onsets(watch, alarms, start, end, zone),
         moments=[
             Moment(alarm.window_end, f"alarm {spans.day(alarm.window_end, zone, beside=end)}", alarming=True)

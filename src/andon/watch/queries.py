@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Case, QuerySet, When
+from django.db.models import Case, Exists, OuterRef, QuerySet, When
 
 from andon.people.policy import Actor
 from andon.practice.words import Criticality, Stage
 from andon.registry.models import System
 from andon.watch import shares
+from andon.watch.judging import Phase
 from andon.watch.models import EVERYTHING, Alarm, AlarmBudget, Log, Watch, WindowState
 from andon.watch.policy import must_view, visible_alarms
 
@@ -119,10 +120,15 @@ def alarms_with_news(now: datetime, limit: int) -> list[UUID]:
 
 
 def unwatched(by: Actor) -> QuerySet[System]:
-    """Systems in production that nothing watches: no watch that runs, the most critical first."""
+    """Systems in production that nothing watches, the most critical first: no watch runs and has a verdict to give.
+
+    `blind` says that there are watches, of which none sees: no log can be read, or labels contradict their scores.
+    """
     must_view(by)
-    watched = Watch.objects.filter(ended_at=None, enabled=True).values("system")
-    rows = System.objects.filter(stage=Stage.PRODUCTION).exclude(pk__in=watched)
+    running = Watch.objects.filter(ended_at=None, enabled=True)
+    seeing = running.filter(stale_since=None).exclude(detector__phase=Phase.REFUSED.value)
+    rows = System.objects.filter(stage=Stage.PRODUCTION).exclude(pk__in=seeing.values("system"))
+    rows = rows.annotate(blind=Exists(running.filter(system=OuterRef("pk"))))
     order = Case(*(When(criticality=one, then=one.rank) for one in Criticality), default=0)
     return rows.order_by(order.desc(), "name")
 

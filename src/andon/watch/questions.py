@@ -35,7 +35,7 @@ class Window:
     """
 
     start: datetime
-    n: int
+    n: float
     total: float
     squares: float
     histogram: Sequence[int] | None = None

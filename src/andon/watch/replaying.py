@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from andon.watch import arriving, judging
+from andon.watch import judging
 from andon.watch.judging import Onset, Phase, Question, Raised, Window
 
 AT_ONCE: Final = 2_000
@@ -87,7 +87,5 @@ def _would(
     onset = judging.onset(question, detector, [one for one in seen if one.start >= since][-AT_ONCE:])
     level = onset.level
     if question.by_arrival:
-        first = arriving.begins(question, since, over)
-        made = arriving.decided(question, [one for one in seen if one.start >= first][-AT_ONCE:])
-        onset = judging.onset(question, detector, made)
+        onset = judging.onset(question, detector, judging.made(question, detector, seen[-AT_ONCE:], over))
     return Would(raised, onset), level

@@ -309,6 +309,7 @@ class AlarmOut(Schema):
     drivers: list[dict[str, Any]]
     incident: int | None
     recovered_at: datetime | None
+    given_up: str = Field(description="ended or changed: its watch was, so it is not known to be over. Else empty.")
 
     @classmethod
     def of(cls, row: Alarm) -> "AlarmOut":
@@ -316,7 +317,7 @@ class AlarmOut(Schema):
         plain = (
             "number", "ref", "raised_at", "window_start", "window_end", "direction", "baseline", "observed",
             "statistic", "threshold", "onset_low", "onset_at", "onset_high", "onset_shape", "affected",
-            "drivers", "recovered_at",
+            "drivers", "recovered_at", "given_up",
         )  # fmt: skip
         incident = row.signal.incident if row.signal is not None else None
         return cls(

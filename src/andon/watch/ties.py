@@ -23,5 +23,6 @@ def watches_of(by: Actor, system: System) -> tuple[str, dict[str, Any]]:
         ],
         "logs": list(queries.logs(by, system)),
         "bare": system.stage == Stage.PRODUCTION and not any(row.enabled for row in rows),
+        "blind": system.stage == Stage.PRODUCTION and not any(row.sees for row in rows),
         "may_manage": policy.may_manage(by),
     }

@@ -114,5 +114,11 @@ def recovery(alarm: Alarm) -> str:
     )
 
 
+def given_up(alarm: Alarm) -> str:
+    """Why nobody looks any more whether it goes on, and what follows."""
+    why = Alarm.GivenUp(alarm.given_up).label
+    return f"{why} while it went on. Whether the measure is back is not known: see for yourselves before you resolve."
+
+
 def _at(at: datetime) -> str:
     return f"{at:{_TIME}} UTC"

@@ -2,7 +2,7 @@
 
 from andon.watch.actions.logs import change_log, create_log, end_log
 from andon.watch.actions.pushing import push, push_metric
-from andon.watch.actions.running import claim, read, run_watch, settle
+from andon.watch.actions.running import claim, next_over, read, run_watch, settle
 from andon.watch.actions.watches import (
     change_watch,
     create_watch,
@@ -21,6 +21,7 @@ __all__ = [
     "create_watch",
     "end_log",
     "end_watch",
+    "next_over",
     "pause_watch",
     "push",
     "push_metric",

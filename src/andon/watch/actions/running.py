@@ -172,7 +172,7 @@ def _prepared(one: Claim, first: Callable[[Place, str], datetime | None]) -> Rea
         if begins is None:
             return Reading(one, says=f"The log “{one.place.name}” holds no rows yet.")
         if begins >= end:
-            return Reading(one)
+            return Reading(one, says=_nothing(one))
         most = at_once(watch)
         until = min(end, begins + most * watch.length)
         again = min(late.again(watch, begins, until), late.LAST + most - (until - begins) // watch.length)
@@ -297,6 +297,19 @@ def _failed(watch: Watch, why: str, now: datetime) -> None:
 def _next(watch: Watch, now: datetime) -> datetime:
     """When the next window will be over, with its labels."""
     return over(watch, now) + watch.length + watch.waits + _grace(watch)
+
+
+def next_over(watch: Watch, now: datetime) -> datetime | None:
+    """When its next window is over and read, if there is nothing to read before that; None if there is."""
+    return _next(watch, now) if watch.read_until is not None and over(watch, now) <= watch.read_until else None
+
+
+def _nothing(one: Claim) -> str:
+    """Why nothing is read, though it is run."""
+    at = next_over(one.watch, one.now)
+    if at is None:
+        return "Its first window is not over yet" + (", with the labels that it waits for." if one.watch.waits else ".")
+    return f"Nothing is new: its next window is over, and read, at {at:%Y-%m-%d %H:%M} UTC."
 
 
 def run_watch(watch: Watch, *, now: datetime | None = None) -> Watch:

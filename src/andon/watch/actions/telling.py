@@ -91,6 +91,27 @@ def end(watch: Watch, window_end: datetime, now: datetime) -> None:
         alarm.save(update_fields=["recovered_at", "news_at"])
 
 
+def give_up(watch: Watch, why: Alarm.GivenUp, now: datetime) -> None:
+    """Nobody looks any more whether its alarm goes on: it is closed, and its incident is to hear why. Is it over?
+
+    That is not known, and nobody says so. The caller holds the watch, which will see nothing more or everything anew.
+    """
+    for alarm in Alarm.objects.filter(watch=watch, recovered_at=None).select_related("signal"):
+        alarm.recovered_at, alarm.given_up = now, why
+        if alarm.signal_id is not None:
+            alarm.news_at = now
+            own.say(
+                event(
+                    fingerprint=_fingerprint(watch),
+                    episode=alarm.ref,
+                    status=SignalStatus.RESOLVED,
+                    title=f"{wording.title(watch, alarm)} ({why.label})",
+                ),
+                voice=own.WATCHES,
+            )
+        alarm.save(update_fields=["recovered_at", "given_up", "news_at"])
+
+
 def stale(watch: Watch, why: str) -> None:
     """A watch on a critical system cannot be read for a while: that is a signal of its own. The caller holds it."""
     if watch.failures < STALE_FROM:
@@ -192,7 +213,8 @@ def known(alarm: Alarm) -> Known:
         onset=(low or at, at, high or at) if at is not None else None,
         affected=alarm.affected,
         drivers=tuple(wording.segment_name(one["segment"]) for one in alarm.drivers),
-        recovered=alarm.recovered_at is not None,
+        recovered=alarm.recovered_at is not None and not alarm.given_up,
+        given_up=bool(alarm.given_up),
     )
 
 
@@ -207,6 +229,7 @@ def known_before(alarm: Alarm, incident: Incident) -> Known | None:
         affected=said["affected"],
         drivers=tuple(said["drivers"]),
         recovered=said["recovered"],
+        given_up=said.get("given_up", False),
     )
 
 
@@ -216,4 +239,5 @@ def _kept(one: Known) -> dict[str, object]:
         "affected": one.affected,
         "drivers": list(one.drivers),
         "recovered": one.recovered,
+        "given_up": one.given_up,
     }

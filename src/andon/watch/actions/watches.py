@@ -11,7 +11,7 @@ from andon.people.policy import Actor
 from andon.watch.actions import telling
 from andon.watch.facts import WatchFacts
 from andon.watch.judging import Phase
-from andon.watch.models import AlarmBudget, Watch, WindowState
+from andon.watch.models import Alarm, AlarmBudget, Watch, WindowState
 from andon.watch.policy import must_manage, must_run
 
 MOST_DAYS: Final = 36_500
@@ -42,7 +42,7 @@ def change_watch(watch: Watch, facts: WatchFacts, *, by: Actor, seen_version: in
     """Let a watch say something else, as its next version.
 
     What changes what is counted lets it read everything again; what changes how it is judged lets the detector go
-    through the windows again. Alarms stay what they were.
+    through the windows again. Alarms stay what they were; one that goes on is given up, and raised anew if need be.
 
     Raises:
         Conflict: It was changed since `seen_version`, or has ended.
@@ -116,6 +116,7 @@ def end_watch(watch: Watch, *, by: Actor) -> Watch:
     held.ended_at, held.enabled, held.next_run_at = clock.now(), False, None
     _let_go(held)
     telling.sees(held)
+    telling.give_up(held, Alarm.GivenUp.ENDED, held.ended_at)
     held.save()
     return held
 
@@ -135,6 +136,7 @@ def _let_go(held: Watch) -> None:
 def _judge_anew(held: Watch) -> None:
     if held.detector.get("phase") == Phase.REFUSED:
         telling.sees(held)
+    telling.give_up(held, Alarm.GivenUp.CHANGED, clock.now())
     held.judged_until, held.detector = None, {}
     held.next_run_at = clock.now() if held.enabled else None
     held.failures, held.error, held.notes = 0, "", []

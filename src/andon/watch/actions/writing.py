@@ -182,8 +182,9 @@ def _raise(watch: Watch, question: Question, raised: Raised, now: datetime) -> A
     windows = loading.load(watch, since=since, until=start + watch.length, limit=JUDGED_AT_ONCE, newest=True)
     onset = judging.onset(question, watch.detector, windows)
     watch.detector["level"] = onset.level
-    if question.by_arrival and (made := evidence.made(watch, question, start + watch.length)):
-        windows, onset = made, judging.onset(question, watch.detector, made)
+    if question.by_arrival:
+        came, levelled = evidence.made(watch, question, start + watch.length)
+        windows, onset = arriving.decided(question, came), judging.onset(question, watch.detector, levelled)
     alarm = Alarm(
         number=next_number("alarm"),
         watch=watch,

@@ -7,8 +7,10 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from andon.kit import clock, spans
 from andon.kit.errors import Refused
 from andon.kit.forms import refuse
 from andon.people.http import actor_of
@@ -181,7 +183,13 @@ def resume(request: HttpRequest, number: int) -> HttpResponse:
 def run(request: HttpRequest, number: int) -> HttpResponse:
     """Run it at once."""
     row = actions.run_soon(_access(request, number), by=actor_of(request))
-    messages.success(request, f"{row.ref} is run within seconds, if the engine is.")
+    at = actions.next_over(row, clock.now())
+    if at is None:
+        messages.success(request, f"{row.ref} is run within seconds, if the engine is.")
+    else:
+        zone = timezone.get_current_timezone()
+        when = f"{spans.day(at, zone, beside=clock.now())} at {at.astimezone(zone):%H:%M}"
+        messages.info(request, f"{row.ref} has nothing new to read: its next window is over, and read, on {when}.")
     return redirect("watch", number)
 
 

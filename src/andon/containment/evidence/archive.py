@@ -18,9 +18,9 @@ How to verify it
 1. In this folder run:  sha256sum -c SHA256SUMS
    (macOS: shasum -a 256 -c SHA256SUMS). Every line must end with OK.
 2. Each manifest.json lists what was kept, with its digest. The digest of the manifest itself, which
-   `sha256sum NN/manifest.json` gives, stands in the timeline of the incident, in the entry “evidence kept”, and that
-   entry is part of the timeline's hash chain: whoever keeps a copy of the chain's head can tell that nothing was
-   exchanged. On the installation `andon evidence verify` and `andon verify` do all of this.
+   `sha256sum NN/manifest.json` gives, stands on the incident's page of evidence (“SHA-256 of the list”) and in the
+   timeline of the incident, in the entry “Evidence … preserved”. That entry is part of the timeline's hash chain: whoever
+   keeps a copy of the chain's head can tell that nothing was exchanged. On the installation `andon evidence verify` and `andon verify` do all of this.
 """
 
 
@@ -84,7 +84,7 @@ def _told(manifest: Manifest, folder: str) -> list[str]:
 def _line(one: Entry, folder: str) -> list[str]:
     if not one.sha256:
         return [f"    NOT COLLECTED  {one.name}, from {one.source}: {one.why_missing}"]
-    rows = f", {one.rows} rows" if one.rows is not None else ""
+    rows = f", {one.rows:,} {'row' if one.rows == 1 else 'rows'}" if one.rows is not None else ""
     return [
         f"    {folder}/{one.name}  {one.size:,} bytes{rows}, from {one.source}",
         f"      sha256 {one.sha256}",

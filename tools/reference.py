@@ -95,8 +95,8 @@ def lever_pages() -> dict[str, str]:
     intro = (
         "A lever is a containment action that was prepared before the night on which it is needed. Set one up on\n"
         "the page of its system, look at its dry run, rehearse it; on an incident it is then one press. Whatever\n"
-        "its kind, it can be given a probe of its own: a request to what serves decisions, and what the answer must be.\n"
-        "Andon calls targets on private addresses only where whoever runs it has set `ANDON_ALLOW_PRIVATE_TARGETS`."
+        "its kind, it can be given a probe of its own: a request to what serves decisions, and what the answer must\n"
+        "be. Andon calls targets on private addresses only where whoever runs it has set `ANDON_ALLOW_PRIVATE_TARGETS`."
     )
     found = {f"{one.kind}.md": _lever_page(one) for one in all_of_them()}
     return {"README.md": f"# Levers\n\n{NOTE}\n{intro}\n\n{listed}\n"} | found

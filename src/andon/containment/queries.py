@@ -17,7 +17,7 @@ from andon.incidents.models import Incident
 from andon.kit import clock
 from andon.people.policy import Actor
 from andon.practice import containment as rules
-from andon.practice.containment import OPEN, ApprovalRule, PullState, Unfit
+from andon.practice.containment import OPEN, TROUBLED, ApprovalRule, PullState, Unfit
 from andon.practice.lifecycle import UNRESOLVED
 from andon.practice.protocol import Asks
 from andon.registry.models import System
@@ -58,11 +58,12 @@ class Standing:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a pull on its way: what it is, when it was reached, and whether it is the present one."""
+    """One stage of a pull on its way: what it is, when it was reached, whether it is the present one, or a bad end."""
 
     name: str
     at: datetime | None
     now: bool = False
+    bad: bool = False
 
 
 def levers(by: Actor, system: System | None = None, *, ended: bool = False) -> QuerySet[Lever]:
@@ -147,7 +148,7 @@ def stages(pull: Pull) -> list[Stage]:
     waits = _WAITS_FOR.get(pull.phase)
     found = [Stage(name, getattr(pull, column), now=name == waits) for name, column in _REACHED.items()]
     last = pull.phase.label if not pull.is_open else "Verified"
-    return [*found, Stage(last, pull.ended_at, now=pull.phase is PullState.ACTED)]
+    return [*found, Stage(last, pull.ended_at, now=pull.phase is PullState.ACTED, bad=pull.phase in TROUBLED)]
 
 
 def unfit_of(systems: Iterable[System], now: datetime) -> dict[UUID, list[Unfit | None]]:

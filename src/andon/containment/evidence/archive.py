@@ -18,9 +18,10 @@ How to verify it
 1. In this folder run:  sha256sum -c SHA256SUMS
    (macOS: shasum -a 256 -c SHA256SUMS). Every line must end with OK.
 2. Each manifest.json lists what was kept, with its digest. The digest of the manifest itself, which
-   `sha256sum NN/manifest.json` gives, stands on the incident's page of evidence (“SHA-256 of the list”) and in the
-   timeline of the incident, in the entry “Evidence … preserved”. That entry is part of the timeline's hash chain: whoever
-   keeps a copy of the chain's head can tell that nothing was exchanged. On the installation `andon evidence verify` and `andon verify` do all of this.
+   `sha256sum NN/manifest.json` gives, stands on the incident's page of evidence (“SHA-256 of the list”) and in
+   the timeline of the incident, in the entry “Evidence … preserved”. That entry is part of the timeline's hash
+   chain: whoever keeps a copy of the chain's head can tell that nothing was exchanged. On the installation
+   `andon evidence verify` and `andon verify` do all of this.
 """
 
 

@@ -43,7 +43,7 @@ DELIVERY_TURN = 1.0
 """Seconds for which pages are sent before other work has its turn again."""
 COMING_BACK = 0.02
 """Seconds to wait for pages on the wire while others are due: a quick channel has taken them all by then."""
-SENDERS = 64
+SENDERS = 128
 """Pages on the wire at once, in one process."""
 Sent = tuple[Page, Receipt]
 _log = structlog.get_logger(__name__)

@@ -51,31 +51,41 @@ def record(
 
 
 @transaction.atomic
-def record_all(news: Sequence[News]) -> list[TimelineEntry]:
+def record_all(news: Sequence[News], *, moved: Sequence[str] = ()) -> list[TimelineEntry]:
     """Append entries to any number of incidents, in the order given, by the same two statements however many.
 
     The caller holds the incidents. Raises Conflict, and has written nothing, when one of them changed all the same.
+
+    Args:
+        news: What happened.
+        moved: Names of fields that what happened changed on the incidents in hand: they are written with it.
     """
     incidents = {item.incident.pk: item.incident for item in news}
     before = {pk: (incident.timeline_count, incident.timeline_head) for pk, incident in incidents.items()}
-    entries = [_append(incidents[item.incident.pk], item) for item in news]
-    heads = [
-        (incident.timeline_count, incident.timeline_head, incident.changed_at, pk, before[pk][0])
-        for pk, incident in incidents.items()
-    ]
-    moved = db.update_each(
-        Incident, ["timeline_count", "timeline_head", "changed_at"], heads, where=["id", "timeline_count"]
-    )
-    if moved != len(heads):
+    entries = drafted(news)
+    change = ["timeline_count", "timeline_head", "changed_at", *moved]
+    heads = [(*(getattr(incident, name) for name in change), pk, before[pk][0]) for pk, incident in incidents.items()]
+    if db.update_each(Incident, change, heads, where=["id", "timeline_count"]) != len(heads):
         for pk, incident in incidents.items():
             incident.timeline_count, incident.timeline_head = before[pk]
         refs = ", ".join(incident.ref for incident in incidents.values())
         raise Conflict(f"{refs} changed while this was being recorded. Nothing was written; try again.")
+    write(entries)
+    return entries
+
+
+def drafted(news: Sequence[News]) -> list[TimelineEntry]:
+    """The next entries of incidents in hand, whose heads move on with them; nothing is written."""
+    incidents = {item.incident.pk: item.incident for item in news}
+    return [_append(incidents[item.incident.pk], item) for item in news]
+
+
+def write(entries: Sequence[TimelineEntry]) -> None:
+    """Write drafted entries, in the transaction that writes the incidents with their heads, and tell of them."""
     db.insert_rows(entries)
     if entries:
         recorded.send(sender=TimelineEntry, entries=entries)
         wake.after_commit()
-    return entries
 
 
 def _append(incident: Incident, item: News) -> TimelineEntry:

@@ -217,21 +217,25 @@ def _rows(statement: str, keys: str) -> list[Sequence[Any]]:
 
 @cache
 def _firing() -> str:
-    """The firing signal of each key. CROSS JOIN keeps SQLite from reading the signals first."""
+    """The firing signal of each key, looked up key by key.
+
+    CROSS JOIN keeps SQLite from reading the signals first. PostgreSQL would read them all for each batch as long as it
+    has no statistics of the table, which a storm fills before it can have any: LIMIT keeps it from that.
+    """
     keys = db.lists_of_json("integration", "uuid", "fingerprint")
-    return (
-        f"FROM ({keys}) k CROSS JOIN intake_signal s "
-        "WHERE s.integration_id = k.integration AND s.fingerprint = k.fingerprint AND s.status = 'firing'"
-    )
+    firing = "s.integration_id = k.integration AND s.fingerprint = k.fingerprint AND s.status = 'firing'"
+    if db.is_sqlite():
+        return f"FROM ({keys}) k CROSS JOIN intake_signal s WHERE {firing}"
+    return f"FROM ({keys}) k CROSS JOIN LATERAL (SELECT * FROM intake_signal s WHERE {firing} LIMIT 1) s"  # noqa: S608  names only
 
 
 @cache
 def _heard() -> str:
-    """The keys that have any signal at all."""
+    """The keys that have any signal at all, looked up key by key: EXISTS would let PostgreSQL read all signals."""
     keys = db.lists_of_json("integration", "uuid", "fingerprint")
     return (
-        f"FROM ({keys}) k WHERE EXISTS (SELECT 1 FROM intake_signal x "  # noqa: S608  names only
-        "WHERE x.integration_id = k.integration AND x.fingerprint = k.fingerprint)"
+        f"FROM ({keys}) k WHERE (SELECT TRUE FROM intake_signal x "  # noqa: S608  names only
+        "WHERE x.integration_id = k.integration AND x.fingerprint = k.fingerprint LIMIT 1)"
     )
 
 

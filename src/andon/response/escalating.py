@@ -103,6 +103,12 @@ class Walk:
     news: list[News] = field(default_factory=list)
     next_at: datetime | None = None
 
+    def move(self) -> None:
+        """The incident in hand stands where the walk ended; it is not written."""
+        incident, place = self.incident, self.progress
+        incident.chain_step, incident.chain_round = place.step_index, place.round
+        incident.on_fallback, incident.next_page_at = place.on_fallback, self.next_at
+
 
 @transaction.atomic
 def take_steps(keys: Sequence[UUID], now: datetime) -> int:
@@ -118,13 +124,12 @@ def take_steps(keys: Sequence[UUID], now: datetime) -> int:
     for walk in walks:
         if walk.passed:
             walk.news.insert(0, News(walk.incident, "step_reached_nobody", {"steps": walk.passed}, Actor.engine()))
-    record_all([news for walk in walks for news in walk.news])
-    change = ["chain_step", "chain_round", "on_fallback", "next_page_at"]
-    rows = [
-        (walk.progress.step_index, walk.progress.round, walk.progress.on_fallback, walk.next_at, walk.incident.pk)
-        for walk in walks
-    ]
-    db.update_each(Incident, change, rows)
+        walk.move()
+    # Each has news: the step it took, or that nobody is left.
+    record_all(
+        [news for walk in walks for news in walk.news],
+        moved=["chain_step", "chain_round", "on_fallback", "next_page_at"],
+    )
     return len(walks)
 
 

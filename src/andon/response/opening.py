@@ -5,7 +5,7 @@
 3. The next page is due at once; the engine takes the first step of the chain.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from andon.handbook.book import Handbook
 from andon.handbook.queries import handbook_at, in_force
 from andon.incidents.actions import next_numbers
 from andon.incidents.models import Incident, Promise, ProtocolStep, RoleAssignment
-from andon.incidents.timeline import News, record_all
+from andon.incidents.timeline import News, drafted, write
 from andon.kit import clock, db, ids
 from andon.kit.errors import Invalid
 from andon.oncall import queries as oncall
@@ -82,7 +82,13 @@ def frozen_chains(systems: Iterable[System | None]) -> dict[UUID | None, dict[st
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """What is known when an incident opens. `key`: signals of this group join it. `because`: who or what opened it."""
+    """What is known when an incident opens.
+
+    Attributes:
+        key: Signals of this group join it.
+        because: Who or what opened it.
+        told: What else its timeline begins with: kinds of entries and their bodies.
+    """
 
     title: str
     type_: IncidentType
@@ -98,6 +104,7 @@ class Opening:
     restricted: bool = False
     kind: IncidentKind = IncidentKind.REAL
     because: str = ""
+    told: Sequence[tuple[str, Mapping[str, Any]]] = ()
 
 
 def open_incident(opening: Opening) -> Incident:
@@ -131,10 +138,12 @@ def open_incidents(openings: Sequence[Opening]) -> list[Incident]:
         steps += _steps(incident, prescribed)
         promises += promising.rows_of(incident, prescribed, office)
         news.append(_opened(incident, opening, found.severity))
+        news += [News(incident, kind, body, opening.by) for kind, body in opening.told]
+    entries = drafted(news)
     db.insert_rows(incidents)
     db.insert_each(ProtocolStep, _STEP, steps)
     db.insert_each(Promise, promising.COLUMNS, promises)
-    record_all(news)
+    write(entries)
     return incidents
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -42,7 +43,7 @@ from andon.watch.actions import telling
 
 REST = timedelta(seconds=30)
 """How long signals are left alone that could not be routed."""
-OPENED_AT_ONCE = 192
+OPENED_AT_ONCE = 256
 """Groups without an incident that are routed in one transaction. Half of what a round costs does not grow with it."""
 STORM = 100
 """With more signals due than these, what opens incidents is looked for behind what merely joins some."""
@@ -236,7 +237,7 @@ def _belongs(integration: Integration, system: System | None, type_: IncidentTyp
 
 @dataclass
 class Plan:
-    """What becomes of a group's signals; decided before anything is written."""
+    """What becomes of a group's signals; decided before anything is written. `told`: its timeline says so already."""
 
     group: Group
     signals: Sequence[Signal]
@@ -247,6 +248,7 @@ class Plan:
     kept: list[tuple[Signal, str]] = field(default_factory=list)
     held: list[tuple[Signal, str]] = field(default_factory=list)
     joined: list[tuple[Signal, str]] = field(default_factory=list)
+    told: bool = False
 
     @property
     def fresh(self) -> list[Signal]:
@@ -297,10 +299,10 @@ def _open_what_is_asked(plans: Sequence[Plan], incidents: Mapping[str, Incident]
     """The plans with the incidents that they ask for, which `incidents` has or which are opened here, one a key."""
     asking = {plan.group.key: plan for plan in reversed(plans) if plan.opener and plan.group.key not in incidents}
     ordered = sorted(asking.values(), key=lambda plan: plan.signals[0].first_at)
-    opened = open_incidents([_opening(plan.group, ruling.read(plan.opener)) for plan in ordered if plan.opener])
+    opened = open_incidents([_opening(plan, ruling.read(plan.opener)) for plan in ordered if plan.opener])
     found = {**incidents, **{incident.group_key: incident for incident in opened}}
     for plan in ordered:
-        plan.incident = found[plan.group.key]
+        plan.incident, plan.told = found[plan.group.key], True
     # A group that asked for the same one as another, or whose incident was there after all, decides again.
     return [
         plan if plan.incident else _plan(plan.group, plan.signals, found.get(plan.group.key), plan.turn, ruling)
@@ -338,9 +340,9 @@ def _decide(read: Read, group: Group, open_incident: object | None) -> RouteDeci
     return route(read.severity, group.system is not None, open_incident, resolved=not read.fires, by_onset=by_onset)
 
 
-def _opening(group: Group, read: Read) -> Opening:
+def _opening(plan: Plan, read: Read) -> Opening:
     """What is known of an incident that a signal opens."""
-    signal = read.signal
+    signal, group = read.signal, plan.group
     alarm = group.by_onset.get(signal.pk)
     return Opening(
         title=signal.title,
@@ -355,6 +357,7 @@ def _opening(group: Group, read: Read) -> Opening:
         onset_low=alarm.onset_low if alarm else None,
         onset_high=alarm.onset_high if alarm else None,
         because=f"signal from {group.integration.name}",
+        told=_told(plan),
     )
 
 
@@ -365,13 +368,18 @@ def _unresolved(keys: Iterable[str]) -> dict[str, Incident]:
 
 
 def _news(plan: Plan) -> list[News]:
-    """One entry for what joined and one for what ended, however many they were."""
-    if plan.incident is None:
+    """What is still to be told on the timeline of the incident."""
+    if plan.incident is None or plan.told:
         return []
     by = Actor.integration(plan.group.integration.slug)
+    return [News(plan.incident, kind, body, by) for kind, body in _told(plan)]
+
+
+def _told(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
+    """One entry for what joined and one for what ended, however many they were."""
     told = (("signals_joined", plan.fresh), ("signals_ended", plan.ended))
     return [
-        News(plan.incident, kind, {"count": len(signals), "titles": [signal.title for signal in signals[:NAMED]]}, by)
+        (kind, {"count": len(signals), "titles": [signal.title for signal in signals[:NAMED]]})
         for kind, signals in told
         if signals
     ]

@@ -1,5 +1,6 @@
 """What a process believes and holds: seals, revisions that never go back, containments that never expire."""
 
+import errno
 import json
 import logging
 import math
@@ -192,7 +193,7 @@ def test_an_earlier_revision_replaces_no_copy(tmp_path):
     assert (kept.path.stat().st_mode & 0o777, tmp_path.joinpath(kept.path.name).exists()) == (0o600, True)
 
 
-@pytest.mark.parametrize("spoil", ["seal", "system", "rights", "rubbish", "folder"])
+@pytest.mark.parametrize("spoil", ["seal", "system", "rights", "rubbish", "folder", "pipe"])
 def test_a_copy_that_is_not_andons_is_not_believed(tmp_path, spoil, caplog):
     kept = Copy(tmp_path / "kept", "https://andon.example.org", TOKEN)
     line = seal(b"another" if spoil == "seal" else TOKEN.key, snapshot(9, Mode.ON))
@@ -206,6 +207,9 @@ def test_a_copy_that_is_not_andons_is_not_believed(tmp_path, spoil, caplog):
     elif spoil == "folder":
         kept.path.unlink()
         kept.path.mkdir()
+    elif spoil == "pipe":  # which would be waited for
+        kept.path.unlink()
+        os.mkfifo(kept.path)
     one = guard(tmp_path, Clock(), on_stale=Mode.OFF)
     assert (one.mode(), one.reading().state, one.reading().revision) == (Mode.OFF, State.NO_STATE, 0)
     assert "not believed" in " ".join(caplog.messages)
@@ -217,6 +221,32 @@ def test_a_copy_that_cannot_be_written_is_said_and_the_mode_applies(tmp_path, ca
     assert one.take(seal(TOKEN.key, snapshot(3, Mode.OFF)), NONCE, 1000.0)
     assert one.mode() is Mode.OFF
     assert "cannot be written" in " ".join(caplog.messages)
+
+
+def test_a_folder_that_may_not_be_looked_into_keeps_no_process_from_starting(tmp_path, monkeypatch, caplog):
+    """As one of another user. (The tests may run as root, who may look anywhere.)"""
+
+    def refuse(path, *_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    (tmp_path / "kept").mkdir()
+    with monkeypatch.context() as patched:
+        for name in ("open", "listdir", "scandir", "mkdir", "stat"):
+            patched.setattr(os, name, refuse)
+        one = guard(tmp_path, Clock(), on_stale=Mode.REVIEW)
+        assert (one.mode(), one.reading().state) == (Mode.REVIEW, State.NO_STATE)
+        assert one.take(seal(TOKEN.key, snapshot(3, Mode.OFF)), NONCE, 1000.0)
+    assert one.mode() is Mode.OFF
+    said = " ".join(caplog.messages)
+    assert ("is not believed" in said, "cannot be written" in said) == (True, True)
+
+
+def test_what_a_process_left_that_was_killed_as_it_wrote_is_cleared_away(tmp_path):
+    kept = Copy(tmp_path, "https://andon.example.org", TOKEN)
+    left = kept.path.with_name(f".{kept.path.name}.99999")
+    left.write_text("andon1 half a li")
+    assert kept.write(seal(TOKEN.key, snapshot(5)), snapshot(5))
+    assert (kept.read(), left.exists()) == (snapshot(5), False)
 
 
 def test_a_copy_that_could_not_be_written_is_written_once_it_can_be(tmp_path):

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Final
 
@@ -24,6 +25,8 @@ if sys.platform != "win32":
 LOCK_SECONDS: Final = 1.0
 """How long a process waits for its turn to write."""
 _LOCK_AGAIN: Final = 0.02
+_AT_ONCE: Final = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""A named pipe in the copy's place must hold up nobody's start."""
 
 
 def default_folder() -> Path:
@@ -66,7 +69,7 @@ class Copy:
         Its seal cannot be checked, for the key that came with that token is gone. See `Held.told`.
         """
         found: list[Snapshot] = []
-        for path in self.path.parent.glob(f"{self._of_andon}-*.snapshot"):
+        for path in _named(self.path.parent, f"{self._of_andon}-*.snapshot"):
             if path == self.path:
                 continue
             with suppress(Forged, OSError):  # another one may still be of use
@@ -78,10 +81,12 @@ class Copy:
         if self._has(snapshot):  # a sister was quicker, as all of them but one find
             return False
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._alone():
+        with self._alone() as alone:
             if self._has(snapshot):
                 return False
             beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+            for left in _named(self.path.parent, f".{self.path.name}.*") if alone else ():
+                left.unlink(missing_ok=True)  # by a process that was killed as it wrote
             try:
                 with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
                     file.write(line.encode())
@@ -104,19 +109,19 @@ class Copy:
         )
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One at a time, among the processes of the machine. Who waits in vain goes on all the same.
+    def _alone(self) -> Iterator[bool]:
+        """One at a time, among the processes of the machine; whether it is so. Who waits in vain goes on all the same.
 
         Whoever has the lock may be stopped, or may have been forked while it had it: nobody may wait for that for ever.
         A copy is put in place in one step, so all that can come of it is that an earlier one lies there for a while.
         """
         if sys.platform == "win32":  # the last writer wins there; a process itself goes back to no earlier revision
-            yield
+            yield False
             return
         with open(os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600), "rb") as lock:  # noqa: PTH123
             taken = _locked(lock)
             try:
-                yield
+                yield taken
             finally:
                 if taken:  # said, and not left to closing: a child that was forked meanwhile has the file open too
                     fcntl.flock(lock, fcntl.LOCK_UN)
@@ -139,15 +144,25 @@ def _mark(text: str) -> str:
 def _read(path: Path) -> str | None:
     """A copy's line; None where there is none. Raises `Forged` where others may write it, and `OSError`."""
     try:
-        with path.open("rb") as file:
+        with open(os.open(path, os.O_RDONLY | _AT_ONCE), "rb") as file:  # noqa: PTH123
             _must_be_own(os.fstat(file.fileno()))
             return file.read(LONGEST + 1).decode("utf-8", "replace")
     except FileNotFoundError:
         return None
 
 
+def _named(folder: Path, pattern: str) -> list[Path]:
+    """The files of a folder with such a name; none where it cannot be looked into."""
+    try:
+        return [path for path in folder.iterdir() if fnmatchcase(path.name, pattern)]
+    except OSError:
+        return []
+
+
 def _must_be_own(found: os.stat_result) -> None:
-    """An old copy is still sealed: so nobody else may put one there."""
+    """An old copy is still sealed: so nobody else may put one there. What is no file would be waited for."""
+    if not stat.S_ISREG(found.st_mode):
+        raise Forged("it is no file")
     if not hasattr(os, "getuid"):
         return
     if found.st_uid not in {os.getuid(), 0} or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):

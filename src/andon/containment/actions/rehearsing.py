@@ -7,6 +7,7 @@ from django.db import transaction
 
 from andon.containment import adapters
 from andon.containment.actions.pulls import make
+from andon.containment.actions.turns import plan_from, set_by_earlier
 from andon.containment.lever import LeverFault, Plan, State, own_fault, state_of
 from andon.containment.models import Lever, Rehearsal, Target
 from andon.containment.policy import must_rehearse, must_try
@@ -43,7 +44,8 @@ def dry_run(lever: Lever, *, by: Actor, target: Target = Target.REAL) -> Trial:
     said = Record.of(adapter, settings)
     try:
         prior = state_of(adapter, settings)
-        plan = adapter.plan(settings, prior)
+        earlier = set_by_earlier(lever, target, settings, prior)
+        plan = plan_from(adapter, settings, found=prior, before=earlier.prior if earlier is not None else prior)
     except LeverFault as fault:
         return Trial(None, None, said.text(fault.text), ok=False)
     except Exception as error:  # noqa: BLE001  whatever an adapter does wrong, it is said in its place and not as a crash

@@ -211,7 +211,7 @@ def _prepare(one: Claim, adapter: LeverAdapter) -> Outcome:
     pull = one.pull
     prior = state_of(adapter, pull.settings)
     if pull.undoes is None:
-        plan = adapter.plan(pull.settings, prior)
+        plan = turns.plan_from(adapter, pull.settings, found=prior, before=turns.held_before(pull, prior))
     else:
         plan = Plan(pull.undoes.prior, f"What held before {pull.undoes.ref} comes back.")
     return Outcome(one, ok=True, text=plan.says, prior=prior, plan=plan)

@@ -3,15 +3,20 @@
 Whoever calls holds the incident of the pull and the pull itself.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import Q
 
 from andon.containment import queries
+from andon.containment.lever import LeverAdapter, Plan
+from andon.containment.lever import State as Held
 from andon.containment.models import Lever, Pull, Rehearsal, Target
 from andon.incidents.models import Incident
 from andon.kit import db
+from andon.kit.fields import Settings
 from andon.practice import containment as rules
 from andon.practice.containment import MOVING, Moot, PullState, Turn
 from andon.practice.lifecycle import UNRESOLVED, State
@@ -54,11 +59,31 @@ def held_before(pull: Pull, found: dict[str, Any]) -> dict[str, Any]:
         return found
     if (rehearsed := _rehearsed_before(pull)) is not None:
         return rehearsed.prior
-    earlier = queries.standing(pull.lever, Target(pull.target))
-    if earlier is None or earlier.settings != pull.settings or not earlier.expected:
-        return found
-    holds = all(found.get(name) == value for name, value in earlier.expected.items())
-    return earlier.prior if holds else found
+    earlier = set_by_earlier(pull.lever, Target(pull.target), pull.settings, found)
+    return earlier.prior if earlier is not None else found
+
+
+def set_by_earlier(lever: Lever, target: Target, settings: Mapping[str, Any], found: Mapping[str, Any]) -> Pull | None:
+    """The pull that stands and whose effect is what was found: pulled again, the lever sets the same once more.
+
+    Else “the version before” would be one further back each time, and at last one that nobody meant.
+    """
+    earlier = queries.standing(lever, target)
+    if earlier is None or earlier.settings != settings or not earlier.expected:
+        return None
+    holds = all(name in found and found[name] == value for name, value in earlier.expected.items())
+    return earlier if holds else None
+
+
+def plan_from(adapter: LeverAdapter, settings: Settings, *, found: Held, before: Held) -> Plan:
+    """What a pull would set: as the first time, where what was found is what an earlier pull has set.
+
+    `before` is as `held_before` gives it. Raises `LeverFault`, surely.
+    """
+    plan = adapter.plan(settings, before)
+    if found == before or any(name not in found or found[name] != value for name, value in plan.expected.items()):
+        return plan
+    return replace(plan, says="Nothing would change: an earlier pull has set it, and that holds.")
 
 
 def _rehearsed_before(pull: Pull) -> Pull | None:

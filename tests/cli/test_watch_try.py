@@ -271,3 +271,71 @@ def test_other_marks_between_cells_and_odd_names(tried, tmp_path):
     said = tried(path, "--baseline", "0.05", "--json", time="When, really", value='an "error"')
     assert said.code == 0, said.err
     assert said.data["observations"] == 50
+
+
+def labelled(*parts, seed=5, never=0.1, takes=300):
+    """Columns of decisions a minute apart, with labels that come late, out of order, or never."""
+    rng = np.random.default_rng(seed)
+    error = decisions(*parts, seed=seed)
+    made = [START + timedelta(minutes=row) for row in range(len(error))]
+    known = [
+        one + timedelta(minutes=float(late)) for one, late in zip(made, rng.exponential(takes, len(made)), strict=True)
+    ]
+    come = rng.random(len(made)) > never
+    return {
+        "when": [one.isoformat() for one in made],
+        "known": [one.isoformat() if here else "" for one, here in zip(known, come, strict=True)],
+        "error": [str(one) if here else "" for one, here in zip(error, come, strict=True)],
+        "side": ["left" if row % 2 else "right" for row in range(len(made))],
+    }
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_labels_are_taken_as_they_come_and_the_onset_is_by_decisions(table, tried, shuffled):
+    columns = labelled((3_000, 0.05), (2_500, 0.2), seed=8)
+    if shuffled:
+        order = np.random.default_rng(1).permutation(5_500)
+        columns = {name: [values[at] for at in order] for name, values in columns.items()}
+    left = columns["known"].count("")
+    run = tried(table(**columns), "--label-time", "known", "--baseline", "0.05", "--group", "side", "--json")
+    assert run.code == 0
+    assert f"{left} rows have no time at which their label came, and are left out." in run.err
+    told = json.loads(run.out)
+    assert told["observations"] == 5_500 - left
+    first, *more = told["alarms"]
+    changed = (START + timedelta(minutes=3_000)).isoformat()
+    assert changed < first["time"]
+    assert first["onset_low_time"] <= changed <= first["onset_high_time"]
+    last = more[-1]
+    assert last["onset_low_time"] <= changed <= last["onset_high_time"]
+    ranks = sorted(at for at, known in zip(columns["when"], columns["known"], strict=True) if known)
+    assert sum(at < changed for at in ranks) == pytest.approx(last["onset"], abs=400)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("known", "soon", "column “known”, row 3: it has “soon” for a time"),
+        ("when", "", "column “when”, row 3: it has no time"),
+        ("error", "nan", "column “error”, row 3: it has no value"),
+        ("error", "7", "column “error”, row 3: it has “7”"),
+    ],
+)
+def test_of_rows_that_are_taken_as_labels_come_the_row_of_the_file_is_told(table, tried, column, value, says):
+    columns = labelled((300, 0.1), never=0.0)
+    columns[column][2] = value
+    run = tried(table(**columns), "--label-time", "known", "--baseline", "0.05")
+    assert run.code == 2
+    assert says in run.err
+
+
+def test_without_any_label_there_is_nothing_to_try(table, tried):
+    run = tried(table(**labelled((300, 0.1), never=1.0)), "--label-time", "known", "--baseline", "0.05")
+    assert run.code == 2
+    assert "none of 300 rows has a time at which its label came" in run.err
+
+
+def test_labels_as_they_come_are_no_windows(table, tried):
+    run = tried(table(**labelled((300, 0.1))), "--label-time", "known", "--count-of", "10", "--baseline", "0.05")
+    assert run.code == 2
+    assert "Choose one." in run.err

@@ -69,6 +69,8 @@ class Found:
     alarms: "list[Alarm]"
     times: Mapping[int, Any]
     chart: Chart
+    began: Mapping[int, Mapping[int, Any]] | None = None
+    """By the index of an alarm, the times of its onset: where rows come in the order of their labels."""
 
     def data(self) -> dict[str, Any]:
         """For programs."""
@@ -109,7 +111,7 @@ class Found:
             "index": alarm.index,
             "time": self.times[alarm.index],
             **places,
-            **{f"{name}_time": None if at is None else self.times[at] for name, at in places.items()},
+            **{f"{name}_time": None if at is None else self._made(alarm)[at] for name, at in places.items()},
             "statistic": alarm.statistic,
             "threshold": alarm.threshold,
             "direction": str(alarm.direction),
@@ -124,6 +126,10 @@ class Found:
                 for driver in alarm.drivers
             ],
         }
+
+    def _made(self, alarm: "Alarm") -> Mapping[int, Any]:
+        """The times that an alarm's onset is told in."""
+        return self.times if self.began is None else self.began[alarm.index]
 
     def _group(self, number: Any) -> str:
         return self.table.names[int(number)]
@@ -156,6 +162,8 @@ class Found:
         ]
         if not self.alarms:
             return lines
+        if self.began is not None:
+            return [*lines, Text("In the order in which labels came; onsets are by when decisions were made.", "dim")]
         first = self.alarms[0]
         row = [" "] * self.chart.width
         if isinstance(first.onset, Onset):
@@ -177,24 +185,27 @@ class Found:
             began = alarm.onset
             row = [self._at(alarm.index), str(alarm.direction), "unknown", ""]
             if isinstance(began, Onset):
+                times = self._made(alarm)
                 between = (
-                    f"{self._time(began.low)}\n{self._time(began.high)}\nrows {began.low + 1:,} to {began.high + 1:,}"
+                    f"{_plain(times[began.low])}\n{_plain(times[began.high])}"
+                    f"\nrows {began.low + 1:,} to {began.high + 1:,}"
                 )
                 moved = f"{alarm.direction}\n{began.before:.3g} to {began.after:.3g}"
-                row = [self._at(alarm.index), moved, self._at(began.at), between]
+                row = [self._at(alarm.index), moved, f"{_plain(times[began.at])}\nrow {began.at + 1:,}", between]
             rows.append([*row, self._driven(alarm)] if grouped else row)
         return say.table("alarm", "change", "began", "between", *grouped, rows=rows, empty="")
 
     def _at(self, index: int) -> str:
         """When, and in which row, counted from 1."""
-        return f"{self._time(index)}\nrow {index + 1:,}"
-
-    def _time(self, index: int) -> str:
-        return str(self.times[index]).removesuffix("+00:00").replace("T", " ")
+        return f"{_plain(self.times[index])}\nrow {index + 1:,}"
 
     def _driven(self, alarm: "Alarm") -> str:
         named = [f"{self._group(driver.segment)} ({driver.excess:+,.1f})" for driver in alarm.drivers[:DRIVERS_SHOWN]]
         return ", ".join(named) or "no group stands out"
+
+
+def _plain(time: Any) -> str:
+    return str(time).removesuffix("+00:00").replace("T", " ")
 
 
 def _can_show(text: str) -> bool:

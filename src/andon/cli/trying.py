@@ -41,6 +41,8 @@ class Columns:
     value: str
     group: str | None = None
     count_of: int | None = None
+    label_time: str | None = None
+    """When a row's label came: rows are taken in that order, and those without it are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,9 @@ class Table:
         self._connection = _connect()
         self._source = self._open()
         self._clock = self._times_are_times()
+        self._row = "row_number() over ()"
+        self.unlabelled = self._come() if columns.label_time else 0
+        """Rows whose label never came."""
 
     def facts(self) -> Facts:
         """Read everything once. Raises Trouble for the first row that cannot be."""
@@ -86,17 +91,32 @@ class Table:
             f"count_if(v not in (0, 1)) from (select {time} as t, {value} as v from {self._source})"
         )
         rows, no_time, no_value, outside, fractions = (int(figure or 0) for figure in found)
+        if not rows and self.unlabelled:
+            raise Trouble(
+                f"{self._file}, column “{self.columns.label_time}”: none of {self.unlabelled:,} rows has a time at "
+                "which its label came, so there is nothing to try the watch on."
+            )
         if not rows:
             raise Trouble(f"{self._file} has no rows: there is nothing to try the watch on.")
         if no_time:
             self._refuse_time(no_time)
+        if self.columns.label_time:
+            (undated,) = self._one(f"select count_if({self._made()} is null) from {self._source}")
+            if undated:
+                self._refuse_time(int(undated), made=True)
         if no_value:
             self._refuse_value("v is null or not isfinite(v)", no_value)
         if outside:
             self._refuse_value(f"not ({allowed})", outside)
         if self.columns.group:
             self._list_groups()
-        return Facts(rows, not fractions and not window, self._clock, (*self._check_order(), *self._gone(rows)))
+        notes = [*self._check_order(), *(() if self.columns.label_time else self._gone(rows))]
+        if self.unlabelled:
+            notes.append(
+                f"{self._file}, column “{self.columns.label_time}”: {self.unlabelled:,} rows have no time at which "
+                "their label came, and are left out."
+            )
+        return Facts(rows, not fractions and not window, self._clock, tuple(notes))
 
     def pieces(self) -> Iterator[Piece]:
         """Read everything again, oldest row first."""
@@ -129,6 +149,36 @@ class Table:
                 break
         return found
 
+    def decided(self, first: int, last: int) -> Any:
+        """Rows between two indexes in the order in which their decisions were made: an Arrow table t, v, g."""
+        group = f", {self._group()} as g" if self.columns.group else ""
+        return self._connection.sql(
+            f"select t, v{', g' if group else ''} from (select {self._made()} as t, {self._value()} as v{group}, "
+            f"row_number() over () - 1 as place from {self._source}) where place between {first} and {last} "
+            "order by t, place"
+        ).to_arrow_table()
+
+    def _come(self) -> int:
+        """Take the rows in the order in which their labels came; how many have none that did."""
+        label, time, value, group = (
+            None if name is None else _quoted(name)
+            for name in (self.columns.label_time, self.columns.time, self.columns.value, self.columns.group)
+        )
+        kept = ", ".join(dict.fromkeys(filter(None, (label, time, value, group))))
+        came = f"{label} is not null and trim({label}::varchar) <> ''"
+        rows = f"select {kept}, row_number() over () as file_row from {self._source}"
+        (without,) = self._one(f"select count(*) - count_if({came}) from {self._source}")
+        self._rows(f"create temp table came as select * from ({rows}) where {came} order by {self._time()}, file_row")
+        self._source, self._row = "came", "file_row"
+        for name in set(self._types) - {
+            self.columns.label_time,
+            self.columns.time,
+            self.columns.value,
+            self.columns.group,
+        }:
+            del self._types[name]
+        return int(without)
+
     @property
     def _file(self) -> str:
         return str(self.path)
@@ -158,6 +208,7 @@ class Table:
             ("--time", self.columns.time),
             ("--value", self.columns.value),
             ("--group", self.columns.group),
+            ("--label-time", self.columns.label_time),
         ]:
             if column is not None and column not in self._types:
                 there = ", ".join(self._types)
@@ -168,7 +219,7 @@ class Table:
         """How to read a CSV file: by its first line alone, whatever is wrong further down; every cell as text."""
         with self.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             line = file.readline(LONGEST_LINE)
-        wanted = {self.columns.time, self.columns.value, self.columns.group} - {None}
+        wanted = {self.columns.time, self.columns.value, self.columns.group, self.columns.label_time} - {None}
         found = {mark: next(csv.reader([line], delimiter=mark), []) for mark in DELIMITERS}
         delimiter = max(found, key=lambda mark: (len(wanted & set(found[mark])), len(found[mark])))
         names: dict[str, None] = {}
@@ -187,12 +238,19 @@ class Table:
         return kind.startswith(("TIMESTAMP", "DATE")) or not first or first[0][0] is None
 
     def _time(self) -> str:
-        name = _quoted(self.columns.time)
+        """Of what rows are in order by: when decisions were made, or their labels came."""
+        return self._moment(self.columns.label_time or self.columns.time)
+
+    def _made(self) -> str:
+        return self._moment(self.columns.time)
+
+    def _moment(self, column: str) -> str:
+        name = _quoted(column)
         if not self._clock:
             return f"nullif(try_cast({name} as double), 'nan'::double)"
-        if self._types[self.columns.time].startswith("TIMESTAMP WITH"):
+        if self._types[column].startswith("TIMESTAMP WITH"):
             return f"epoch_us({name})"
-        if self._types[self.columns.time].startswith(("TIMESTAMP", "DATE")):
+        if self._types[column].startswith(("TIMESTAMP", "DATE")):
             return f"epoch_us({name}::timestamp)"
         return f"epoch_us(try_cast({name} as timestamptz))"
 
@@ -229,12 +287,13 @@ class Table:
                     f" row {last:,}. Later alarms say nothing of it; see whether it should still be there."
                 )
 
-    def _refuse_time(self, how_many: int) -> None:
-        row, raw = self._first_where("t is null", self.columns.time)
+    def _refuse_time(self, how_many: int, *, made: bool = False) -> None:
+        column = self.columns.time if made else self.columns.label_time or self.columns.time
+        row, raw = self._first_where(f"{self._moment(column)} is null", column)
         what = "has no time" if raw is None or not str(raw).strip() else f"has “{raw}” for a time"
         wanted = "a time such as 2026-05-03 14:00:00" if self._clock else "a number, as the first row has"
         raise Trouble(
-            f"{self._file}, column “{self.columns.time}”, row {row:,}: it {what}, and should have {wanted}."
+            f"{self._file}, column “{column}”, row {row:,}: it {what}, and should have {wanted}."
             f"{_others(how_many)} Rows are counted from 1, without the line of names."
         )
 
@@ -259,8 +318,8 @@ class Table:
 
     def _first_where(self, where: str, column: str) -> tuple[int, Any]:
         found = self._rows(
-            f"select row, raw from (select {self._time()} as t, {self._value()} as v, {_quoted(column)} as raw, "
-            f"row_number() over () as row from {self._source}) where {where} order by row limit 1"
+            f"select row, raw from (select *, {self._time()} as t, {self._value()} as v, {_quoted(column)} as raw, "
+            f"{self._row} as row from {self._source}) where {where} order by row limit 1"
         )
         return int(found[0][0]), found[0][1]
 

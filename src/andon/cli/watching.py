@@ -55,6 +55,14 @@ def try_(
     count_of: Annotated[
         int | None, typer.Option(metavar="C", help="The value counts the events in a window of C decisions.")
     ] = None,
+    label_time: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN",
+            help="When the label of each row came. Rows are taken as labels come, and onsets are by --time; rows "
+            "without it are left out.",
+        ),
+    ] = "",
     json: say.AsJson = False,
 ) -> None:
     """Play a file of decisions through a watch: when it would have raised an alarm, and when what it found began.
@@ -66,7 +74,9 @@ def try_(
     from andon.cli.trying import Columns, Table
 
     _check_options(baseline, reference, budget, count_of)
-    table = Table(file, Columns(time, value, group or None, count_of))
+    if label_time and count_of is not None:
+        raise Trouble("--label-time goes by single decisions, and --count-of by windows of them. Choose one.")
+    table = Table(file, Columns(time, value, group or None, count_of, label_time or None))
     facts = table.facts()
     for note in facts.notes:
         say.note(note)
@@ -137,6 +147,7 @@ def _played(table: "Table", facts: "Facts", plan: "Plan", skip: int) -> "Found":
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     from andon.cli.found import Chart, Found
+    from andon.cli.labelled import by_decision
     from andon.detect.replay import Replay
 
     run, chart = Replay(plan, table.columns.count_of or 1, skip), Chart(facts.rows)
@@ -155,9 +166,15 @@ def _played(table: "Table", facts: "Facts", plan: "Plan", skip: int) -> "Found":
             chart.put(piece.values / run.units)
             alarms += run.take(piece.values, piece.groups)
             progress.update(bar, completed=run.taken, n=f"{len(alarms):,} alarms")
-    marks = [mark for alarm in alarms for mark in _marks(alarm)]
+    began = None
+    if table.columns.label_time:
+        told = [by_decision(table, plan, alarm, skip) for alarm in alarms]
+        alarms, began = [alarm for alarm, _ in told], {alarm.index: times for alarm, times in told}
+        marks = [alarm.index for alarm in alarms]
+    else:
+        marks = [mark for alarm in alarms for mark in _marks(alarm)]
     times = table.times_at(np.unique(marks)) if marks else {}
-    return Found(table, facts, plan, skip, alarms, times, chart)
+    return Found(table, facts, plan, skip, alarms, times, chart, began)
 
 
 def _marks(alarm: "Alarm") -> list[int]:

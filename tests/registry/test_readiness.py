@@ -3,7 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from django.test import Client
+from typer.testing import CliRunner
 
+from andon.cli.main import app
 from andon.containment.models import Lever
 from andon.kit import clock
 from andon.kit.errors import Conflict, Forbidden, Invalid
@@ -15,6 +18,7 @@ from andon.practice.words import Stage
 from andon.registry import actions, queries
 from andon.registry.models import System
 from tests.oncall.support import make_schedule, utc
+from tests.support import scenes
 from tests.support.levers import rehearsed
 
 pytestmark = pytest.mark.django_db
@@ -255,3 +259,18 @@ def test_who_is_asked_first_for_each_system(time, cast, django_assert_max_num_qu
     assert credit.schedules[0].next.person == cast.tomas
     assert credit.schedules[0].next.starts - utc(2026, 3, 4, 12) == timedelta(hours=20)
     assert [r.person for r in rows["s00"].reached] == [cast.nadia], "no chain: the fallback is asked"
+
+
+def test_a_lever_rehearsed_too_long_ago_stands_against_it_on_every_face(time, cast, signed_in):
+    time.forward(timedelta(days=90, seconds=1))
+    said = "None of its levers was rehearsed in the last 90 days as it is now."
+    page = signed_in(cast.omar).get("/systems/credit-scorer").content.decode()
+    assert said in page
+    api = Client(headers=scenes.token(cast.omar, "systems:read"))
+    told = api.get("/api/v1/systems/credit-scorer/readiness").json()
+    assert told["ready"] is False
+    assert [finding["code"] for finding in told["findings"]] == ["lever_unrehearsed"]
+    shell = CliRunner().invoke(app, ["check"], prog_name="andon", catch_exceptions=False)
+    assert shell.exit_code == 1
+    assert "NOT READY  credit-scorer" in shell.stdout
+    assert said in " ".join(shell.stdout.split())

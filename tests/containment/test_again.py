@@ -1,11 +1,14 @@
-"""A lever that goes back to “the one before” is pulled again: it goes to the same, never one further back."""
+"""A lever is pulled again: to “the one before” it goes to the same, and a press on a page from before pulls nothing."""
 
+import re
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 
 from andon.containment import actions
 from andon.containment.actions import LeverFacts
+from andon.containment.models import Pull
 from andon.incidents.models import Incident
 from andon.people.policy import Actor
 from andon.practice.containment import PullState
@@ -69,3 +72,61 @@ def test_once_the_incident_is_over_it_goes_back_from_what_holds_then(cast, back,
     Incident.objects.filter(pk=incident.pk).update(state=State.CLOSED)
     other = scenes.declared(cast, by=Actor.of(cast.rui))
     assert pulled(back, other, cast.lena).expected != first.expected
+
+
+# Pressed twice
+
+
+def known_in(page, address):
+    """What the form that posts to the address sends along as seen."""
+    (form,) = {one for one in re.findall(r"<form.*?</form>", page, re.DOTALL) if f'action="{address}"' in one}
+    return {"known": re.search(r'name="known" value="(\d+)"', form)[1]}
+
+
+@pytest.fixture
+def places(cast, incident, lever):
+    """Where the lever can be pulled: each page, with the address that its button posts to."""
+    numbers = {"number": incident.number, "lever": lever.number}
+    page = reverse("incident_lever", kwargs=numbers)
+    pull = reverse("incident_pull", kwargs=numbers)
+    return {"incident": (reverse("incident", args=[incident.number]), pull), "lever": (page, pull)}
+
+
+@pytest.mark.parametrize("place", ["incident", "lever"])
+def test_a_button_on_a_page_from_before_pulls_nothing(cast, service, incident, places, place, signed_in):
+    page, address = places[place]
+    lena, tomas = signed_in(cast.lena), signed_in(cast.tomas)
+    seen = known_in(tomas.get(page).content.decode(), address)
+    lena.post(address, known_in(lena.get(page).content.decode(), address))
+    pull = actions.run_pull(Pull.objects.get())
+    assert pull.phase is PullState.VERIFIED
+    for browser in (tomas, lena):  # from another tab; and pressed twice, the second after the first had ended
+        said = browser.post(address, seen, follow=True).content.decode()
+        assert f"Lena pulled “Roll back to v6” 0 s ago ({pull.ref}): verified. Nothing more was done" in said
+    assert Pull.objects.count() == len(service.told) == 1
+
+
+def test_whoever_has_seen_how_it_ended_pulls_again(cast, service, incident, places, signed_in):
+    page, address = places["incident"]
+    service.takes, service.status = False, 403
+    lena = signed_in(cast.lena)
+    for number in (1, 2):
+        lena.post(address, known_in(lena.get(page).content.decode(), address))
+        assert actions.run_pull(Pull.objects.get(number=number)).phase is PullState.FAILED
+
+
+def test_what_was_withdrawn_did_nothing_and_stands_in_nobodys_way(cast, incident, places, signed_in):
+    page, address = places["incident"]
+    lena = signed_in(cast.lena)
+    seen = known_in(lena.get(page).content.decode(), address)
+    lena.post(address, seen)
+    actions.withdraw(Pull.objects.get(), reason="Another way first.", by=Actor.of(cast.lena))
+    lena.post(address, seen)
+    assert Pull.objects.count() == 2
+
+
+@pytest.mark.parametrize("known", ["", "-1", "x", "٣", "9" * 40])
+def test_a_form_that_says_nothing_of_what_was_seen_is_no_error(cast, incident, places, known, signed_in):
+    _, address = places["incident"]
+    signed_in(cast.lena).post(address, {"known": known})
+    assert Pull.objects.count() == 1

@@ -53,6 +53,7 @@ def test_the_fitting_lever_stands_in_the_step_and_the_verified_pull_settles_it(a
     shown = now_of(page(lena, run))
     assert f'action="{pull_url(run, lever)}"' in shown
     assert "Evidence is kept first" in shown
+    assert '<input type="hidden" name="known" value="0">' in shown
     assert lena.post(pull_url(run, lever)).headers["Location"] == reverse("run", args=[run.number]) + "#now"
     pull = Pull.objects.get()
     shown = now_of(page(lena, run))

@@ -16,6 +16,13 @@ class Offer:
 
     lever: Lever
     doubt: Unfit | None
+    known: int = 0
+    """The number of its newest pull for the incident, 0 for none: a button sends it along (see `actions.pull`)."""
+
+    @property
+    def fields(self) -> list[dict[str, str]]:
+        """What the button that pulls it sends along, as components/confirm.html takes it."""
+        return [{"name": "known", "value": str(self.known)}]
 
     @property
     def icon(self) -> str:
@@ -32,7 +39,8 @@ def offers(incident: Incident) -> list[Offer]:
     doubts = [unfit(row.facts(queries.problems(row)), now) for row in rows]
     wanted = queries.asks_of(incident).levers
     places = in_order([(row.what_kind, doubt) for row, doubt in zip(rows, doubts, strict=True)], wanted)
-    return [Offer(rows[place], doubts[place]) for place in places]
+    known = dict(queries.of_lever_for(incident).values_list("lever_id", "number"))
+    return [Offer(rows[place], doubts[place], known.get(rows[place].pk, 0)) for place in places]
 
 
 def effect(offer: Offer, incident: Incident) -> str:

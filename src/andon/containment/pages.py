@@ -27,8 +27,15 @@ UNPROCESSABLE = 422
 _PER_PAGE = 50
 _SHOWN = 10
 _LONGEST_WHY = 2000
+_LONGEST_NUMBER = 18  # digits that every database holds
 FROM_INCIDENT = "incident"
 """What a button on an incident's page sends as `from`, so that it leads back there."""
+
+
+def known_of(request: HttpRequest) -> int | None:
+    """The newest pull that whoever pressed a button had seen, as `Offer.fields` sends it; None where none is said."""
+    known = request.POST.get("known", "")
+    return int(known) if known.isascii() and known.isdigit() and len(known) < _LONGEST_NUMBER else None
 
 
 @require_safe

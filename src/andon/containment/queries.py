@@ -121,6 +121,11 @@ def pulls(by: Actor, *, lever: Lever | None = None, incident: Incident | None = 
     return rows if incident is None else rows.filter(incident=incident)
 
 
+def of_lever_for(incident: Incident) -> QuerySet[Pull]:
+    """The pulls for an incident that count, the newest last: what was withdrawn did nothing."""
+    return Pull.objects.filter(incident=incident).exclude(state=PullState.WITHDRAWN).order_by("number")
+
+
 def rehearsals(by: Actor, lever: Lever) -> QuerySet[Rehearsal]:
     """The rehearsals of a lever, newest first."""
     must_view(by)

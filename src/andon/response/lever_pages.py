@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from andon.containment import actions, offering
 from andon.containment.models import Lever
+from andon.containment.pages import known_of
 from andon.containment.policy import must_pull
 from andon.incidents.models import Incident
 from andon.incidents.policy import access_incident
@@ -42,7 +43,8 @@ def pull(request: HttpRequest, number: int, lever: int) -> HttpResponse:
     incident = access_incident(by, number)
     must_pull(by, incident)
     try:
-        actions.pull(_lever(incident, lever), incident, by=by, why=request.POST.get("reason", "")[:2000])
+        why = request.POST.get("reason", "")[:2000]
+        actions.pull(_lever(incident, lever), incident, by=by, why=why, known=known_of(request))
     except (Conflict, Invalid) as refused:
         messages.warning(request, refused.what)
     return redirect("incident", number)

@@ -143,6 +143,7 @@ class NextAct:
             "effect": offering.effect(first, self.incident),
             "url": self.url("pull", first.lever.number),
             "method": "post",
+            "fields": first.fields,
             "due_at": due.due_at if due else None,
             "due_what": "Contain by",
             "others": [*others, *self._by_hand()],

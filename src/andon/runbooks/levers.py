@@ -41,6 +41,7 @@ def rows_of(step: Step, run: Run, by: Actor, *, open_: bool) -> list[dict[str, A
             {
                 "lever": offer.lever,
                 "icon": offer.icon,
+                "fields": offer.fields,
                 "explanation": offering.explanation(offer, incident),
                 "effect": offering.effect(offer, incident),
                 "pull": newest,

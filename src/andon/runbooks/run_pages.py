@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from andon.containment import actions as containment
+from andon.containment.pages import known_of
 from andon.containment.policy import must_pull
 from andon.incidents.policy import access_incident, must_respond
 from andon.kit.errors import Invalid, Missing, Refused
@@ -100,7 +101,8 @@ def pull(request: HttpRequest, number: int, key: str, lever: int) -> HttpRespons
         asked = next((one.lever for one in offers if one.lever.number == lever), None)
         if asked is None:
             raise Missing(f"LEVER-{lever} cannot be pulled for this step of {found.ref}.")
-        containment.pull(asked, found.incident, by=by, why=request.POST.get("reason", "")[:2000])
+        why = request.POST.get("reason", "")[:2000]
+        containment.pull(asked, found.incident, by=by, why=why, known=known_of(request))
 
     return _done(request, number, do)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
-from andon.containment import adapters, told
+from andon.containment import adapters, queries, told
 from andon.containment.actions import turns
 from andon.containment.models import Approval, Lever, Pull, Rehearsal, Target
 from andon.containment.policy import must_pull
@@ -30,10 +30,14 @@ from andon.practice.words import IncidentKind, OrgRole
 
 
 @transaction.atomic
-def pull(lever: Lever, incident: Incident, *, by: Actor, why: str = "", on_real: bool = False) -> Pull:
+def pull(
+    lever: Lever, incident: Incident, *, by: Actor, why: str = "", on_real: bool = False, known: int | None = None
+) -> Pull:
     """Pull a lever for an incident. Where the severity lets whoever asks act alone, the engine begins at once.
 
     In a drill the target for drills is acted on; `on_real` says, explicitly, that the drill may act on the real one.
+    `known` is the number of the newest pull of this lever for this incident that whoever asks has seen, 0 for none: a
+    button that was pressed twice, or on a page from before, pulls nothing.
     Raises `Conflict` when somebody was faster (it names them), `Invalid` when the lever cannot be pulled.
     """
     person = must_pull(by, incident)
@@ -45,6 +49,8 @@ def pull(lever: Lever, incident: Incident, *, by: Actor, why: str = "", on_real:
         raise Invalid(f"“{row.name}” is a lever of {row.system}, and {held.ref} is about {held.system}.", field="lever")
     _usable(row)
     _nobody_else(row)
+    if known is not None:
+        _nothing_since(row, held, known)
     drill = held.kind == IncidentKind.DRILL and not on_real
     if drill and not row.drill_settings:
         raise Invalid(
@@ -253,6 +259,18 @@ def _nobody_else(lever: Lever) -> None:
         raise Conflict(
             f"{other.asked_by or 'Somebody'} {what} “{lever.name}” {ago(other.asked_at)} ({other.ref}): "
             f"{other.phase.words}.",
+            code="already-pulled",
+        )
+
+
+def _nothing_since(lever: Lever, held: Incident, known: int) -> None:
+    """Raise `Conflict` naming who was faster, where the lever was pulled for the incident after pull number `known`."""
+    since = queries.of_lever_for(held).filter(lever=lever, number__gt=known).select_related("asked_by").last()
+    if since is not None:
+        what = "undid" if since.undoes_id else "pulled"
+        raise Conflict(
+            f"{since.asked_by or 'Somebody'} {what} “{lever.name}” {ago(since.asked_at)} ({since.ref}): "
+            f"{since.phase.words}. Nothing more was done; look at how it stands first.",
             code="already-pulled",
         )
 

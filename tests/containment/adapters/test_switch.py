@@ -21,7 +21,7 @@ from andon.registry.models import System
 from andon.response.containing import contain
 from andon.response.resolving import resolve
 from andon.sdk.guard.words import Limit
-from andon.switch.actions import Setting, set_mode
+from andon.switch.actions import Setting, change_staleness, set_mode
 from andon.switch.models import Revision, Switch
 from tests.support import scenes
 from tests.support.replicas import says, token_of
@@ -292,6 +292,21 @@ def test_what_was_set_back_between_the_look_and_its_writing_contains_nothing(cas
     incident.refresh_from_db()
     assert (incident.state, incident.contained_at) == (State.ACKNOWLEDGED, None)
     assert "switched" in told(incident)
+
+
+def test_how_long_on_lasts_may_be_changed_between_a_pull_and_its_undo(cast, system, contained, time):
+    change_staleness(system, max_stale_seconds=30, on_stale=SwitchMode.REVIEW, by=Actor.of(cast.omar))
+    undo = actions.run_pull(actions.undo(contained.pulls.get(), by=Actor.of(cast.lena)))
+    assert seen_to(undo, system, time).phase is PullState.VERIFIED
+    assert (Switch.objects.get().mode, Switch.objects.get().max_stale_seconds) == ("on", 30)
+
+
+def test_an_undo_of_what_is_as_it_was_before_already_sets_nothing(cast, system, contained, time):
+    by_hand(system, "on", cast.omar)
+    undo = actions.run_pull(actions.undo(contained.pulls.get(), by=Actor.of(cast.lena)))
+    assert undo.outcome == "credit-scorer is in service already (revision 3)."
+    assert seen_to(undo, system, time).phase is PullState.VERIFIED
+    assert Switch.objects.get().number == 3
 
 
 def test_a_persons_word_that_an_incident_is_contained_stays_theirs(cast, system, incident):

@@ -4,6 +4,7 @@ The one adapter whose other side is Andon itself, so it calls actions in place o
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from django.db import Error as DatabaseProblem
@@ -19,10 +20,11 @@ from andon.registry.models import System
 from andon.sdk.guard.words import Limit
 from andon.switch import queries
 from andon.switch.actions import Setting, set_mode
-from andon.switch.models import Switch
+from andon.switch.models import Revision, Switch
 
 _CONTAINMENTS = tuple((mode.value, mode.label) for mode in SwitchMode if mode.contains)
 _NAMED = 5
+_LOOKED_BACK = 100
 
 
 class Adapter(LeverAdapter):
@@ -73,7 +75,9 @@ class Adapter(LeverAdapter):
         """Set what held before, unless a person has set the switch by hand since."""
         mode, limit = _read(prior)
         switch = _switch(settings)
-        newest = queries.revisions(switch).get(number=switch.number)
+        if _says(switch.what_mode, switch.limit) == _says(mode, limit):
+            return Done(f"{settings['system']} is {_words(prior)} already (revision {switch.number}).")
+        newest = _newest_word(switch)
         if not newest.key and newest.number != prior["revision"]:
             raise LeverFault(
                 f"Since the pull, {settings['system']} was set by hand (revision {newest.number}: {newest.reason}). "
@@ -112,6 +116,17 @@ def _switch(settings: Settings) -> Switch:
             f"{settings['system']} has no kill switch: no system of that name has a guard token yet.", sure=True
         )
     return found
+
+
+def _newest_word(switch: Switch) -> Revision:
+    """The newest revision that says what the system may do; one that says how long it goes on unheard does not."""
+    rows = list(queries.revisions(switch)[:_LOOKED_BACK])
+    says = (one for one, before in pairwise(rows) if one.key or _word(one) != _word(before))
+    return next(says, rows[-1])
+
+
+def _word(one: Revision) -> State:
+    return _says(one.what_mode, one.limit)
 
 
 def _setting(mode: SwitchMode, limit: Limit | None, key: str) -> Setting:

@@ -372,6 +372,27 @@ def test_what_was_slipped_into_a_sealed_list_is_found(incident, kept):
     assert "what is listed of slipped-in.json" in verifying.verify(incident)[0].problem
 
 
+@pytest.mark.parametrize(
+    ("column", "forged"),
+    [("what_for", "another lever"), ("why", Preservation.Why.PULL), ("actor", "engine"), ("by", None)],
+)
+def test_a_list_with_another_head_than_its_manifest_is_found(cast, incident, kept, column, forged):
+    row = kept()
+    head = {"why": row.why, "what_for": row.what_for, "actor": row.actor, "by": row.by} | {column: forged or cast.sam}
+    Preservation.objects.create(
+        incident=incident, number=9, since=row.since, until=row.until, finished_at=row.finished_at,
+        manifest=row.manifest, **head,
+    )  # fmt: skip
+    said = [one.problem for one in verifying.verify(incident)]
+    assert f"Evidence 9: what is listed as “{column}” is not what its manifest says." in said
+
+
+def test_a_person_who_was_erased_since_is_no_change_of_what_was_kept(incident, kept):
+    row = kept()
+    Preservation.objects.filter(pk=row.pk).update(by=None)
+    assert verifying.verify(incident) == []
+
+
 def test_a_list_that_was_taken_out_is_found(incident, kept):
     row = kept()
     Preservation.objects.filter(pk=row.pk).update(finished_at=None, manifest="")

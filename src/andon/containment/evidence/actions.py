@@ -10,7 +10,6 @@ are found is written nowhere.
 
 import json
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.db import transaction
@@ -20,7 +19,7 @@ from andon.containment.evidence import store
 from andon.containment.evidence.case import Case
 from andon.containment.evidence.collectors import COLLECTORS
 from andon.containment.evidence.gathering import LONGEST_WORDS, Piece, Task, gather
-from andon.containment.evidence.manifest import Entry, Manifest, digest, written
+from andon.containment.evidence.manifest import Entry, Manifest, digest, iso, written
 from andon.containment.evidence.models import Blob, Erasure, Item, Preservation
 from andon.containment.evidence.policy import must_erase, must_take
 from andon.containment.evidence.queries import still_missing
@@ -233,15 +232,15 @@ def _manifest(row: Preservation, incident: Incident) -> Manifest:
         why=row.why,
         what_for=row.what_for,
         actor=row.actor,
-        began_at=_iso(row.created_at),
-        since=_iso(row.since),
-        until=_iso(row.until),
+        began_at=iso(row.created_at),
+        since=iso(row.since),
+        until=iso(row.until),
         entries=tuple(
             Entry(
                 kind=one.kind,
                 name=one.name,
                 source=one.source,
-                collected_at=_iso(one.created_at),
+                collected_at=iso(one.created_at),
                 sha256=one.digest,
                 size=one.size,
                 media=one.media,
@@ -252,10 +251,6 @@ def _manifest(row: Preservation, incident: Incident) -> Manifest:
             for one in row.items.order_by("name")
         ),
     )
-
-
-def _iso(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat()
 
 
 def _reason(given: str) -> str:

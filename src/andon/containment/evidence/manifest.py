@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
 
@@ -50,6 +51,11 @@ class Manifest:
     def missing(self) -> list[Entry]:
         """What could not be collected."""
         return [one for one in self.entries if not one.sha256]
+
+
+def iso(at: datetime) -> str:
+    """A time as it stands in a manifest: ISO 8601 in UTC."""
+    return at.astimezone(UTC).isoformat()
 
 
 def written(manifest: Manifest) -> bytes:

@@ -4,7 +4,7 @@ What the pages show comes from rows beside the manifest; they are held against i
 """
 
 from andon.containment.evidence import store
-from andon.containment.evidence.manifest import Entry, Manifest, read
+from andon.containment.evidence.manifest import Entry, Manifest, iso, read
 from andon.containment.evidence.models import Item, Preservation
 from andon.incidents.models import Incident, TimelineEntry
 from andon.incidents.timeline import Broken
@@ -70,7 +70,24 @@ def _of_rows(manifest: Manifest, row: Preservation) -> list[str]:
     said = {one.name: _words(one, one.sha256) for one in manifest.entries}
     shown = {one.name: _words(one, one.digest) for one in row.items.all()}
     names = sorted(name for name in said.keys() | shown.keys() if said.get(name) != shown.get(name))
-    return [f"Evidence {row.number}: what is listed of {name} is not what its manifest says." for name in names]
+    return _of_head(manifest, row) + [
+        f"Evidence {row.number}: what is listed of {name} is not what its manifest says." for name in names
+    ]
+
+
+def _of_head(manifest: Manifest, row: Preservation) -> list[str]:
+    """Where the row says otherwise than the manifest why, by whom and from when to when it was kept.
+
+    Of whom it names only the key is sealed; the person may have been erased since.
+    """
+    shown: dict[str, object] = {
+        "number": row.number, "why": row.why, "what_for": row.what_for, "actor": row.actor,
+        "began_at": iso(row.created_at), "since": iso(row.since), "until": iso(row.until),
+    }  # fmt: skip
+    off = [name for name, value in shown.items() if getattr(manifest, name) != value]
+    if row.by_id is not None and manifest.actor != f"person:{row.by_id}":
+        off.append("by")
+    return [f"Evidence {row.number}: what is listed as “{name}” is not what its manifest says." for name in off]
 
 
 def _words(one: Entry | Item, digest: str) -> tuple[object, ...]:

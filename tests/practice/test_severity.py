@@ -17,6 +17,7 @@ from andon.practice.severity import (
     WorstTable,
     change,
     classify,
+    heard_worse,
     plausible_worst,
 )
 from andon.practice.words import Criticality, HarmDimension, IncidentType
@@ -305,3 +306,15 @@ def test_a_span_says_exactly_one_thing(span):
 def test_a_calendar_without_working_days_is_an_error_not_a_loop():
     with pytest.raises(ValueError, match="check the calendar"):
         Within(working_days=1).due(datetime(2026, 1, 1, tzinfo=UTC), lambda _day: False)
+
+
+said = st.lists(st.none() | st.sampled_from(Severity), max_size=4)
+
+
+@given(st.sampled_from(Severity), scores, said, said)
+def test_only_what_is_worse_than_all_that_is_known_raises(current, technical, heard, before):
+    worst = min((one for one in heard if one), default=None)
+    news = worst is not None and all(worst.worse_than(one) for one in (current, *before) if one)
+    news = news and (technical is None or Severity.S5 - worst > technical)
+    assert heard_worse(current, technical, heard, before) is (worst if news else None)
+    assert heard_worse(current, technical, heard, [*before, *heard]) is None

@@ -16,7 +16,7 @@ from andon.people.policy import Actor
 from andon.practice.grouping import SignalStatus
 from andon.practice.words import ContainmentKind, IncidentType
 from andon.registry.models import System
-from andon.response import containing, escalating, opening, routing
+from andon.response import acknowledging, containing, escalating, opening, resolving, routing
 
 pytestmark = pytest.mark.django_db
 
@@ -274,7 +274,7 @@ def test_a_signal_whose_words_are_hostile_is_only_words(monitor, time):
 
 
 def test_resolving_while_a_signal_fires_is_said_before_and_after(monitor, cast, time, signed_in):
-    hear(monitor, event("a"))
+    hear(monitor, event("a", episode="2026-03-02T03:00:00Z"))
     route(time)
     incident = Incident.objects.get()
     containing.contain(incident, kind=ContainmentKind.ROLL_BACK, note="back to v6", by=Actor.of(cast.lena))
@@ -282,6 +282,77 @@ def test_resolving_while_a_signal_fires_is_said_before_and_after(monitor, cast, 
     assert "Signals that still fire: 1" in lena.get(f"/incidents/{incident.number}/resolve").content.decode()
     lena.post(f"/incidents/{incident.number}/resolve", {"summary": "v6 holds"})
     assert incident.timeline.get(kind="resolved").body["still_firing"] == 1
-    hear(monitor, event("a"))
+    hear(monitor, event("a", episode="2026-03-02T03:00:00Z"))
     route(time)
     assert Incident.objects.count() == 1  # the same episode never opens two
+
+
+def test_what_is_heard_again_after_a_person_resolved_pages_where_its_sender_marks_no_firing(
+    monitor, cast, time, signed_in
+):
+    hear(monitor, event("nightly-job"))
+    route(time)
+    first = Incident.objects.get()
+    containing.waive_containment(first, reason="The job did nothing.", by=Actor.of(cast.omar))
+    lena = signed_in(cast.lena)
+    assert "Of 1 it does not" in lena.get(f"/incidents/{first.number}/resolve").content.decode()
+    resolving.resolve(first, summary="run again, and seen to end", by=Actor.of(cast.lena))
+    route(time)
+    assert Signal.objects.get().dedup_reason == "resolved_here"
+
+    hear(monitor, event("nightly-job", status="resolved"))  # its end is no news any more
+    time.forward(timedelta(days=1))
+    hear(monitor, event("nightly-job"))
+    route(time)
+    second = Incident.objects.exclude(pk=first.pk).get()
+    assert (second.state, second.next_page_at is not None) == ("open", True)
+    hear(monitor, event("nightly-job"))
+    route(time)
+    assert Incident.objects.count() == 2
+    assert list(Signal.objects.order_by("first_at").values_list("status", "count")) == [("resolved", 1), ("firing", 2)]
+
+
+def paged(incident):
+    return sorted(incident.pages.filter(reason__contains="it got worse: S1").values_list("person__name", flat=True))
+
+
+def test_a_worse_signal_raises_what_a_person_has_taken_and_pages_them_and_the_next_step(monitor, cast, time):
+    hear(monitor, event("a", severity=4))
+    route(time)
+    incident = Incident.objects.get()
+    assert escalating.escalate_due(time.now(), 10) == 1
+    acknowledging.acknowledge(incident, by=Actor.of(cast.lena), via="web")
+    hear(monitor, event("b", severity=1))
+    route(time)
+    incident.refresh_from_db()
+    assert (incident.severity, incident.technical, incident.state) == (1, 4, "acknowledged")
+    assert paged(incident) == ["Lena", "Tomas"]
+    kinds = list(incident.timeline.values_list("kind", flat=True))
+    assert kinds[-4:] == ["signals_joined", "technical_scored", "severity_raised", "paged"]
+
+    hear(monitor, event("c", severity=1), event("b", severity=1))
+    route(time)
+    assert incident.pages.filter(reason__contains="it got worse").count() == 2  # no news
+
+
+def test_a_worse_signal_hurries_on_what_nobody_has_taken(monitor, cast, time):
+    hear(monitor, event("a", severity=4))
+    route(time)
+    escalating.escalate_due(time.now(), 10)
+    assert Incident.objects.get().next_page_at > time.now()
+    time.forward(timedelta(minutes=1))
+    hear(monitor, event("a", severity=1))  # the same signal, which got worse
+    route(time)
+    incident = Incident.objects.get()
+    assert (incident.severity, incident.next_page_at) == (1, time.now())
+
+
+def test_what_people_found_milder_is_not_raised_by_more_of_the_same(monitor, cast, time):
+    hear(monitor, event("a", severity=1))
+    route(time)
+    incident = Incident.objects.get()
+    Incident.objects.filter(pk=incident.pk).update(severity=3, technical=1, next_page_at=None)
+    hear(monitor, event("b", severity=1), event("c", severity=2))
+    route(time)
+    incident.refresh_from_db()
+    assert (incident.severity, incident.technical) == (3, 1)

@@ -32,6 +32,8 @@ UNWATCHED = (
     "AND promise.missed_at IS NULL AND promise.due_at IS NOT NULL AND promise.look_at IS NULL AND promise.kind <> 'review'"
 )
 """What an open incident promised and nobody would look at."""
+CALLS = ("missed: ", "it got worse: ")
+"""What the reason of a page says that may go out after somebody acknowledged."""
 CALLED_FOR_NOTHING = (
     "SELECT page.id FROM paging_page page WHERE page.state IN ('pending', 'sending') "
     "AND replace(page.reason, 'missed: ', '') <> page.reason "
@@ -140,11 +142,13 @@ class Page:
     due_at: datetime | None
     reason: str
     called: bool
-    """Whether it was sent because something promised was not done in time, whoever had acknowledged."""
+    """Whether it was sent though somebody had acknowledged: something promised was not done in time, or it got worse."""
 
     @classmethod
     def of(cls, row: Raw) -> "Page":
-        return cls(key(row[0]), key(row[1]), row[2], row[3], row[4], at(row[5]), row[6], "missed: " in row[6])
+        return cls(
+            key(row[0]), key(row[1]), row[2], row[3], row[4], at(row[5]), row[6], any(word in row[6] for word in CALLS)
+        )
 
     @property
     def of_lever(self) -> bool:

@@ -1,11 +1,14 @@
 """What Andon says itself, as a sender among the others, and the end of signals whose sender says none."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 import msgspec
 from django.db import transaction
+from django.db.models import QuerySet
 
 from andon.intake.events import Event
 from andon.intake.models import Integration, Signal
@@ -79,6 +82,43 @@ def end_quiet(signal: Signal, now: datetime) -> bool:
     if ended:
         wake.after_commit()
     return bool(ended)
+
+
+def unmarked() -> QuerySet[Signal]:
+    """What fires and whose sender marks no firing (no episode). Andon itself says every end, and needs no mark."""
+    return Signal.objects.filter(status=Signal.Status.FIRING, episode="").exclude(integration__kind=KIND)
+
+
+def hold_unmarked(incident: UUID) -> list[UUID]:
+    """The signals of an incident that fire and whose sender marks no firing (no episode), held from here on.
+
+    As the intake and the engine hold them: senders first, then signals. So it is called before the incident is held.
+    """
+    firing = unmarked().filter(incident=incident)
+    senders = set(firing.values_list("integration", flat=True))
+    if not senders:
+        return []
+    list(db.lock_for_writers(Integration.objects.filter(pk__in=senders).order_by("pk")).values_list("pk"))
+    return list(db.lock(firing.filter(integration__in=senders).order_by("pk")).values_list("pk", flat=True))
+
+
+def end_unmarked(held: Collection[UUID], now: datetime) -> int:
+    """Count signals as ended whose incident a person has resolved; `held` by `hold_unmarked`. Returns how many were.
+
+    What their senders say next is a new firing, and opens another incident.
+    """
+    firing = Signal.objects.filter(pk__in=held, status=Signal.Status.FIRING)
+    ended = firing.update(
+        status=Signal.Status.RESOLVED,
+        resolved_at=now,
+        dedup_reason=DedupReason.RESOLVED_HERE,
+        route_at=now,  # what it explained is looked at again
+        close_at=None,
+        look_at_count=None,
+    )
+    if ended:
+        wake.after_commit()
+    return ended
 
 
 def ask_later(signal: Signal, at: datetime | None) -> None:

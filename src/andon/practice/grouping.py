@@ -12,6 +12,8 @@ repeat, restart, and deliver late and out of order, so the rules are:
   a page too many is chosen over a page too few.
 * A resolved event ends the open signal, unless it can be told to speak of an older episode than the open one.
   One of no episode says nothing new once the signal is over, however often it comes.
+* A signal of no episode ends with its incident when a person resolves that: its next firing could not be told
+  from this one, and would page nobody. One of an episode fires on in silence until its sender says that it is over.
 
 Two episodes can be told apart in time only if both are instants (ISO 8601 with a zone) or both whole numbers.
 """
@@ -65,6 +67,10 @@ class DedupReason(Word):
         "nothing is open under this fingerprint; kept, should its beginning come late",
     )
     GONE_QUIET = "gone_quiet", "its sender says no end, and nothing was heard of it for long enough to count as one"
+    RESOLVED_HERE = (
+        "resolved_here",
+        "its incident was resolved, and its sender does not say when a firing began: what comes next is a new one",
+    )
     ALREADY_ENDED = "already_ended", "it has already ended"
     OLDER_EPISODE = "older_episode", "it ends an older episode than the one that is open"
 

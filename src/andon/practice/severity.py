@@ -21,7 +21,7 @@ confirms an assumption never does either.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum
@@ -254,6 +254,28 @@ def _together(guessed: list[Term]) -> str:
     if len(harms) <= NAMED_GUESSES:
         return ", ".join([*technical, *(term.text for term in harms)])
     return ", ".join([*technical, f"harm H{max(term.counts for term in harms)} in {len(harms)} dimensions"])
+
+
+def heard_worse(
+    current: Severity, technical: int | None, heard: Iterable[Severity | None], before: Iterable[Severity | None]
+) -> Severity | None:
+    """What signals that join an incident, or got worse in it, raise it to; None = they tell nothing worse.
+
+    Only what was not said before is news: people have judged what was, and may have found it milder than its senders.
+
+    Args:
+        current: The severity in force.
+        technical: The technical impact as scored so far, T0 to T4; None = not scored.
+        heard: What senders say of these signals; None says nothing.
+        before: What they said of the others of this incident.
+    """
+    worst = min((one for one in heard if one is not None), default=None)
+    if worst is None or not worst.worse_than(current):
+        return None
+    if technical is not None and Severity.S5 - worst <= technical:
+        return None
+    told = min((one for one in before if one is not None), default=None)
+    return worst if told is None or worst.worse_than(told) else None
 
 
 class Change(Word):

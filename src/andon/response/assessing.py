@@ -97,7 +97,11 @@ def score_technical(incident: Incident, *, value: int | None, by: Actor) -> Clas
     must_respond(by, incident, "assess technical impact")
     if value is not None and not 0 <= value <= WORST_SCORE:
         raise Invalid("Technical impact is from T0 to T4.", field="value")
-    held = hold(incident.pk)
+    return prefill_technical(hold(incident.pk), value=value, by=by)
+
+
+def prefill_technical(held: Incident, *, value: int | None, by: Actor) -> Classification:
+    """Score the technical impact, as `score_technical`, by whomever; the caller holds the incident."""
     held.technical = value
     held.save(update_fields=["technical"])
     record(held, "technical_scored", {"value": value}, by=by)

@@ -178,15 +178,19 @@ def keep(request: HttpRequest, number: int, key: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def resolve(request: HttpRequest, number: int) -> HttpResponse:
     """It is over."""
-    firing = resolving.still_firing(access_incident(actor_of(request), number))
-    warning = f" Signals that still fire: {firing}. They will page nobody again until they end and fire anew."
+    marked, unmarked = resolving.still_firing(access_incident(actor_of(request), number))
+    warning = f" Signals that still fire: {marked + unmarked}." if marked + unmarked else ""
+    if marked:
+        warning += f" Of {marked} the sender says when it began: they page nobody again until they end and fire anew."
+    if unmarked:
+        warning += f" Of {unmarked} it does not: if they are heard again, that is a new incident."
     return _act(
         request,
         number,
         form_class=forms.ResolveForm,
         do=lambda incident, by, given: resolving.resolve(incident, summary=given["summary"], by=by),
         title="Resolve",
-        intro="The pages stop. For S1 to S3 a review is drafted from the timeline." + (warning if firing else ""),
+        intro="The pages stop. For S1 to S3 a review is drafted from the timeline." + warning,
         submit="Resolve the incident",
         done="Resolved.",
     )

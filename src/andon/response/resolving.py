@@ -9,6 +9,7 @@ from django.db.models import Q
 from andon.incidents.models import Incident
 from andon.incidents.policy import must_respond
 from andon.incidents.timeline import hold, record
+from andon.intake import own
 from andon.intake.models import Integration, Signal
 from andon.kit import clock, fence
 from andon.kit.errors import Conflict, Invalid
@@ -33,23 +34,30 @@ def resolve(incident: Incident, *, summary: str, by: Actor) -> Incident:
     """It is over, and somebody has seen that it is: `summary` says how that was verified.
 
     Needs containment, done or waived. Where its protocol asks for a review, a draft is filled from the timeline.
+    What fires on of it pages nobody again; where its sender does not mark a firing, it ends here (`own.end_unmarked`).
     """
     must_respond(by, incident, "resolve incidents")
     summary = summary.strip()
     if not summary:
         raise Invalid("Say how it was resolved and how that was verified.", field="summary")
+    unmarked = own.hold_unmarked(incident.pk)
     held = hold(incident.pk)
     transition = permitted(held, Step.RESOLVE, by)
     if transition.acknowledges and by.person is not None:
         take_up(held, by.person, transition.to)
         record(held, "acknowledged", {"via": "resolution"}, by=by)
-    _end(held, {"summary": summary, "still_firing": still_firing(held)}, by)
+    _end(held, {"summary": summary, "still_firing": sum(still_firing(held))}, by)
+    own.end_unmarked(unmarked, clock.now())
     return held
 
 
-def still_firing(incident: Incident) -> int:
-    """How many of its signals go on. Resolving does not end them, and as long as they go on they page nobody again."""
-    return incident.signals.filter(status=Signal.Status.FIRING).count()
+def still_firing(incident: Incident) -> tuple[int, int]:
+    """How many of its signals go on: those whose sender marks each firing, and the others.
+
+    Resolving does not end the former, and as long as they go on they page nobody again. The latter end with it.
+    """
+    unmarked = own.unmarked().filter(incident=incident).count()
+    return incident.signals.filter(status=Signal.Status.FIRING).count() - unmarked, unmarked
 
 
 @transaction.atomic

@@ -33,6 +33,7 @@ from andon.practice.grouping import RouteAction, RouteDecision, group_key, route
 from andon.practice.lifecycle import UNRESOLVED
 from andon.practice.words import IncidentType
 from andon.registry.models import System
+from andon.response import worsening
 from andon.response.opening import Opening, open_incidents, technical_from
 from andon.response.placing import Placed, placed
 from andon.response.resolving import resolve_by_rule
@@ -289,6 +290,10 @@ def _route_groups(batch: Batch, *, ruling: Ruling) -> int:
     record_all([news for plan in plans for news in _news(plan)])
     if alarms := [signal.pk for plan in plans for signal in plan.fresh if signal.pk in plan.group.by_onset]:
         telling.joined(alarms, clock.now())
+    for plan in plans:
+        if plan.incident is not None and plan.joined:
+            by = Actor.integration(plan.group.integration.slug)
+            worsening.heed(plan.incident, [ruling.read(signal) for signal, _ in plan.joined], by=by)
     for plan in plans:
         if plan.incident is not None and plan.ended and plan.group.integration.resolves_incidents:
             resolve_by_rule(plan.incident, integration=plan.group.integration, waits=ruling.held_open(plan.ended))

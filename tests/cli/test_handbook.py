@@ -45,7 +45,8 @@ def test_a_mistake_is_named_with_file_line_key_and_what_to_do(andon, folder):
     lines = (folder / "protocols/safety.yaml").read_text(encoding="utf-8").splitlines()
     line = next(number for number, text in enumerate(lines, 1) if "contane" in text)
     assert (
-        f"safety.yaml:{line}: steps[stop-acting].phase: Invalid enum value 'contane'. Use one of: preserve" in said.out
+        f"safety.yaml:{line}: steps[stop-acting].phase: 'contane' is no word that is known here. Use one of: preserve"
+        in said.out
     )
     (found,) = andon("handbook", "check", str(folder), "--json").data["mistakes"]
     assert (found["file"], found["line"], found["place"]) == ("protocols/safety.yaml", line, "steps[stop-acting].phase")

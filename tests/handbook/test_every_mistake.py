@@ -1,5 +1,6 @@
 """A check names every mistake of every file with its line, and holidays are read as they are meant."""
 
+import os
 from datetime import date
 
 import msgspec
@@ -116,3 +117,45 @@ def test_more_holidays_than_working_days_are_refused(handbook):
     (handbook / "calendar.yaml").write_text("holidays:\n" + "".join(f"  - {{ day: {day} }}\n" for day in days))
     with pytest.raises(HandbookError, match="more than 400"):
         read_handbook(handbook)
+
+
+def test_a_file_that_is_none_is_told_and_not_waited_for(handbook, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside") / "secret.yaml"
+    outside.write_text("password: hidden\n", encoding="utf-8")
+    inside = handbook / "kept.yaml"
+    inside.write_text((handbook / "review.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    for file, target in (("severity.yaml", outside), ("review.yaml", inside)):
+        (handbook / file).unlink()
+        (handbook / file).symlink_to(target)
+    for file in ("calendar.yaml", "runbooks/privacy-leak.md"):
+        (handbook / file).unlink()
+        os.mkfifo(handbook / file)
+    said = {file: what for file, _, what in found(handbook)}
+    assert "leads out of the folder" in said["severity.yaml"]
+    assert "password" not in " ".join(said.values())
+    assert "no file with text in it" in said["runbooks/privacy-leak.md"]
+    assert "review.yaml" not in said  # a link inside the folder is as good as the file, as in a mounted volume
+
+
+def test_what_is_not_utf8_is_told_with_its_line(handbook):
+    text = (handbook / "severity.yaml").read_bytes()
+    (handbook / "severity.yaml").write_bytes(b"# one\n# two \xe4\n" + text)
+    assert ("severity.yaml", 2) in [(file, line) for file, line, _ in found(handbook)]
+
+
+def test_a_book_of_watches_that_nobody_reads_is_told(handbook):
+    (handbook / "watches/rankers.yaml").write_text("title: x\n", encoding="utf-8")
+    assert [(file, "read by nobody" in what) for file, _, what in found(handbook)] == [("watches/rankers.yaml", True)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("acknowledge: 15 min", "acknowledge: 15", "15 is no span of time. Write it like 15 min"),
+        ("acknowledge: 15 min", "acknowledge:", "nothing is no span of time"),
+        ("acknowledge: 15 min", "acknowledge: 15 min\n    acknowlege: 1 h", "there is no key `acknowlege` here"),
+    ],
+)
+def test_a_mistake_is_told_in_words_that_say_what_to_write(handbook, spoil, old, new, says):
+    spoil("severity.yaml", old, new)
+    assert says in " ".join(what for _, _, what in found(handbook))

@@ -96,7 +96,7 @@ MISTAKES = {
     "unknown key of a step": ("    optional: true", "    optinal: true", "steps[cut-injection]", "optinal"),
     "unknown key of the file": ("type: safety", "type: safety\nowner: x", "", "owner"),
     "missing key": ("    title: Probe it from outside\n", "", "steps[probe-outside]", "title"),
-    "wrong type of value": ("optional: true", 'optional: "yes"', "steps[cut-injection].optional", "bool"),
+    "wrong type of value": ("optional: true", 'optional: "yes"', "steps[cut-injection].optional", "true or false"),
     "unknown severity": ("    from: S4", "    from: S6", "steps[cut-injection].from", "S1, S2, S3, S4, S5"),
     "unknown incident type": ("type: safety", "type: safty", "type", "technical_failure"),
     "another file's type": ("type: safety", "type: ethical", "type", "named for safety"),

@@ -107,7 +107,7 @@ def test_an_organisation_s_own_figures_are_taken(spoil):
         ),
         ("acknowledge: 2 days", "acknowledge: none", "targets.S5.acknowledge", "no span of time"),
         ("acknowledge: 2 days", "acknowledge: 0 days", "targets.S5.acknowledge", "no span of time"),
-        ("  S5:\n", "  S6:\n", "targets", "unknown field `S6`"),
+        ("  S5:\n", "  S6:\n", "targets", "no key `S6`"),
         ("acknowledge: 2 days", "acknowlege: 2 days", "targets.S5", "Do you mean acknowledge?"),
         ("technical: 1,", "technical: 5,", "plausible_worst", "low, technical_failure"),
         ("  low:\n", "  lowest:\n", "plausible_worst", "lowest"),

@@ -153,7 +153,7 @@ def test_a_file_says_what_it_means():
         ("key: see\n", "key: mend\n", "### See it", "2 steps are called mend"),
         ("Twice.\n", "```yaml\nunclosed\n", "", "no step under Communicate"),
         ("types: [safety]\n", "types: [saftey]\n", "types:", "Use one of: technical_failure"),
-        ("types: [safety]\n", "", "key: good", "missing required field `types`"),
+        ("types: [safety]\n", "", "key: good", "the key `types` is missing"),
         ("reviewed: 2026-01-01\n", "reviewed: 2026-13-45\n", "reviewed: 2026-13-45", "month must be"),
         ("reviewed: 2026-01-01\n", "reviewed: soon\n", "reviewed: soon", "it is no date"),
         ("key: mend\n", "key: off\n", "key: off", "Put it into quotes"),

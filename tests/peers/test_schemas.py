@@ -34,5 +34,5 @@ def test_what_ships_is_valid_by_the_schema_that_it_names_and_a_mistake_is_not():
     kind, text = files["severity.yaml"]
     files["wrong"] = (kind, text.replace("15 min", "soon", 1))
     wrong = run("checks", VALIDATE, schemas=schemas(), files=files)
-    assert len(wrong) == 10
+    assert len(wrong) == 16
     assert [file for file, errors in wrong.items() if errors] == ["wrong"]

@@ -96,7 +96,12 @@ def export(folder: Folder, json: say.AsJson = False) -> None:
 
 @app.command()
 def schema(
-    name: Annotated[str, typer.Argument(help="protocol, severity, review or handbook; all of them if left out.")] = "",
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="protocol, severity, review, calendar, watches, columns or handbook; all of them if left out."
+        ),
+    ] = "",
     json: say.AsJson = False,
 ) -> None:
     """Print the JSON Schema (2020-12) by which a kind of file is written."""

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from andon.handbook.files import ABOUT_FILE, CALENDAR_FILE, REVIEW_FILE, SEVERITY_FILE, AboutFile
 from andon.handbook.loader import RUNBOOKS, ReviewSection, load_holidays, load_protocol, load_review_sections
-from andon.handbook.recipes import FALLBACK, RecipeBook, Role, load_books, load_roles
+from andon.handbook.recipes import BOOKS, COLUMNS_FILE, FALLBACK, RecipeBook, Role, load_books, load_roles
 from andon.handbook.recipes import FOLDER as WATCHES
 from andon.handbook.source import HandbookError, convert, read, shipped, text_of
 from andon.handbook.tables import SeverityTables, load_severity_tables
@@ -167,6 +167,8 @@ def _strangers(root: Traversable) -> Iterable[HandbookError]:
         if folder == PROTOCOLS and name.removesuffix(".yaml") not in set(IncidentType):
             types = ", ".join(IncidentType)
             yield HandbookError(path, "", f"there is no such type of incident. Name it for one of: {types}.")
+        if folder == WATCHES and path != COLUMNS_FILE and name.removesuffix(".yaml") not in BOOKS:
+            yield HandbookError(path, "", f"this file is read by nobody. Name it for one of: {', '.join(BOOKS)}.")
     names = [one.name for one in root.iterdir() if one.name.endswith((".yaml", ".yml")) and one.name not in _FILES]
     for name in sorted(names):
         if near := get_close_matches(name, _FILES, n=1, cutoff=0.75):

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from andon.handbook.likeness import SAYS
+from andon.handbook.recipes import ColumnsFile, RecipeBook
 from andon.practice.containment import ApprovalRule
 from andon.practice.severity import Severity
 from andon.practice.targets import MOST_HOLIDAYS, SPAN
@@ -320,6 +321,8 @@ _SCHEMAS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "severity": SeverityFile,
     "handbook": AboutFile,
     "calendar": CalendarFile,
+    "watches": RecipeBook,
+    "columns": ColumnsFile,
 }
 
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from importlib.resources.abc import Traversable
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from andon.handbook.source import Document, HandbookError, convert, raise_all, read
 from andon.practice.words import Direction, FairnessMetric, Measure, SystemKind, WatchKind
@@ -45,71 +46,55 @@ class Join(StrEnum):
 
 
 class Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part that a column plays.
+    """A part that a column plays."""
 
-    Attributes:
-        key: Its name in recipes.
-        names: Words, one or more of them together, that stand in the column's name.
-        types: What the column holds; empty = anything.
-    """
-
-    key: str
-    names: list[str]
-    types: list[ColumnType] = []
+    key: Annotated[str, Meta(description="Its name in recipes.")]
+    names: Annotated[list[str], Meta(description="Words, one or more together, that stand in the column's name.")]
+    types: Annotated[list[ColumnType], Meta(description="What the column holds; none named = anything.")] = []
 
 
 class Way(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One way to watch it.
+    """One way to watch it."""
 
-    Attributes:
-        needs: Roles that the log must have columns for.
-        what: What to count, with `{role}` for columns; empty = what the kind of watch counts.
-        types: What a role's column must hold for this way.
-        join: What becomes of several columns that play a role named in `what`.
-        most: Of how many columns at most.
-        low, high: Bounds of the number, where it has some.
-    """
-
-    needs: list[str] = []
-    what: str = ""
-    types: dict[str, ColumnType] = {}
-    join: Join = Join.FIRST
-    most: int = 1
-    low: float | None = None
-    high: float | None = None
+    needs: Annotated[list[str], Meta(description="Roles that the log must have columns for.")] = []
+    what: Annotated[
+        str, Meta(description="What to count, with {role} for columns; empty = what the kind of watch counts.")
+    ] = ""
+    types: Annotated[
+        dict[str, ColumnType], Meta(description="What a role's column must hold for this way, by the role.")
+    ] = {}
+    join: Annotated[Join, Meta(description="What becomes of several columns that play a role named in `what`.")] = (
+        Join.FIRST
+    )
+    most: Annotated[int, Meta(description="Of how many columns at most.")] = 1
+    low: Annotated[float | None, Meta(description="The least that the number can be, where there is one.")] = None
+    high: Annotated[float | None, Meta(description="The most that the number can be, where there is one.")] = None
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A watch that is worth having.
+    """A watch that is worth having."""
 
-    Attributes:
-        key: Its stable name in its book.
-        kind: The kind of watch.
-        name: What the watch will be called; may speak of a column as `{role}`.
-        why: Why it is worth having, in a sentence or two.
-        ways: The first that the log has the columns for is taken.
-        by_group: Whether the measure is broken down by the log's groups.
-        weekly: Whether it follows the hours of a week, and is to be judged so where the log shows enough weeks.
-    """
-
-    key: str
-    kind: WatchKind
-    name: str
-    why: str
-    ways: list[Way]
-    measure: Measure | None = None
-    metric: FairnessMetric | None = None
-    direction: Direction | None = None
-    by_group: bool = False
-    weekly: bool = False
+    key: Annotated[str, Meta(description="Its stable name in its book.")]
+    kind: Annotated[WatchKind, Meta(description="The kind of watch.")]
+    name: Annotated[str, Meta(description="What the watch will be called; may speak of a column as {role}.")]
+    why: Annotated[str, Meta(description="Why it is worth having, in a sentence or two.")]
+    ways: Annotated[list[Way], Meta(description="The first that the log has the columns for is taken.")]
+    measure: Annotated[Measure | None, Meta(description="What is measured of a number.")] = None
+    metric: Annotated[FairnessMetric | None, Meta(description="What is compared between groups.")] = None
+    direction: Annotated[Direction | None, Meta(description="Which change alarms.")] = None
+    by_group: Annotated[bool, Meta(description="Whether it is broken down by the log's groups.")] = False
+    weekly: Annotated[
+        bool,
+        Meta(description="Whether it follows the hours of a week, and is judged so where the log shows enough weeks."),
+    ] = False
 
 
 class RecipeBook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is worth watching on one sort of system, most telling first."""
+    """watches/classifier.yaml and its like: what is worth watching on one sort of system, most telling first."""
 
-    title: str
-    systems: list[SystemKind]
-    watches: list[Recipe]
+    title: Annotated[str, Meta(description="What these systems are called.")]
+    systems: Annotated[list[SystemKind], Meta(description="The kinds of systems that it is for; each in one book.")]
+    watches: Annotated[list[Recipe], Meta(description="In the order in which they are proposed.")]
 
     @property
     def roles(self) -> frozenset[str]:
@@ -117,8 +102,10 @@ class RecipeBook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return frozenset(role for recipe in self.watches for way in recipe.ways for role in way.needs)
 
 
-class _ColumnsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    roles: list[Role]
+class ColumnsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """watches/columns.yaml: how columns of a decision log are recognised."""
+
+    roles: Annotated[list[Role], Meta(description="A column plays the first whose type and name it has.")]
 
 
 _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
@@ -135,7 +122,7 @@ _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
 def load_roles(root: Traversable) -> tuple[Role, ...]:
     """The roles of columns from the handbook at ``root``. Raises HandbookError naming the place."""
     document = read(root, COLUMNS_FILE)
-    roles = convert(document, _ColumnsFile, known=_KNOWN).roles
+    roles = convert(document, ColumnsFile, known=_KNOWN).roles
     raise_all(_wrong_roles(document, roles))
     return tuple(roles)
 

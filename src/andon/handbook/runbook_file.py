@@ -307,17 +307,8 @@ class Reader:
             return convert(document, model, known=KNOWN), Lines(document, begin)
         except HandbookError as error:
             for one in error.all:
-                self.wrong(begin + (one.line or 1), _in_words(one.what))
+                self.wrong(begin + (one.line or 1), one.what)
         return None
-
-
-def _in_words(what: str) -> str:
-    """What msgspec says of a value, with what to do where that is not plain: `off` is no word in YAML, but false."""
-    if "RFC3339" in what:
-        return "it is no date. Write it as 2026-01-31."
-    if what.startswith("Expected `int"):
-        return "it is no whole number. Write one, such as 60."
-    return f"{what} Put it into quotes." if what.startswith("Expected `str`, got") else what
 
 
 class Lines:

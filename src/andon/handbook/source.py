@@ -14,6 +14,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from itertools import chain
 from os import PathLike
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -25,7 +26,7 @@ T = TypeVar("T")
 
 _PART = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
 _PLACE = re.compile(r"\[(?P<element>[^\]]*)\]|(?P<name>[^.\[\]]+)")
-_UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
+_UNKNOWN = re.compile(r"no key `(?P<name>[^`]*)`")
 
 
 class HandbookError(Exception):
@@ -104,13 +105,20 @@ def text_of(root: Traversable, file: str) -> str:
         root: The folder of the handbook.
         file: Path below it, with forward slashes.
     """
+    place = root.joinpath(*file.split("/"))
+    if isinstance(place, Path) and place.exists() and root != shipped():  # installers may link the files of a package
+        if not place.resolve().is_relative_to(Path(str(root)).resolve()):
+            raise HandbookError(file, "", "it is a link that leads out of the folder. Put the file itself here.")
+        if not place.is_file():
+            raise HandbookError(file, "", "it is no file with text in it. Take it out, or put the file here.")
     try:
-        return root.joinpath(*file.split("/")).read_text(encoding="utf-8-sig")
+        return place.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, IsADirectoryError) as error:
         what = "the file is missing. `andon handbook init` writes what is missing, and leaves the rest as it is."
         raise HandbookError(file, "", what) from error
     except UnicodeDecodeError as error:
-        raise HandbookError(file, "", f"it is not UTF-8 text ({error.reason}). Save it as UTF-8.") from error
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise HandbookError(file, "", f"it is not UTF-8 text ({error.reason}). Save it as UTF-8.", line) from error
     except OSError as error:
         raise HandbookError(file, "", f"it cannot be read: {error.strerror}.") from error
 

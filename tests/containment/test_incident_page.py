@@ -212,6 +212,7 @@ def test_replicas_are_counted_by_what_they_acknowledge(cast, time, guarded, inci
     time.forward(timedelta(seconds=2))
     part = next_of(shown(lena, incident))
     assert "3 of 4 replicas contained, 1 not yet" in text_of(part)
+    assert text_of(part).count("replicas contained") == 1, "an earlier look would say something else beside it"
     assert 'class="pull verified"' not in part
     guarded.apply("four")
     time.forward(timedelta(seconds=2))

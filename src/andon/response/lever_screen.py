@@ -81,7 +81,7 @@ class Panel:
             "tone": self.tone(),
             "word": self.word(),
             "title": f"Undo: {pull.lever.name}" if pull.undoes_id else pull.lever.name,
-            "said": _without(self.said(), seen["says"] if seen else ""),
+            "said": self.said(seen["says"] if seen else ""),
             "icon": pull.lever.kind,
             "stages": self.stages(),
             "replicas": seen,
@@ -114,19 +114,20 @@ class Panel:
             return "No longer held"
         return _WORDS[self.pull.phase]
 
-    def said(self) -> str:
-        """What is known, the newest first."""
+    def said(self, live: str) -> str:
+        """What is known, the newest first; without what the last look saw where `live` above it says how it is now."""
         pull = self.pull
+        looked = "" if live else pull.seen
         if pull.phase is PullState.ASKED:
             rule = ApprovalRule(pull.rule)
             return f"{rule.words.capitalize()} must agree before it is pulled. Somebody has been called."
         if pull.phase is PullState.UNVERIFIED:
-            return f"It acted, and was not seen to take effect in time. Count it as not contained. {pull.seen}".strip()
+            return f"It acted, and was not seen to take effect in time. Count it as not contained. {looked}".strip()
         if pull.phase is PullState.VERIFIED:
-            return f"{pull.seen} {self.otherwise}".strip()
+            return _without(f"{pull.seen} {self.otherwise}".strip(), live)
         if pull.phase is PullState.FAILED:
             return pull.outcome
-        return pull.seen or pull.says or "Evidence is kept first; containment waits at most 10 s for it."
+        return looked or pull.says or "Evidence is kept first; containment waits at most 10 s for it."
 
     @property
     def let_go(self) -> bool:

@@ -116,6 +116,21 @@ def test_what_was_applied_comes_out_and_goes_in_without_a_difference(cast, tmp_p
     assert in_force().about.title == title
 
 
+def test_what_changes_in_a_runbook_is_told_by_key_and_heading():
+    file = "runbooks/privacy-leak.md"
+    before = shipped_texts()[file]
+    after = before.replace("minutes: 150", "minutes: 200", 1).replace(
+        "## Diagnose\n", "## Diagnose\n\n### Ask first\n", 1
+    )
+    after = after.replace("The cache off first;", "The cache off first, then wait;", 1)
+    said = [(one.place, one.says) for one in differences({file: before}, {file: after})]
+    assert ("Switch off what mixes sessions", "Lines that come: 1; that go: 1.") in said
+    assert ("Ask first", "It is new.") in said
+    assert ("minutes", "“150” becomes “200”.") in said
+    back = [(one.place, one.says) for one in differences({file: after}, {file: before})]
+    assert ("Ask first", "It goes.") in back
+
+
 def test_two_texts_without_a_difference_are_the_same(cast):
     before = shipped_texts()
     assert differences(before, dict(before)) == []

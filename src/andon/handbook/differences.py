@@ -50,13 +50,46 @@ def differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[Dif
 
 def _inside(file: str, old: str, new: str) -> Iterator[tuple[str, str]]:
     if not file.endswith(".yaml"):
-        lines = SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False).get_opcodes()
-        gone = sum(to - start for tag, start, to, _, _ in lines if tag != "equal")
-        come = sum(to - start for tag, _, _, start, to in lines if tag != "equal")
-        if gone or come:
-            yield "", f"Lines that come: {come}; that go: {gone}."
+        yield from _in_markdown(file, old, new)
         return
     yield from _changes("", read(Kept({file: old}), file).data, read(Kept({file: new}), file).data)
+
+
+def _in_markdown(file: str, old: str, new: str) -> Iterator[tuple[str, str]]:
+    """What changes in a text with front matter: there key by key, below it heading by heading."""
+    (front, body), (front_new, body_new) = _parts(old), _parts(new)
+    yield from _changes("", read(Kept({file: front}), file).data, read(Kept({file: front_new}), file).data)
+    before, after = _sections(body), _sections(body_new)
+    for heading in dict.fromkeys((*before, *after)):
+        if heading not in before:
+            yield heading, "It is new."
+        elif heading not in after:
+            yield heading, "It goes."
+        elif before[heading] != after[heading]:
+            lines = SequenceMatcher(None, before[heading], after[heading], autojunk=False).get_opcodes()
+            gone = sum(to - start for tag, start, to, _, _ in lines if tag != "equal")
+            come = sum(to - start for tag, _, _, start, to in lines if tag != "equal")
+            yield heading, f"Lines that come: {come}; that go: {gone}."
+    if [one for one in before if one in after] != [one for one in after if one in before]:
+        yield "", "Its headings come in another order."
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """The front matter of a text, which stands between two lines of ---, and what stands below it."""
+    begin, _, rest = text.partition("---\n")
+    front, ends, body = rest.partition("\n---\n")
+    return (front, body) if ends and not begin.strip() else ("", text)
+
+
+def _sections(body: str) -> dict[str, list[str]]:
+    """The lines below each heading of a text; before the first one they stand under no name."""
+    found: dict[str, list[str]] = {"": []}
+    at = ""
+    for line in body.splitlines():
+        if line.startswith("#"):
+            at = line.lstrip("# ").strip()
+        found.setdefault(at, []).append(line)
+    return found
 
 
 def _changes(place: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:

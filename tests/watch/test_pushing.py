@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -131,6 +132,23 @@ def test_what_cannot_be_is_refused_by_name_and_nothing_of_its_batch_counts(error
     assert refused.value.field == field
     assert sums(errors) == {}
     assert not Pushed.objects.exists()
+
+
+@pytest.mark.parametrize("year", [1, 1970])
+def test_a_clock_that_was_never_set_makes_no_million_windows(errors, cast, year):
+    with pytest.raises(Invalid, match="more than 20,000 windows of WATCH-1 back"):
+        actions.push(errors, batch(replace(point(), at=MONDAY.replace(year=year))), by=Actor.of(cast.omar))
+    errors.refresh_from_db()
+    assert (sums(errors), errors.began_at) == ({}, None)
+
+
+def test_what_is_beyond_any_count_is_refused_before_its_sum_is_infinite(watched, cast, time):
+    time.set(MONDAY + 10 * HOUR)
+    watch = watched(None, "volume", what="decisions")
+    for wrong in (replace(point(), total=1e308), replace(point(), squares=1e308), replace(point(), n=10**15)):
+        with pytest.raises(Invalid, match=r"cannot be meant|are counted"):
+            actions.push(watch, batch(wrong), by=Actor.of(cast.omar))
+    assert sums(watch) == {}
 
 
 def test_a_mean_needs_bounds_and_sums_that_numbers_between_them_can_have(watched, cast, time):

@@ -23,6 +23,9 @@ READERS: Final = 2
 """Logs that are read at once, in one process."""
 TURN: Final = 0.25
 """Seconds for which what was read is settled before other work has its turn."""
+FAULT: Final = (
+    "What its log holds could not be judged, by a fault of Andon's own; what Andon logs says more. It is tried again."
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -59,12 +62,16 @@ class Watching:
 
     def _read_beside(self, turn: Sequence[Claim]) -> None:
         """One log in a thread of its own; whatever becomes of it wakes the loop."""
+        left = {claim.token: claim for claim in turn}
         try:
             for reading in actions.read(turn):
+                left.pop(reading.claim.token, None)
                 self._read.put(reading)
                 wake.engine.set()
         except Exception:  # noqa: BLE001  nobody waits for the thread: what is not told here is told nowhere
-            _log.exception("watches of a log could not be read", watches=[claim.watch.ref for claim in turn])
+            _log.exception("watches of a log could not be read", watches=[claim.watch.ref for claim in left.values()])
+            for claim in left.values():
+                self._read.put(Reading(claim, failure=FAULT))
         finally:
             self._read.put(None)  # the reader is free
             wake.engine.set()
@@ -93,3 +100,14 @@ class Watching:
             _log.warning("what a watch read lost a race and is read again", watch=reading.claim.watch.ref)
         except Exception:  # noqa: BLE001  whatever is wrong with one watch must not hold up the others
             _log.exception("what a watch read could not be written", watch=reading.claim.watch.ref)
+            self._fault(reading)
+
+    def _fault(self, reading: Reading) -> None:
+        """It is Andon's own, yet nothing is known of what the watch looks for: so it is stale, as if it were not read.
+
+        Left to its lease it would be read again for ever, and stand there as if it were about to speak.
+        """
+        try:
+            actions.settle(Reading(reading.claim, failure=FAULT), clock.now())
+        except Exception:  # noqa: BLE001  as above: it is read again after its lease
+            _log.exception("a fault of a watch could not be written", watch=reading.claim.watch.ref)

@@ -103,8 +103,7 @@ def plan(question: Question, detector: dict[str, Any]) -> Plan | None:
 def _learn(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Verdict:
     """Take in the reference until it is whole; then the baseline stands for good."""
     if question.baseline is not None:
-        mean = scaled(question, question.baseline)
-        return Verdict(_afresh({"mean": mean, "n": None}, windows[0]), 0)
+        return _told(question, question.baseline, detector, windows)
     learnt = _Tally(**{key: detector.get(key, 0) for key in ("n", "total", "windows")})
     learnt.points = [*detector.get("points", [])]
     learnt.labels, learnt.ages = detector.get("labels"), detector.get("ages")
@@ -140,13 +139,39 @@ def _learn(question: Question, detector: dict[str, Any], windows: Sequence[Windo
     return Verdict(_afresh(baseline, windows[seen], week.to_dict()) | scores, seen)
 
 
+def _told(question: Question, normal: float, detector: dict[str, Any], windows: Sequence[Window]) -> Verdict:
+    """Begin with what somebody said is normal."""
+    baseline = {"mean": scaled(question, normal), "n": None}
+    if why := _untestable(question, baseline):
+        return Verdict(detector, len(windows), says=why)
+    return Verdict(_afresh(baseline, windows[0]), 0)
+
+
 def _unfounded(question: Question, learnt: _Tally) -> str:
     """Why a reference says nothing of what is normal; empty if it does."""
     if learnt.n < (1 if question.measure is Measure.COUNT else question.minimum):
         return _too_little(question, learnt)
+    if why := _untestable(question, {"mean": learnt.total / learnt.n, "n": learnt.n}):
+        return why
     if not question.estimates:
         return ""
     return estimating.lacks(learnt.labels) or estimating.uncalibrated(learnt.labels or [])
+
+
+def _untestable(question: Question, baseline: dict[str, Any]) -> str:
+    """Why no change could be found from such a baseline, as a share of 1 that is to rise; empty if one could."""
+    try:
+        plan(question, {"baseline": baseline})
+    except ValueError:
+        normal = unscaled(question, float(baseline["mean"]))
+        return (
+            f"No verdict: normal is {normal:g}, and no change {_WAYS[question.direction]} lies beyond that. Test the "
+            "other direction, count the opposite, or give another reference or a smaller tolerance."
+        )
+    return ""
+
+
+_WAYS: Final = {Direction.UP: "up", Direction.DOWN: "down", Direction.BOTH: "up or down"}
 
 
 def _afresh(baseline: dict[str, Any], window: Window, week: dict[str, Any] | None = None) -> dict[str, Any]:

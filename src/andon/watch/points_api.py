@@ -10,7 +10,7 @@ from andon.kit.shapes import Given
 from andon.people.api_auth import caller
 from andon.registry.policy import access_system
 from andon.watch import actions
-from andon.watch.actions.pushing import Batch, Outcome, Point
+from andon.watch.actions.pushing import MOST, Batch, Outcome, Point
 from andon.watch.policy import access_watch
 
 watches = Router(tags=["points"])
@@ -25,7 +25,7 @@ class PointIn(Given):
     at: datetime = Field(
         description="When that time began: ISO 8601 with its zone, or Unix time. The window it lies in counts it."
     )
-    n: int = Field(ge=0, le=10**15, description="How many observations.")
+    n: int = Field(ge=0, le=MOST, description="How many observations.")
     total: float = Field(description="Their sum: of a rate, how many had the event; of a count, how many events.")
     squares: float | None = Field(None, description="The sum of their squares. Only a mean needs it.")
     segment: dict[str, str] = Field(

@@ -34,6 +34,10 @@ MOST_SEGMENTS: Final = 1_000
 OTHER: Final = "(other)"
 REMEMBERED: Final = timedelta(days=30)
 """For how long a batch is known again."""
+OLDEST: Final = 20_000
+"""Windows before now that numbers may be of: as many as a watch reads of a log's history."""
+MOST: Final = 10**12
+"""Observations of one point, and their sum: what is beyond is no count."""
 AHEAD: Final = timedelta(minutes=5)
 """By how much the clock of a sender may be fast."""
 WAS_KEPT: Final = 20
@@ -119,7 +123,7 @@ def _pushed(keys: Sequence[UUID], batch: Batch) -> Outcome:
     for watch in held:
         if watch.ended_at is not None:
             raise Conflict(f"{watch.ref} was ended. Make a new one.")
-        _fits(watch, batch)
+        _fits(watch, batch, now)
         window = watch.window_of(min(point.at for point in batch.points))
         _, new = Pushed.objects.get_or_create(
             watch=watch, instance=batch.instance, window_start=window, sequence=batch.sequence,
@@ -147,20 +151,31 @@ def _check(batch: Batch, now: datetime) -> None:
             raise Invalid(
                 f"{point.at.isoformat()} lies in the future. Is the sender's clock right?", field=f"{where}.at"
             )
-        if point.n < 0:
-            raise Invalid("It cannot be fewer than no observations.", field=f"{where}.n")
+        if not 0 <= point.n <= MOST:
+            raise Invalid(f"Observations are counted, from 0 to {MOST:,}.", field=f"{where}.n")
         if not math.isfinite(point.total) or not math.isfinite(point.squares or 0.0):
             raise Invalid("This is no number. Leave out what was not observed.", field=f"{where}.total")
+        if abs(point.total) > MOST or abs(point.squares or 0.0) > MOST**2:
+            raise Invalid(f"A sum of more than {MOST:,} cannot be meant.", field=f"{where}.total")
 
 
-def _fits(watch: Watch, batch: Batch) -> None:
-    """That each point's sums can be those of what the watch measures."""
-    measure = Measure(watch.measure)
+def _fits(watch: Watch, batch: Batch, now: datetime) -> None:
+    """That each point's sums can be those of what the watch measures, and of a time that it knows.
+
+    The windows between the first and now are held, empty ones too: a clock that was never set would make millions.
+    """
+    measure, oldest = Measure(watch.measure), now - OLDEST * watch.length
     for number, point in enumerate(batch.points):
         where = f"points[{number}]"
         if watch.began_at is not None and point.at < watch.began_at and not judging.learning(watch.detector):
             raise Invalid(
                 f"{point.at.isoformat()} lies before {watch.began_at.isoformat()}, where {watch.ref} began.",
+                field=f"{where}.at",
+            )
+        if point.at < oldest:
+            raise Invalid(
+                f"{point.at.isoformat()} lies more than {OLDEST:,} windows of {watch.ref} back. Is the sender's clock "
+                "right?",
                 field=f"{where}.at",
             )
         if measure is Measure.RATE and not 0 <= point.total <= point.n:

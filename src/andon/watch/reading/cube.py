@@ -16,8 +16,9 @@ from typing import Any, Final
 from andon.kit.errors import Invalid
 from andon.practice.words import FairnessMetric, Measure
 from andon.watch.reading.connecting import Opened, opened
-from andon.watch.reading.expressions import build, column_of, engine_of, finite
+from andon.watch.reading.expressions import build, column_of, finite
 from andon.watch.reading.places import Place, Unreadable
+from andon.watch.reading.times import literal, moment
 
 BINS: Final = 20
 MOST_CELLS: Final = 200_000
@@ -188,7 +189,11 @@ def expression(table: Any, *asked: Wanted) -> Any:
     if wanted.key:
         again = rows.select(**columns, k=rows[column_of(table.columns, wanted.key, field="key")])
         values = [name for name in columns if name not in groups]
-        cut = again.group_by([*groups, "k"]).agg(came=row.count(), **{name: row[name].max() for name in values})
+        keyed = again.filter(row.k.notnull()).group_by([*groups, "k"])
+        once = keyed.agg(came=row.count(), **{name: row[name].max() for name in values}).drop("k")
+        # What has no key is not known to be the same as anything.
+        others = again.filter(row.k.isnull()).drop("k").mutate(came=ibis.literal(1).cast("int64"))
+        cut = once.union(others.select(*once.columns))
         held = {"rows": row.count(), "came": row.came.sum()}
     else:
         cut = rows.select(**columns)
@@ -218,83 +223,11 @@ def _age(came: Any, seconds: Any, wanted: Wanted) -> Any:
 def between(table: Any, wanted: Wanted) -> Any:
     """The rows of a table that are looked at: between `since` and `until`, and as `only` says."""
     time = moment(table, wanted.time)
-    rows = table.filter(time >= _literal(wanted.since, time), time < _literal(wanted.until, time))
+    rows = table.filter(time >= literal(wanted.since, time), time < literal(wanted.until, time))
     if not wanted.only:
         return rows
     condition = build(wanted.only, rows, field="only")
     return rows.filter(condition if condition.type().is_boolean() else condition != 0)
-
-
-def moment(table: Any, name: str) -> Any:
-    """A column as instants; text in ISO 8601 and Unix time are read as such. Raises `Invalid` if it is no time."""
-    found = _moment(table, name)
-    if engine_of(table) == "bigquery" and found.type().timezone is None:
-        # It compares no DATETIME, which has no zone, with a TIMESTAMP, and counts the seconds of the latter only.
-        return found.cast("timestamp('UTC')")
-    return found
-
-
-def _moment(table: Any, name: str) -> Any:
-    column = table[column_of(table.columns, name, field="time_column")]
-    kind = column.type()
-    if kind.is_timestamp():
-        return column
-    if kind.is_date():
-        return column.cast("timestamp")
-    if kind.is_string():
-        # SQLite's own reading of a time gives null for what is none, and it knows no TRY_CAST.
-        return column.cast("timestamp") if engine_of(table) == "sqlite" else column.try_cast("timestamp")
-    if kind.is_integer():
-        return _since_1970(column, engine_of(table))
-    raise Invalid(
-        f"The column “{name}” is {kind}, and no time. Name a column of timestamps or dates, of texts such as "
-        "2026-03-02T03:12:00, or of whole numbers in Unix time.",
-        field="time_column",
-    )
-
-
-def _since_1970(column: Any, engine: str) -> Any:
-    """Unix time in seconds, milliseconds, microseconds or nanoseconds: a factor of a thousand lies between them.
-
-    Seconds below 10^11 reach to the year 5138; as milliseconds that was 1973. What is smaller than any second since
-    then is no time: a count or a duration that was named by mistake.
-    """
-    import ibis
-
-    whole = column.cast("int64")
-    size = whole.abs()
-    seconds = ibis.cases(
-        (size < 10**8, ibis.null("int64")),
-        (size < 10**11, whole),
-        (size < 10**14, (whole // 10**3).cast("int64")),
-        (size < 10**17, (whole // 10**6).cast("int64")),
-        else_=(whole // 10**9).cast("int64"),
-    )
-    match engine:  # Ibis has no words for it on these two, which have a function of their own
-        case "sqlite":
-            read = ibis.udf.scalar.builtin(_datetime, name="datetime", signature=(("int64", "string"), "timestamp"))
-            return read(seconds, "unixepoch")
-        case "postgres":
-            read = ibis.udf.scalar.builtin(
-                _to_timestamp, name="to_timestamp", signature=(("float64",), "timestamp('UTC')")
-            )
-            return read(seconds.cast("float64"))
-    return seconds.as_timestamp("s")
-
-
-def _datetime(seconds: Any, form: Any) -> Any:
-    """SQLite's own function; its body is never run."""
-
-
-def _to_timestamp(seconds: Any) -> Any:
-    """PostgreSQL's own function; its body is never run."""
-
-
-def _literal(at: datetime, time: Any) -> Any:
-    import ibis
-
-    aware = getattr(time.type(), "timezone", None)
-    return ibis.timestamp(at if aware else at.astimezone(UTC).replace(tzinfo=None))
 
 
 def value_of(rows: Any, wanted: Wanted) -> Any:

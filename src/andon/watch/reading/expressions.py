@@ -103,6 +103,8 @@ class _Builder:
         if node.args.get("table") is not None:
             raise Invalid(f"Write {name} without a table in front: it is a column of the log.", field=self._field)
         column = self._table[column_of(self._table.columns, name, field=self._field)]
+        if engine_of(self._table) == "sqlite" and (column.type().is_numeric() or column.type().is_boolean()):
+            column = _number_of_sqlite(column)
         return finite(column) if column.type().is_floating() else column
 
     def Literal(self, node: _Node) -> Any:  # noqa: N802
@@ -259,6 +261,13 @@ def _remainder(left: Any, right: Any) -> Any:
 
     times = left.cast("float64") / right.cast("float64")
     return left - right * ibis.ifelse(times >= 0, times.floor(), times.ceil())
+
+
+def _number_of_sqlite(column: Any) -> Any:
+    """The column, null for text in it: SQLite keeps any value in any column, and reads “n/a” as 0, “true” as no."""
+    import ibis
+
+    return column.typeof().isin(["integer", "real"]).ifelse(column, ibis.null(column.type()))
 
 
 def _truth(value: Any) -> Any:

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from andon.kit.errors import Invalid
 from andon.watch.reading.connecting import opened
-from andon.watch.reading.cube import BINS, Wanted, between, moment, value_of
+from andon.watch.reading.cube import BINS, Wanted, between, value_of
 from andon.watch.reading.expressions import column_of
 from andon.watch.reading.places import Place, Unreadable
+from andon.watch.reading.times import moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,15 @@ def look(place: Place, time_column: str, *, seconds: float = 60.0) -> Look:
         held = log.table.aggregate(rows=log.table.count(), dated=time.count(), first=time.min(), last=time.max())
         (line,) = [line for batch in log.rows(held, limit=1) for line in batch]
         name = column_of(log.table.columns, time_column, field="time_column")
-        if line["rows"] and not line["dated"] and (kind := log.table.schema()[name]).is_integer():
+        if line["rows"] and not line["dated"]:
+            kind = log.table.schema()[name]
+            why = (
+                "whole numbers are read as Unix time, and none of these lies after 1973"
+                if kind.is_integer()
+                else "write times as in 2026-03-02T03:12:00, with their zone if that is not UTC"
+            )
             raise Invalid(
-                f"The column “{name}” is {kind}, and no time: whole numbers are read as "
-                "Unix time, and none of these lies after 1973.",
+                f"The column “{name}” is {kind}, and no time in any of {line['rows']:,} rows: {why}.",
                 field="time_column",
             )
         return Look(

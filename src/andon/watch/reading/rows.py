@@ -10,13 +10,13 @@ import json
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from typing import Any, Final
 
 from andon.watch.reading.connecting import opened
-from andon.watch.reading.cube import moment
 from andon.watch.reading.expressions import column_of
 from andon.watch.reading.places import Place
+from andon.watch.reading.times import literal, moment
 
 LONGEST_TEXT: Final = 4_000
 """Characters of a text that are kept; a prompt or an answer may be longer."""
@@ -58,7 +58,7 @@ def newest(
     with opened(place, seconds=seconds) as log:
         table = log.table
         at = moment(table, time_column)
-        low, high = (_instant(one, at) for one in (since, until))
+        low, high = (literal(one, at) for one in (since, until))
         hidden = {column_of(table.columns, name, field="without") for name in without if name in table.columns}
         kinds = table.schema()
         binary = tuple(name for name in table.columns if name not in hidden and kinds[name].is_binary())
@@ -78,13 +78,6 @@ def newest(
             lines += line
             rows += 1
         return Rows(bytes(lines), rows, more=False, cut=cut, left_out=binary)
-
-
-def _instant(at: datetime, column: Any) -> Any:
-    import ibis
-
-    aware = getattr(column.type(), "timezone", None)
-    return ibis.timestamp(at if aware else at.astimezone(UTC).replace(tzinfo=None))
 
 
 def _values(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:

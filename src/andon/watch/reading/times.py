@@ -1,0 +1,99 @@
+"""Columns of time: whatever a log writes, read as instants.
+
+A timestamp with a zone is an instant; without one it is of UTC. Text in ISO 8601 and Unix time are read as such.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from andon.kit.errors import Invalid
+from andon.watch.reading.expressions import column_of, engine_of
+
+
+def moment(table: Any, name: str) -> Any:
+    """A column as instants; text in ISO 8601 and Unix time are read as such. Raises `Invalid` if it is no time."""
+    found = _moment(table, name)
+    if engine_of(table) == "bigquery" and found.type().timezone is None:
+        # It compares no DATETIME, which has no zone, with a TIMESTAMP, and counts the seconds of the latter only.
+        return found.cast("timestamp('UTC')")
+    return found
+
+
+def _moment(table: Any, name: str) -> Any:
+    column = table[column_of(table.columns, name, field="time_column")]
+    kind = column.type()
+    if engine_of(table) == "sqlite" and (kind.is_timestamp() or kind.is_date()):
+        return _of_sqlite(column)
+    if kind.is_timestamp():
+        return column
+    if kind.is_date():
+        return column.cast("timestamp")
+    if kind.is_string():
+        # SQLite's own reading of a time gives null for what is none, and it knows no TRY_CAST.
+        return column.cast("timestamp") if engine_of(table) == "sqlite" else column.try_cast("timestamp")
+    if kind.is_integer():
+        return _since_1970(column, engine_of(table))
+    raise Invalid(
+        f"The column “{name}” is {kind}, and no time. Name a column of timestamps or dates, of texts such as "
+        "2026-03-02T03:12:00, or of whole numbers in Unix time.",
+        field="time_column",
+    )
+
+
+def _of_sqlite(column: Any) -> Any:
+    """A column that SQLite's table calls a time: there it may hold text of any form, or Unix time.
+
+    As it stands it would be compared letter by letter: a T beside a space, or an hour that is that of another zone.
+    """
+    import ibis
+
+    number = _since_1970(column.cast("int64"), "sqlite").cast("string").cast("timestamp")
+    text = column.cast("string").cast("timestamp")
+    return ibis.cases((column.typeof().isin(["integer", "real"]), number), else_=text)
+
+
+def _since_1970(column: Any, engine: str) -> Any:
+    """Unix time in seconds, milliseconds, microseconds or nanoseconds: a factor of a thousand lies between them.
+
+    Seconds below 10^11 reach to the year 5138; as milliseconds that was 1973. What is smaller than any second since
+    then is no time: a count or a duration that was named by mistake.
+    """
+    import ibis
+
+    whole = column.cast("int64")
+    size = whole.abs()
+    seconds = ibis.cases(
+        (size < 10**8, ibis.null("int64")),
+        (size < 10**11, whole),
+        (size < 10**14, (whole // 10**3).cast("int64")),
+        (size < 10**17, (whole // 10**6).cast("int64")),
+        else_=(whole // 10**9).cast("int64"),
+    )
+    match engine:  # Ibis has no words for it on these two, which have a function of their own
+        case "sqlite":
+            read = ibis.udf.scalar.builtin(_datetime, name="datetime", signature=(("int64", "string"), "timestamp"))
+            return read(seconds, "unixepoch")
+        case "postgres":
+            read = ibis.udf.scalar.builtin(
+                _to_timestamp, name="to_timestamp", signature=(("float64",), "timestamp('UTC')")
+            )
+            return read(seconds.cast("float64"))
+    return seconds.as_timestamp("s")
+
+
+def _datetime(seconds: Any, form: Any) -> Any:
+    """SQLite's own function; its body is never run."""
+
+
+def _to_timestamp(seconds: Any) -> Any:
+    """PostgreSQL's own function; its body is never run."""
+
+
+def literal(at: datetime, time: Any) -> Any:
+    """An instant to compare such a column with."""
+    import ibis
+
+    aware = getattr(time.type(), "timezone", None)
+    return ibis.timestamp(at if aware else at.astimezone(UTC).replace(tzinfo=None))

@@ -15,7 +15,7 @@ from sqlglot import exp
 from sqlglot.optimizer.annotate_types import annotate_types
 
 from andon.practice.words import Measure
-from andon.watch.reading import Place, cube, expressions, looking, read, read_together, rows
+from andon.watch.reading import Place, expressions, looking, read, read_together, rows, times
 from andon.watch.reading.connecting import Opened
 from andon.watch.reading.places import LogEngine
 from tests.support import warehouses
@@ -29,7 +29,7 @@ WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Create, exp.Drop, exp.Merge, e
 @pytest.fixture
 def asked(tmp_path, settings, monkeypatch, dialect) -> list[Any]:
     """Every expression that watches, proposals and evidence ask of a log, as they ask it of that warehouse."""
-    for module in (cube, expressions):
+    for module in (times, expressions):
         monkeypatch.setattr(module, "engine_of", lambda _table: dialect)
     settings.LOG_DIRS = [tmp_path]
     warehouses.write_parquet(tmp_path / "decisions.parquet")

@@ -106,6 +106,20 @@ def test_where_no_change_could_be_found_the_watch_says_so(written, connected, wa
 
 
 @pytest.mark.django_db
+def test_a_distance_that_no_change_could_pass_is_said_and_so_are_groups_without_number(
+    written, connected, watched, time
+):
+    time.set(MONDAY + timedelta(hours=60, minutes=5))
+    written(decisions(60, 40, lambda _: 2))
+    log = connected()
+    far = actions.run_watch(watched(log, "input_drift", what="region", tolerance=5.0, window_minutes=60))
+    assert far.detector["says"].startswith("No verdict: A tolerance of 5 leaves no room for a change")
+    many = actions.run_watch(watched(log, "fairness_gap", what="failed", segments=["id"], window_minutes=60))
+    assert "it has id = 0-0 (1), id = 0-1 (1), id = 0-10 (1)" in many.detector["says"]
+    assert many.detector["says"].endswith("id = 0-12 (1) and 2,395 smaller ones.")
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("part", ["read", "judge_windows"])
 def test_a_fault_of_andon_makes_a_watch_stale_and_the_next_run_heals_it(
     written, connected, watched, time, monkeypatch, part

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 MOST_GROUPS: Final = 60
 """Groups that one test compares; the largest."""
 ALL: Final = "all columns"
+NAMED: Final = 5
+"""Groups that are named where they are too small; the largest."""
 
 
 class Gaps:
@@ -160,7 +162,10 @@ def _reference(test: Mapping[str, Any]) -> dict[str, Floats]:
 
 
 def _too_few(test: str, tallies: Mapping[str, Floats], minimum: int) -> str:
-    known = ", ".join(f"{group} ({counts[0].sum():,.0f})" for group, counts in sorted(tallies.items()))
+    largest = sorted(tallies.items(), key=lambda one: (-one[1][0].sum(), one[0]))
+    known = ", ".join(f"{group} ({counts[0].sum():,.0f})" for group, counts in largest[:NAMED])
+    if len(largest) > NAMED:
+        known += f" and {len(largest) - NAMED:,} smaller ones"
     return (
         f"Not enough evidence yet to compare groups by {test}: two of them need at least {minimum:,} decisions that "
         f"count in the reference, and it has {known or 'no group at all'}."

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from andon.detect import sequential
 from andon.practice.words import Measure
 from andon.watch.questions import Question, Window
+
+if TYPE_CHECKING:
+    from andon.detect import drift
 
 REFERENCE_WINDOWS: Final = 28
 """Windows with rows from which is learnt what is normal, where no period is named."""
@@ -90,21 +93,18 @@ class Spread:
         n = learnt.get("n", 0)
         if n < question.minimum:
             return too_little(n, question.minimum)
+        try:
+            self._plan(question, learnt["histogram"])
+        except ValueError as error:
+            return f"No verdict: {error} Give a smaller one."
         return {"mean": 0.0, "n": n, "histogram": learnt["histogram"]}
 
     def advance(self, question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Step:
         """Bet on the bins; those that hold nothing in the reference and are never used are none."""
         from andon.detect import drift
-        from andon.detect.distance import Distance
 
         counts = detector["baseline"]["histogram"]
-        now = drift.DriftPlan(
-            tuple(counts),
-            distance=Distance.JS,
-            tolerance=question.tolerance,
-            budget=question.budget,
-            ordered=question.ordered,
-        )
+        now = self._plan(question, counts)
         before = detector.get("evidence")
         evidence = drift.start(now) if before is None else drift.DriftEvidence.from_list(now, before)
         found = drift.advance(now, evidence, [window.histogram or [0] * len(counts) for window in windows])
@@ -115,6 +115,19 @@ class Spread:
         usual = {"mean": sum(counts[first : last + 1]) / sum(counts), "n": int(sum(counts))}
         about = {"bins": [first, last]}
         return Step(found.evidence.to_list(), told, found.threshold, found.alarm_at, way, about, {"usual": usual})
+
+    def _plan(self, question: Question, counts: Sequence[float]) -> drift.DriftPlan:
+        """What is tested; ValueError if nothing could be found by it."""
+        from andon.detect import drift
+        from andon.detect.distance import Distance
+
+        return drift.DriftPlan(
+            tuple(counts),
+            distance=Distance.JS,
+            tolerance=question.tolerance,
+            budget=question.budget,
+            ordered=question.ordered,
+        )
 
     def series(
         self, _question: Question, detector: dict[str, Any], windows: Sequence[Window]

@@ -10,13 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from andon.incidents.models import Incident
-from andon.kit.errors import Invalid
+from andon.kit.errors import Conflict, Invalid
 from andon.people.policy import Actor
 from andon.practice.words import Direction, FairnessMetric, Measure
 from andon.response.routing import route_due
 from andon.watch import actions, arriving, past, wording
+from andon.watch.facts import LogFacts, WatchFacts
 from andon.watch.models import Alarm, WindowState
 from andon.watch.questions import Question, Window
+from andon.watch.suggestions import suggest
 from tests.watch.conftest import MONDAY
 
 DAY = timedelta(days=1)
@@ -250,6 +252,7 @@ def test_a_gap_of_labels_alarms_as_they_come(connected, watched, on_day, signed_
     alarm = watch.alarms.get()
     assert alarm.plan["about"]["test"] == "region"
     assert alarm.onset_low <= MONDAY + CHANGED * DAY <= alarm.onset_high
+    assert alarm.observed == pytest.approx(0.25, abs=0.08)
     page = signed_in(cast.vera).get(reverse("watch", args=[watch.number])).content.decode()
     assert "by when decisions were made" in page
     assert "counted as they come" in page
@@ -262,8 +265,6 @@ def test_a_gap_of_labels_alarms_as_they_come(connected, watched, on_day, signed_
 
 
 def _facts(watch):
-    from andon.watch.facts import WatchFacts
-
     return WatchFacts(
         system=watch.system, log=watch.log, name="A draft", kind=watch.what_kind, metric=FairnessMetric(watch.metric),
         segments=watch.segments, label_delay_minutes=watch.label_delay_minutes,
@@ -284,6 +285,7 @@ def test_the_drivers_are_by_when_decisions_were_made(connected, watched, on_day)
         if row["region"] == "south" and row["known_at"] is not None and row["known_at"] < watch.judged_until
     ]
     assert driver["n"] == sum(row["at"] >= alarm.onset_at for row in mine)
+    assert isinstance(driver["n"], int)
 
 
 @pytest.mark.django_db
@@ -324,3 +326,39 @@ def test_it_is_refused_where_it_makes_no_sense(kind, more, names, says, connecte
     with pytest.raises(Invalid, match=says) as refused:
         watched(log, kind, by_arrival=True, **more)
     assert refused.value.field == "by_arrival"
+
+
+@pytest.mark.django_db
+def test_labels_that_stop_are_told_and_a_proposed_watch_alarms_on_them(connected, on_day, time, cast):
+    """No label comes from a day on. By arrival nothing is there to test, so something else has to say it."""
+    told = rows_of(75, 60, lambda _day, _group: 0.05, slowest=5)
+    for row in told:
+        if row["known_at"] is not None and row["known_at"] > MONDAY + 55 * DAY:
+            row["known_at"] = None
+    on_day(told, 50)
+    log = connected(**NAMES)
+    offers = {one.key: one for one in suggest(log, by=Actor.of(cast.omar), measured=False).offers}
+    wrong = actions.create_watch(offers["wrong"].facts, by=Actor.of(cast.omar))
+    missing = actions.create_watch(offers["labels-missing"].facts, by=Actor.of(cast.omar))
+    assert (missing.what, missing.by_arrival, missing.waits) == ('"repaid" IS NULL', False, 5 * DAY)
+    actions.run_watch(wrong)
+    actions.run_watch(missing)
+    on_day(told, 75)
+    wrong = actions.run_watch(wrong)
+    (note,) = wrong.notes
+    assert note.startswith("No label came to the log “decisions.csv” in the windows from 2026-04-14")
+    assert not wrong.alarms.exists()  # no verdict is invented
+    found = actions.run_watch(missing).alarms.all()
+    assert found.get(recovered_at=None).direction == "up"
+
+
+@pytest.mark.django_db
+def test_a_log_does_not_forget_when_labels_came_while_watches_go_by_it(connected, watched, on_day, cast):
+    on_day(rows_of(2, 10, lambda _day, _group: 0.1), 2)
+    log = connected(**NAMES)
+    watch = watched(log, "accuracy")
+    facts = LogFacts(system=log.system, name=log.name, table=log.table, time_column="at", label_column="repaid")
+    with pytest.raises(Conflict, match=f"{watch.ref} count labels by when they came"):
+        actions.change_log(log, facts, by=Actor.of(cast.omar))
+    actions.end_watch(watch, by=Actor.of(cast.omar))
+    assert not actions.change_log(log, facts, by=Actor.of(cast.omar)).label_time_column

@@ -102,13 +102,9 @@ def normal(question: Question, detector: dict[str, Any]) -> float:
 
 def observed(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> float | None:
     """What an alarm's measure came to over windows, in its unit; None where nothing counts."""
-    told = series(question, detector, windows)
-    n, total = sum(row[0] for row in told), sum(row[1] for row in told)
-    if not n:
-        return None
     if question.measure is Measure.GAP:
-        return gaps.observed(question, detector["about"], total / n)
-    return _distance(detector, windows)
+        return gaps.observed(question, detector["about"], windows)
+    return _distance(detector, windows) if sum(row[0] for row in series(question, detector, windows)) else None
 
 
 def _distance(detector: dict[str, Any], windows: Sequence[Window]) -> float | None:

@@ -175,8 +175,8 @@ def _tallies_made(watch: Watch, question: Question, begins: datetime, onset: dat
                 known = part.get(segment, [0.0] * 4)
                 part[segment] = [a + b for a, b in zip(known, figures, strict=True)]
     width = 3 if question.measure is Measure.MEAN else 2
-    before: Tallies = {_key(name): tuple(sums[:width]) for name, sums in found[False].items()}
-    since: Tallies = {_key(name): tuple(sums[:width]) for name, sums in found[True].items()}
+    before: Tallies = {_key(name): (int(sums[0]), *sums[1:width]) for name, sums in found[False].items()}
+    since: Tallies = {_key(name): (int(sums[0]), *sums[1:width]) for name, sums in found[True].items()}
     return before, since
 
 

@@ -118,9 +118,16 @@ class Gaps:
         return found
 
 
-def observed(question: Question, about: Mapping[str, Any], level: float) -> float:
-    """The gap of the group that alarmed, from the mean of its `series`."""
-    return abs((2 * level - 1 if question.calibrates else level) - float(about["rest"]))
+def observed(question: Question, about: Mapping[str, Any], windows: Sequence[Window]) -> float | None:
+    """The gap of the group that alarmed over windows, whichever side moved; None where a side has no decisions.
+
+    Not from its `series`: a share that is moved by what all others lost or gained is cut off at 0 and 1.
+    """
+    sides = [_sides(_grouped(question, about["test"], window.segments), about["group"]) for window in windows]
+    own, rest = (sum((one[at] for one in sides), start=0.0 * sides[0][at]) for at in (0, 1)) if sides else (None, None)
+    if own is None or rest is None or not own[0].sum() or not rest[0].sum():
+        return None
+    return abs(share(own) - share(rest))
 
 
 def strata(question: Question) -> int:

@@ -60,6 +60,7 @@ class Source:
         counted: Why a row has no number, if that is no fault: what a metric of fairness counts; empty else.
         label: The column of labels, if rows have no number without one.
         delay: For how long labels were waited for.
+        arrival: The column of when labels came, if windows go by it: then nothing is waited for, and a row is a label.
     """
 
     log: str
@@ -69,6 +70,7 @@ class Source:
     counted: str = ""
     label: str = ""
     delay: timedelta = timedelta(0)
+    arrival: str = ""
 
 
 def oddities(
@@ -115,6 +117,9 @@ def _silent(source: Source, usual: Sequence[Held], newest: Sequence[Held]) -> li
     quiet = _last_run(newest)
     if not any(one.rows for one in usual) or len(quiet) <= _longest_run(usual):
         return []
+    if source.arrival:
+        says = "Without labels nothing is tested; a watch of labels that never come alarms on that."
+        return [f"No label came to the log “{source.log}” {_span(source, quiet)}, by “{source.arrival}”. {says}"]
     says = "Without rows nothing is tested but their number; a watch of the volume alarms on silence."
     return [f"The log “{source.log}” has no rows {_span(source, quiet)}. {says}"]
 
@@ -149,6 +154,8 @@ def _numberless(source: Source, usual: Sequence[Held], newest: Sequence[Held]) -
 def _labels(source: Source) -> str:
     if not source.label:
         return ""
+    if source.arrival:
+        return f" By “{source.arrival}” their labels came, and “{source.label}” holds none."
     hours = source.delay / timedelta(hours=1)
     days = hours >= 48  # noqa: PLR2004  two days
     waited = f"{hours / 24:g} days" if days else "an hour" if hours == 1 else f"{hours:g} hours"
@@ -170,7 +177,7 @@ def _late(source: Source, late: Late | None) -> list[str]:
     if late is None or not late.many:
         return []
     said = f"{late.late:,} of {late.rows:,} rows since {_at(late.since)} came after their window was judged"
-    wait = " Let the watch wait longer for labels." if source.label or source.counted else ""
+    wait = " Let the watch wait longer for labels." if (source.label or source.counted) and not source.arrival else ""
     return [f"The log “{source.log}”: {said}. Figures and pictures count them, no verdict did.{wait}"]
 
 

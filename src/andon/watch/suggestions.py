@@ -22,6 +22,7 @@ from andon.watch.past import usual_of
 from andon.watch.policy import must_view
 from andon.watch.reach import reach
 from andon.watch.reading import Unreadable, looking, read
+from andon.watch.reading.expressions import columns as names_in
 from andon.watch.suggesting import Lacking, Proposal, columns_of, propose
 
 SECONDS: Final = 10.0
@@ -94,8 +95,8 @@ def suggest(log: Log, *, by: Actor, measured: bool = True) -> Suggestion:
     barred: list[Barred] = []
     for proposal in found:
         facts = _facts(log, proposal, reference)
-        if days is not None and _needs_labels(facts):
-            facts = replace(facts, label_delay_minutes=days * DAY)
+        if _needs_labels(facts):
+            facts = replace(facts, label_delay_minutes=_delay(facts, days))
         try:
             draft = Watch(**facts.columns())
             if draft.by_arrival:
@@ -166,7 +167,20 @@ def _needs_labels(facts: WatchFacts) -> bool:
     """Whether it counts labels, so that they are waited for."""
     if facts.kind in {WatchKind.ACCURACY, WatchKind.CALIBRATION, WatchKind.ESTIMATED_ACCURACY}:
         return True
-    return facts.metric not in {None, FairnessMetric.SELECTION_RATE}
+    return facts.metric not in {None, FairnessMetric.SELECTION_RATE} or _counts_label(facts)
+
+
+def _counts_label(facts: WatchFacts) -> bool:
+    """Whether what it counts speaks of the log's label, whatever its kind."""
+    label = facts.log.label_column.lower() if facts.log is not None else ""
+    return bool(label and facts.what) and label in {name.lower() for name in names_in(facts.what)}
+
+
+def _delay(facts: WatchFacts, days: int | None) -> int | None:
+    """Minutes in which most labels come: as in the log, else as the kind says, or as accuracy does for one of none."""
+    if days is not None:
+        return days * DAY
+    return KINDS[WatchKind.ACCURACY].label_delay if _counts_label(facts) else None
 
 
 def _days_until_labels(log: Log) -> int | None:

@@ -44,11 +44,23 @@ def change_log(log: Log, facts: LogFacts, *, by: Actor) -> Log:
         if said["system"].pk != held.system_id:
             raise Conflict("A log stays with its system. Connect it to the other one as a log of its own.")
         _free(said, but=held)
+        if not said["label_time_column"]:
+            _still_read(held)
         for name, value in said.items():
             setattr(held, name, value)
         held.columns, held.checked_at, held.error = found, clock.now(), ""
         held.save()
         return held
+
+
+def _still_read(held: Log) -> None:
+    """Refuse to forget when labels came, while watches go by it."""
+    rows = held.watches.filter(ended_at=None, by_arrival=True).order_by("number")
+    if rows:
+        raise Conflict(
+            f"{', '.join(one.ref for one in rows)} count labels by when they came. Name the column of their time, or "
+            "let these watches count labels with their decision first."
+        )
 
 
 @transaction.atomic

@@ -306,6 +306,8 @@ def next_over(watch: Watch, now: datetime) -> datetime | None:
 
 def _nothing(one: Claim) -> str:
     """Why nothing is read, though it is run."""
+    if one.watch.judged_until != one.watch.read_until:
+        return ""  # there is still something to judge
     at = next_over(one.watch, one.now)
     if at is None:
         return "Its first window is not over yet" + (", with the labels that it waits for." if one.watch.waits else ".")

@@ -123,6 +123,7 @@ def _source(watch: Watch) -> Source:
         counted=counted,
         label=log.label_column if log.label_column.lower() in named and not watch.estimates else "",
         delay=watch.waits,
+        arrival=log.label_time_column if watch.by_arrival else "",
     )
 
 

@@ -171,6 +171,12 @@ def test_no_body_whatever_brings_it_down(sender, body):
     assert Delivery.objects.get().outcome == "rejected"
 
 
+@pytest.mark.parametrize("body", [b"", b" \n"])
+def test_an_empty_body_is_said_to_be_empty_and_what_to_send(sender, body):
+    (answer,) = ask(lambda app: post(app, sender, body))
+    assert answer.body["detail"] == "The body is empty; send what the integration's page shows."
+
+
 def test_a_nul_in_a_text_loses_no_alert(sender):
     (answer,) = ask(lambda app: post(app, sender, b'{"title": "a\\u0000b", "labels": {"x\\u0000": "y\\u0000"}}'))
     assert answer.status == 200

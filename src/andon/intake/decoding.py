@@ -26,6 +26,8 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     except msgspec.ValidationError as error:
         raise _named(error, decoder.type) from error
     except msgspec.DecodeError as error:
+        if not body.strip():
+            raise Malformed("The body is empty; send what the integration's page shows.") from error
         raise Malformed(f"The body is not JSON: {error}.") from error
     except UnicodeDecodeError as error:
         raise Malformed("The body is not UTF-8.") from error

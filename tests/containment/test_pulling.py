@@ -230,6 +230,28 @@ def test_a_rehearsal_pulls_looks_undoes_and_looks_again(cast, service, lever):
     assert lever.rehearsed_at is not None
 
 
+@pytest.mark.parametrize("rule", [ApprovalRule.SECOND, ApprovalRule.LEAD])
+def test_what_others_must_agree_to_a_lead_alone_rehearses_on_the_real_target(cast, service, rule, signed_in):
+    lever = actions.create_lever(cast.credit_scorer, "webhook", facts(service, approval=rule), by=Actor.of(cast.omar))
+    button = "Rehearse on the real target"
+    assert button not in signed_in(cast.lena).get(f"/levers/{lever.number}").content.decode()
+    assert button in signed_in(cast.omar).get(f"/levers/{lever.number}").content.decode()
+    with pytest.raises(Forbidden, match="a lead or administrator rehearses it"):
+        actions.rehearse(lever, by=Actor.of(cast.lena), on_real=True)
+    assert not Pull.objects.exists()
+    assert actions.rehearse(lever, by=Actor.of(cast.omar), on_real=True).target == "real"
+
+
+@pytest.mark.parametrize(("length", "taken"), [(2_000, True), (2_001, False)])
+def test_the_effect_fits_beside_the_button(cast, service, length, taken):
+    given = facts(service, effect="x" * length)
+    if taken:
+        assert len(actions.create_lever(cast.credit_scorer, "webhook", given, by=Actor.of(cast.omar)).effect) == length
+        return
+    with pytest.raises(Invalid, match="at most 2,000 characters"):
+        actions.create_lever(cast.credit_scorer, "webhook", given, by=Actor.of(cast.omar))
+
+
 def test_nobody_is_asked_to_agree_once_the_incident_is_over(cast, time, service, incident):
     lever = actions.create_lever(
         cast.credit_scorer, "webhook", facts(service, approval=ApprovalRule.SECOND), by=Actor.of(cast.omar)

@@ -139,12 +139,18 @@ def _lever(request: HttpRequest, row: Lever, **more: Any) -> HttpResponse:
         "settings": _shown(row, adapter),
         "rehearsals": queries.rehearsals(by, row)[:_SHOWN],
         "rehearsing": queries.has_open_rehearsal(row),
-        "targets": queries.targets(row),
+        "targets": _targets(by, row),
         "pulls": queries.pulls(by, lever=row).filter(rehearsal=None)[:_SHOWN],
         "may_prepare": policy.may_prepare(by) and row.ended_at is None,
         "may_rehearse": policy.may_rehearse(by, row.system) and row.ended_at is None,
     }
     return render(request, "containment/lever.html", context | more)
+
+
+def _targets(by: Actor, row: Lever) -> list[Target]:
+    """On what the viewer may rehearse it."""
+    real = policy.may_rehearse_on_real(by, row)
+    return [target for target in queries.targets(row) if real or target is not Target.REAL]
 
 
 def _shown(row: Lever, adapter: LeverAdapter | None) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ from andon.incidents.policy import may_respond, must_respond
 from andon.kit.errors import Forbidden, Missing
 from andon.people.models import Person
 from andon.people.policy import Actor
+from andon.practice.containment import ApprovalRule
 from andon.practice.words import OrgRole
 from andon.registry.models import System
 
@@ -47,6 +48,12 @@ def must_try(by: Actor, system: System) -> None:
     if not may_rehearse(by, system):
         by.must_be(OrgRole.RESPONDER, "try a lever")
         raise Forbidden("You cannot try this lever: it is of a system that is not yours. A lead can.")
+
+
+def may_rehearse_on_real(by: Actor, lever: Lever) -> bool:
+    """Whether the actor may rehearse a lever on the real target: alone only what they could pull alone, leads any."""
+    alone = ApprovalRule(lever.approval) is ApprovalRule.ALONE
+    return may_rehearse(by, lever.system) if alone else may_prepare(by)
 
 
 def must_rehearse(by: Actor, system: System) -> Person:

@@ -3,7 +3,7 @@
 import pytest
 
 from andon.containment import adapters
-from andon.containment.lever import LeverFault, Plan
+from andon.containment.lever import LeverFault, Plan, complaints
 from andon.kit.webhooks import sign
 from tests.containment.conftest import SECRET, facts
 
@@ -21,6 +21,12 @@ def test_what_it_tells_is_signed_by_standard_webhooks(service, settings_of):
     timestamp = int(heard.headers["webhook-timestamp"])
     assert heard.headers["webhook-id"] == "key-1"
     assert heard.headers["webhook-signature"] == sign("key-1", timestamp, heard.body, SECRET)
+
+
+def test_an_empty_state_is_refused_for_it_would_be_seen_in_anything(service, settings_of):
+    adapter = adapters.find("webhook")
+    assert complaints(adapter, settings_of) == []
+    assert "is empty" in complaints(adapter, settings_of | {"state": " {} "})[0]
 
 
 SURE = {401: True, 404: True, 307: True, 308: True, 301: False, 302: False, 303: False, 500: False, 502: False}

@@ -20,6 +20,8 @@ from andon.practice.words import ContainmentKind
 from andon.registry.models import System
 
 _NAME_LIMIT = 120
+_EFFECT_LIMIT = 2_000
+"""Characters of what people notice: it stands beside the button."""
 _MOST_VERIFY, _MOST_EVERY = 3600, 60
 _ACTS = ("kind", "settings", "drill_settings", "probe", "verify_seconds", "every_seconds")
 """What is acted on and looked at: a change of it makes the last rehearsal one of another lever."""
@@ -98,6 +100,8 @@ def _said(adapter: LeverAdapter, facts: LeverFacts, before: Lever | None) -> dic
     if facts.kind not in adapter.does:
         can = " or ".join(sorted(ContainmentKind(kind).words for kind in adapter.does))
         raise Invalid(f"A {adapter.title} lever can {can}.", field="kind")
+    if len(facts.effect) > _EFFECT_LIMIT:
+        raise Invalid(f"The effect has at most {_EFFECT_LIMIT:,} characters; it stands by the button.", field="effect")
     if not 1 <= facts.verify_seconds <= _MOST_VERIFY:
         raise Invalid(f"From 1 to {_MOST_VERIFY} seconds.", field="verify_seconds")
     if not 1 <= facts.every_seconds <= _MOST_EVERY:

@@ -10,11 +10,11 @@ from andon.containment.actions.pulls import make
 from andon.containment.actions.turns import plan_from, set_by_earlier
 from andon.containment.lever import LeverFault, Plan, State, own_fault, state_of
 from andon.containment.models import Lever, Rehearsal, Target
-from andon.containment.policy import must_rehearse, must_try
+from andon.containment.policy import may_rehearse_on_real, must_rehearse, must_try
 from andon.containment.queries import problems, standing
 from andon.containment.recording import Record
 from andon.kit import clock, db
-from andon.kit.errors import Conflict, Invalid
+from andon.kit.errors import Conflict, Forbidden, Invalid
 from andon.people.policy import Actor
 from andon.practice.containment import OPEN, ApprovalRule
 
@@ -59,7 +59,8 @@ def rehearse(lever: Lever, *, by: Actor, on_real: bool = False) -> Rehearsal:
     """Rehearse a lever on its target for drills; on the real one where `on_real` says so explicitly.
 
     The engine pulls it, looks, undoes it and looks again. Raises `Invalid` where there is nothing to rehearse on, or
-    the real target would not be brought back; `Conflict` while it is pulled or rehearsed.
+    the real target would not be brought back; `Conflict` while it is pulled or rehearsed; `Forbidden` where somebody
+    else must agree to a pull and no lead rehearses it for real: it would be a pull that nobody agreed to.
     """
     person = must_rehearse(by, lever.system)
     row = db.lock_for_writers(Lever.objects.filter(pk=lever.pk).select_related("system")).get()
@@ -70,6 +71,11 @@ def rehearse(lever: Lever, *, by: Actor, on_real: bool = False) -> Rehearsal:
         raise Invalid(
             f"“{row.name}” has no target for drills. Give it one, or say explicitly that the real one may be acted on.",
             field="on_real",
+        )
+    if on_real and not may_rehearse_on_real(by, row):
+        raise Forbidden(
+            f"“{row.name}” needs {ApprovalRule(row.approval).words} to agree before it is pulled, so on the real "
+            "target a lead or administrator rehearses it."
         )
     if wrong := problems(row, drill=not on_real):
         raise Invalid(f"“{row.name}” cannot be rehearsed: {wrong[0]}", field="lever")

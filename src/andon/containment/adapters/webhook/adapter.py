@@ -45,8 +45,9 @@ class Adapter(LeverAdapter):
     )  # fmt: skip
 
     def check(self, settings: Settings) -> Sequence[str]:
-        """Nothing beyond what the fields check."""
-        _ = settings
+        """An empty state asks for nothing, and is seen in anything."""
+        if not json.loads(settings["state"]):
+            return ("The state to take on is empty, so nothing would be asked for, and anything would count as seen.",)
         return ()
 
     def undoable(self, settings: Settings) -> bool:

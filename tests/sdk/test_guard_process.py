@@ -272,8 +272,10 @@ class Wall:
 
 sys.meta_path.insert(0, Wall())
 import andon
-from andon.sdk.guard import GuardASGI, GuardWSGI
-import andon.sdk.litellm
+import importlib, pkgutil
+import andon.sdk
+for part in pkgutil.walk_packages(andon.sdk.__path__, "andon.sdk."):
+    importlib.import_module(part.name)
 switch = andon.guard("credit-scorer", url="http://127.0.0.1:9", token="andon_guard.credit-scorer.1.key", folder=sys.argv[1])
 print(switch.mode(), switch.reading().state, switch.wait(0.3))
 """

@@ -205,7 +205,7 @@ def test_a_runbook_that_cannot_be_read_hides_no_mistake_of_another(tmp_path):
     (tmp_path / "runbooks" / "binary.md").write_bytes(b"\xff\xfe")
     (tmp_path / "runbooks" / "empty.md").write_text("")
     assert [(one.file, one.line) for one in checking.check(tmp_path)] == [
-        ("runbooks/binary.md", None),
+        ("runbooks/binary.md", 1),
         ("runbooks/empty.md", 1),
     ]
 

@@ -160,6 +160,18 @@ def machine_paths(path: str, source: str) -> Iterator[Finding]:
             yield Finding(path, number, f"a registry's host: {found.group()}; the installer's settings name it")
 
 
+# A template that asks a mapping for its items gets the entry of that name where there is one: a label called "items".
+
+_ITEMS = re.compile(r"\bin [\w.]+\.items\b")
+
+
+def asked_for_items(path: str, source: str) -> Iterator[Finding]:
+    """Loops of a template over `.items` in place of `|pairs`."""
+    for number, line in enumerate(source.splitlines(), start=1):
+        if found := _ITEMS.search(line):
+            yield Finding(path, number, f"{found.group()}: a key may have that name; use |pairs")
+
+
 # Running them
 
 
@@ -176,6 +188,8 @@ def over_the_house(listed_settings: Iterable[str]) -> list[Finding]:
             continue
         source = file.read_text(encoding="utf-8")
         findings += too_long(path, source)
+        if file.suffix == ".html":
+            findings += asked_for_items(path, source)
         if file.suffix == ".py" and "migrations/" not in path and "/tests/" not in path:
             findings += [finding for lint in code for finding in lint(path, source)]
     for file in tracked():

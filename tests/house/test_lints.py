@@ -139,5 +139,10 @@ def test_other_paths_are_left_alone(line):
     assert not list(lints.machine_paths("x.md", line))
 
 
+def test_a_template_asks_no_mapping_for_its_items():
+    assert list(lints.asked_for_items("x.html", "{% for name, value in signal.labels.items %}"))
+    assert not list(lints.asked_for_items("x.html", "{% for name, value in signal.labels|pairs %}{{ page.items }}"))
+
+
 def test_the_house_passes_its_own_lints():
     assert [str(finding) for finding in lints.over_the_house(LISTED)] == []

@@ -301,3 +301,9 @@ def test_the_api_refuses_in_words(cast, prometheus, api, client):
     assert (unknown.status_code, unknown.json()["field"]) == (422, "system")
     assert api(cast.omar, "get", "/integrations/none").status_code == 404
     assert api(cast.omar, "get", f"/signals/{ids.new()}").status_code == 404
+
+
+def test_a_label_may_have_any_name(cast, prometheus, signed_in):
+    signal = heard(prometheus, labels={"items": "two", "keys": "three", "count": "four"})
+    page = signed_in(cast.vera).get(reverse("signal", args=[signal.pk]))
+    assert "<dt>items</dt><dd>two</dd><dt>keys</dt><dd>three</dd>" in page.content.decode()

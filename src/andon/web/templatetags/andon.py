@@ -115,6 +115,12 @@ def severity_word(level: int) -> str:
 
 
 @register.filter
+def pairs(named: Mapping[Any, Any] | None) -> list[tuple[Any, Any]]:
+    """Names with their values. A template that asks for `.items` gets the entry of that name, where there is one."""
+    return list(named.items()) if named else []
+
+
+@register.filter
 def at(values: Sequence[Any], place: int) -> Any:
     """The value at a place counted from 0; None beyond the end."""
     return values[place] if 0 <= place < len(values) else None

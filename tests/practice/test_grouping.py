@@ -113,19 +113,30 @@ def test_episodes_compare_only_where_they_say_a_time_or_a_number(one, other, ord
     assert compare_episodes(other, one) == (None if order is None else -order)
 
 
+RESOLVED_BY_A_PERSON = "resolved by a person"
+
+
 def replay(events):
     """A store as intake keeps it: one open row, the last that ended, and every name that an ended one had."""
-    known_open, known_last, names, ended, opened = None, None, set(), set(), []
+    known_open, known_last, names, ended, opened, let_go = None, None, set(), set(), [], False
     for event in events:
-        decision = dedup(known_open, known_last, event, ended_episodes=ended)
+        if event == RESOLVED_BY_A_PERSON:
+            let_go = known_open is not None
+            continue
+        decision = dedup(known_open, known_last, event, ended_episodes=ended, let_go=let_go)
         if decision.action is DedupAction.NEW:
+            if known_open is not None:
+                assert let_go
+                known_last = over(known_open.episode)
+                ended |= names
+            let_go = False
             known_open, names = firing(decision.episode), {event.episode}
             opened.append(event.episode)
         elif decision.action is DedupAction.REPEAT:
             known_open = firing(decision.episode)
             names.add(event.episode)
         elif decision.action is DedupAction.RESOLVE:
-            known_last, known_open = over(decision.episode), None
+            known_last, known_open, let_go = over(decision.episode), None, False
             ended |= names | {decision.episode}
         elif decision.keep:
             known_last = over(decision.episode)
@@ -137,7 +148,7 @@ episodes = [f"2026-11-03T1{hour}:00:00Z" for hour in range(4)]
 events = st.builds(Known, st.sampled_from(["firing", "resolved"]), st.sampled_from(episodes))
 
 
-@given(st.lists(events, max_size=30))
+@given(st.lists(events | st.just(RESOLVED_BY_A_PERSON), max_size=30))
 def test_no_episode_ever_opens_twice_however_often_and_in_whatever_order_it_comes(heard):
     opened, _ = replay(heard)
     assert len(opened) == len(set(opened))
@@ -150,12 +161,36 @@ def test_one_episode_in_any_order_ends_closed(heard):
     assert still_open is None
 
 
-@given(st.lists(events, max_size=20))
+@given(st.lists(events | st.just(RESOLVED_BY_A_PERSON), max_size=20))
 def test_a_fresh_episode_is_always_heard(heard):
     fresh = "2026-11-04T00:00:00Z"
     opened, still_open = replay([*heard, fires(fresh)])
     assert still_open.episode == fresh
     assert opened
+
+
+@given(st.lists(events, max_size=20))
+def test_what_begins_after_a_person_resolved_is_a_signal_of_its_own(heard):
+    fresh = "2026-11-04T00:00:00Z"
+    opened, still_open = replay([*heard, RESOLVED_BY_A_PERSON, fires(fresh)])
+    assert (opened[-1], still_open.episode) == (fresh, fresh)
+
+
+@pytest.mark.parametrize(
+    ("known_open", "event", "action", "reason"),
+    [
+        (firing(TEN), fires(ELEVEN), DedupAction.NEW, DedupReason.LET_GO),
+        (firing("a"), fires("b"), DedupAction.NEW, DedupReason.LET_GO),
+        (firing(TEN), fires(TEN), DedupAction.REPEAT, DedupReason.STILL_FIRING),
+        (firing(ELEVEN), fires(TEN), DedupAction.REPEAT, DedupReason.STILL_FIRING),
+        (firing(TEN), fires(), DedupAction.REPEAT, DedupReason.STILL_FIRING),
+        (firing(TEN), ends(TEN), DedupAction.RESOLVE, DedupReason.ENDED),
+        (firing(ELEVEN), ends(TEN), DedupAction.IGNORE_RESOLVE, DedupReason.OLDER_EPISODE),
+    ],
+)
+def test_what_becomes_of_an_event_of_a_signal_whose_incident_a_person_resolved(known_open, event, action, reason):
+    decision = dedup(known_open, None, event, let_go=True)
+    assert (decision.action, decision.reason) == (action, reason)
 
 
 @given(

@@ -312,6 +312,38 @@ def test_what_is_heard_again_after_a_person_resolved_pages_where_its_sender_mark
     assert list(Signal.objects.order_by("first_at").values_list("status", "count")) == [("resolved", 1), ("firing", 2)]
 
 
+def test_another_firing_after_a_person_resolved_pages_though_the_end_of_the_one_before_was_never_heard(
+    monitor, cast, time
+):
+    hear(monitor, event("disk", episode="2026-03-02T03:00:00Z"))
+    route(time)
+    first = Incident.objects.get()
+    containing.waive_containment(first, reason="It did nothing.", by=Actor.of(cast.omar))
+    resolving.resolve(first, summary="cleaned, and seen to be empty", by=Actor.of(cast.lena))
+    resolving.reopen(first, reason="it filled up again", by=Actor.of(cast.lena))
+    hear(monitor, event("disk", episode="2026-03-02T04:00:00Z"))  # a start of what is open
+    assert Signal.objects.get().dedup_reason == "sender_restarted"
+    first.refresh_from_db()
+    containing.waive_containment(first, reason="It did nothing.", by=Actor.of(cast.omar))
+    resolving.resolve(first, summary="cleaned once more", by=Actor.of(cast.lena))
+
+    time.forward(timedelta(days=1))
+    hear(monitor, event("disk", episode="2026-03-02T04:00:00Z"))  # the same firing goes on, in silence
+    route(time)
+    assert (Incident.objects.count(), Signal.objects.get().count) == (1, 3)
+    hear(
+        monitor,
+        event("disk", episode="2026-03-03T03:00:00Z"), event("disk", episode="2026-03-03T03:00:00Z"),
+        event("disk", episode="2026-03-02T03:00:00Z"),  # late doubles of what is over
+        event("disk", status="resolved", episode="2026-03-02T04:00:00Z"),
+    )  # fmt: skip
+    route(time)
+    second = Incident.objects.exclude(pk=first.pk).get()
+    assert (second.state, second.next_page_at is not None) == ("open", True)
+    told = Signal.objects.order_by("first_at").values_list("incident", "status", "dedup_reason", "count")
+    assert list(told) == [(first.pk, "resolved", "resolved_here", 3), (second.pk, "firing", "let_go", 2)]
+
+
 def paged(incident):
     return sorted(incident.pages.filter(reason__contains="it got worse: S1").values_list("person__name", flat=True))
 

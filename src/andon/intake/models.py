@@ -84,6 +84,7 @@ class Signal(Row):
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True, blank=True)
+    let_go_at = models.DateTimeField(null=True, blank=True)  # while it fired, a person resolved its incident
     dedup_reason = models.CharField(max_length=40)
     # Deliveries are pruned long before signals are; these name them without holding on to them.
     first_delivery = models.UUIDField(null=True, blank=True)

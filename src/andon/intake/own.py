@@ -84,17 +84,17 @@ def end_quiet(signal: Signal, now: datetime) -> bool:
     return bool(ended)
 
 
-def unmarked() -> QuerySet[Signal]:
-    """What fires and whose sender marks no firing (no episode). Andon itself says every end, and needs no mark."""
-    return Signal.objects.filter(status=Signal.Status.FIRING, episode="").exclude(integration__kind=KIND)
+def firing_of(incident: UUID) -> QuerySet[Signal]:
+    """What fires of an incident, as senders say it. Andon's own signals are left out: it says every end itself."""
+    return Signal.objects.filter(status=Signal.Status.FIRING, incident=incident).exclude(integration__kind=KIND)
 
 
-def hold_unmarked(incident: UUID) -> list[UUID]:
-    """The signals of an incident that fire and whose sender marks no firing (no episode), held from here on.
+def hold_firing(incident: UUID) -> list[UUID]:
+    """The signals of `firing_of`, held from here on.
 
     As the intake and the engine hold them: senders first, then signals. So it is called before the incident is held.
     """
-    firing = unmarked().filter(incident=incident)
+    firing = firing_of(incident)
     senders = set(firing.values_list("integration", flat=True))
     if not senders:
         return []
@@ -102,13 +102,14 @@ def hold_unmarked(incident: UUID) -> list[UUID]:
     return list(db.lock(firing.filter(integration__in=senders).order_by("pk")).values_list("pk", flat=True))
 
 
-def end_unmarked(held: Collection[UUID], now: datetime) -> int:
-    """Count signals as ended whose incident a person has resolved; `held` by `hold_unmarked`. Returns how many were.
+def let_go(held: Collection[UUID], now: datetime) -> None:
+    """A person has resolved the incident of signals that fire; `held` by `hold_firing`.
 
-    What their senders say next is a new firing, and opens another incident.
+    What their senders begin anew opens another incident. Where a sender does not mark a firing (no episode), anything
+    that it says next may be that, so the signal ends here; others fire on until their sender says otherwise.
     """
     firing = Signal.objects.filter(pk__in=held, status=Signal.Status.FIRING)
-    ended = firing.update(
+    ended = firing.filter(episode="").update(
         status=Signal.Status.RESOLVED,
         resolved_at=now,
         dedup_reason=DedupReason.RESOLVED_HERE,
@@ -116,9 +117,14 @@ def end_unmarked(held: Collection[UUID], now: datetime) -> int:
         close_at=None,
         look_at_count=None,
     )
+    firing.update(let_go_at=now)
     if ended:
         wake.after_commit()
-    return ended
+
+
+def take_back(held: Collection[UUID]) -> None:
+    """The incident of signals that fire is reopened: what their senders begin anew belongs to it again."""
+    Signal.objects.filter(pk__in=held).update(let_go_at=None)
 
 
 def ask_later(signal: Signal, at: datetime | None) -> None:

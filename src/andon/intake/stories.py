@@ -17,11 +17,11 @@ PAST_EPISODES: Final = 20
 FIRING, RESOLVED = SignalStatus.FIRING.value, SignalStatus.RESOLVED.value
 ON_RECORD: Final = (
     "s.id, s.integration_id, s.fingerprint, s.status, s.episode, s.past_episodes, s.ended_before, s.title, "
-    "s.system_hint, s.type_hint, s.severity_hint, s.count, s.first_at"
+    "s.system_hint, s.type_hint, s.severity_hint, s.count, s.first_at, s.let_go_at"
 )
 """What is read of a signal `s`, for `Line.known`."""
-FIRST_AT: Final = 12
-"""Its place in such a row."""
+FIRST_AT, LET_GO_AT = 12, 13
+"""Their places in such a row."""
 
 
 class Line(msgspec.Struct, gc=False):
@@ -40,6 +40,7 @@ class Line(msgspec.Struct, gc=False):
     severity_hint: int | None
     count: int
     was: int = 0  # the count as it was read
+    let_go: bool = False  # its incident was resolved while it fired
     first_at: datetime | None = None  # of new rows alone
     first_delivery: Any = None  # as above
     last_delivery: Any = None
@@ -52,7 +53,7 @@ class Line(msgspec.Struct, gc=False):
     def known(cls, row: Sequence[Any]) -> "Line":
         """A row that was read (see `ON_RECORD`)."""
         line = cls(*row[:FIRST_AT])
-        line.was = line.count
+        line.was, line.let_go = line.count, row[LET_GO_AT] is not None
         line.past_episodes, line.ended_before = _listed(line.past_episodes), _listed(line.ended_before)
         return line
 
@@ -99,8 +100,12 @@ class Story(msgspec.Struct, gc=False):
 
     def hear(self, event: Event, brought: Brought) -> None:
         """Fold one event into it."""
-        decision = grouping.dedup(self.open, self.last, event, ended_episodes=self.ended)
+        let_go = self.open is not None and self.open.let_go
+        decision = grouping.dedup(self.open, self.last, event, ended_episodes=self.ended, let_go=let_go)
         if decision.keep and not event.passing:
+            if self.open is not None:
+                over = DedupDecision(DedupAction.RESOLVE, DedupReason.RESOLVED_HERE, self.open.episode)
+                self._resolves(self.open, over, brought)
             self._begins(event, decision, brought)
         elif self.open is not None and decision.action is DedupAction.REPEAT:
             _repeats(self.open, event, decision, brought)

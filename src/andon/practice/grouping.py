@@ -13,7 +13,8 @@ repeat, restart, and deliver late and out of order, so the rules are:
 * A resolved event ends the open signal, unless it can be told to speak of an older episode than the open one.
   One of no episode says nothing new once the signal is over, however often it comes.
 * A signal of no episode ends with its incident when a person resolves that: its next firing could not be told
-  from this one, and would page nobody. One of an episode fires on in silence until its sender says that it is over.
+  from this one, and would page nobody. One of an episode is *let go*: it fires on in silence until its sender says
+  that it is over, or begins another episode, which ends it and is a new signal.
 
 Two episodes can be told apart in time only if both are instants (ISO 8601 with a zone) or both whole numbers.
 """
@@ -54,6 +55,7 @@ class DedupReason(Word):
 
     FIRST_HEARD = "first_heard", "nothing with this fingerprint was heard before"
     NEW_EPISODE = "new_episode", "the last episode is over and this is another"
+    LET_GO = "let_go", "the incident of the open signal was resolved and the sender began another episode"
     NO_EPISODE = (
         "no_episode",
         "the last signal is over and the sender does not say that this is the same firing",
@@ -69,7 +71,7 @@ class DedupReason(Word):
     GONE_QUIET = "gone_quiet", "its sender says no end, and nothing was heard of it for long enough to count as one"
     RESOLVED_HERE = (
         "resolved_here",
-        "its incident was resolved, and its sender does not say when a firing began: what comes next is a new one",
+        "its incident was resolved while it fired, and what its sender says next, or begins anew, is a new one",
     )
     ALREADY_ENDED = "already_ended", "it has already ended"
     OLDER_EPISODE = "older_episode", "it ends an older episode than the one that is open"
@@ -130,8 +132,9 @@ def dedup(
     event: Told,
     *,
     ended_episodes: Collection[str] = (),
+    let_go: bool = False,
 ) -> DedupDecision:
-    """What to do with an event.
+    """What to do with an event. A new signal while one is open ends that one first.
 
     Args:
         known_open: The open signal of this integration and fingerprint, if there is one.
@@ -140,14 +143,17 @@ def dedup(
         ended_episodes: Names of episodes of this fingerprint that have ended, beside ``known_last``'s: all
             that an ended signal ever went by, as far as they are kept. It is enough to look up whether the
             event's own is among them.
+        let_go: Whether a person resolved the incident of the open signal while it fired.
     """
     ended = _has_ended(event.episode, known_open, known_last, ended_episodes)
     if event.status == SignalStatus.RESOLVED:
         return _on_resolved(known_open, known_last, event, ended=ended)
-    return _on_firing(known_open, known_last, event, ended=ended)
+    return _on_firing(known_open, known_last, event, ended=ended, let_go=let_go)
 
 
-def _on_firing(known_open: Told | None, known_last: Told | None, event: Told, *, ended: bool) -> DedupDecision:
+def _on_firing(
+    known_open: Told | None, known_last: Told | None, event: Told, *, ended: bool, let_go: bool
+) -> DedupDecision:
     if ended:
         kept = known_open.episode if known_open else event.episode
         return DedupDecision(DedupAction.LATE, DedupReason.EPISODE_OVER, kept)
@@ -156,6 +162,8 @@ def _on_firing(known_open: Told | None, known_last: Told | None, event: Told, *,
             return DedupDecision(DedupAction.REPEAT, DedupReason.STILL_FIRING, known_open.episode)
         if compare_episodes(event.episode, known_open.episode) == -1:
             return DedupDecision(DedupAction.REPEAT, DedupReason.STILL_FIRING, known_open.episode)
+        if let_go:
+            return DedupDecision(DedupAction.NEW, DedupReason.LET_GO, event.episode, keep=True)
         return DedupDecision(DedupAction.REPEAT, DedupReason.SENDER_RESTARTED, event.episode)
     if known_last is None:
         reason = DedupReason.FIRST_HEARD

@@ -181,7 +181,7 @@ def resolve(request: HttpRequest, number: int) -> HttpResponse:
     marked, unmarked = resolving.still_firing(access_incident(actor_of(request), number))
     warning = f" Signals that still fire: {marked + unmarked}." if marked + unmarked else ""
     if marked:
-        warning += f" Of {marked} the sender says when it began: they page nobody again until they end and fire anew."
+        warning += f" Of {marked} the sender says when it began: they page nobody again until it begins anew."
     if unmarked:
         warning += f" Of {unmarked} it does not: if they are heard again, that is a new incident."
     return _act(

@@ -34,29 +34,29 @@ def resolve(incident: Incident, *, summary: str, by: Actor) -> Incident:
     """It is over, and somebody has seen that it is: `summary` says how that was verified.
 
     Needs containment, done or waived. Where its protocol asks for a review, a draft is filled from the timeline.
-    What fires on of it pages nobody again; where its sender does not mark a firing, it ends here (`own.end_unmarked`).
+    What fires on of it pages nobody until its sender begins it anew; where none can tell that, it ends (`own.let_go`).
     """
     must_respond(by, incident, "resolve incidents")
     summary = summary.strip()
     if not summary:
         raise Invalid("Say how it was resolved and how that was verified.", field="summary")
-    unmarked = own.hold_unmarked(incident.pk)
+    firing = own.hold_firing(incident.pk)
     held = hold(incident.pk)
     transition = permitted(held, Step.RESOLVE, by)
     if transition.acknowledges and by.person is not None:
         take_up(held, by.person, transition.to)
         record(held, "acknowledged", {"via": "resolution"}, by=by)
     _end(held, {"summary": summary, "still_firing": sum(still_firing(held))}, by)
-    own.end_unmarked(unmarked, clock.now())
+    own.let_go(firing, clock.now())
     return held
 
 
 def still_firing(incident: Incident) -> tuple[int, int]:
     """How many of its signals go on: those whose sender marks each firing, and the others.
 
-    Resolving does not end the former, and as long as they go on they page nobody again. The latter end with it.
+    Resolving does not end the former: they page nobody again until another firing begins. The latter end with it.
     """
-    unmarked = own.unmarked().filter(incident=incident).count()
+    unmarked = own.firing_of(incident.pk).filter(episode="").count()
     return incident.signals.filter(status=Signal.Status.FIRING).count() - unmarked, unmarked
 
 
@@ -144,6 +144,7 @@ def reopen(incident: Incident, *, reason: str, by: Actor) -> Incident:
     reason = reason.strip()
     if not reason:
         raise Invalid("Say what shows that it goes on.", field="reason")
+    firing = own.hold_firing(incident.pk)
     held = hold(incident.pk)
     transition = permitted(held, Step.REOPEN, by)
     if Incident.objects.filter(group_key=held.group_key, state__in=UNRESOLVED).exists():
@@ -164,6 +165,7 @@ def reopen(incident: Incident, *, reason: str, by: Actor) -> Incident:
         # A signal opened an incident of the group between the look and the write.
         held.group_key = _own_key(held)
         held.save()
+    own.take_back(firing)
     record(held, "reopened", {"reason": reason}, by=by)
     return held
 

@@ -1,11 +1,14 @@
+from zoneinfo import ZoneInfo
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from andon.incidents.models import Incident
 from andon.people.policy import Actor
-from andon.practice.words import IncidentType, StepState
-from andon.runbooks import actions, queries, shelf
+from andon.practice.runbook import Ask, Step
+from andon.practice.words import IncidentType, Measure, RunbookPhase, StepKind, StepState
+from andon.runbooks import actions, asking, queries, shelf
 from andon.runbooks.models import Feedback, Proposal, Run
 from tests.runbooks.conftest import KEY
 from tests.support import scenes
@@ -83,6 +86,26 @@ def test_a_query_is_drawn_from_aggregates_and_kept(run, cast, signed_in, written
     assert all(n == 0 or n >= 5 for line in seen["lines"] for n in line["n"])
     assert "decisions.csv" in read(client, url("run", run.number))
     assert run.incident.timeline.filter(kind="run_looked").exists()
+
+
+def test_a_query_of_some_rows_keeps_no_window_that_tells_of_single_people(run, cast, written, connected):
+    written(decisions(24 * 27, 20, lambda _: 1))
+    log = connected(segment_columns=["region"], output_column="approved")
+    ask = Ask(measure=Measure.COUNT, only="region = 'north'", window_minutes=60)
+    step = Step(key="how-many", phase=RunbookPhase.DIAGNOSE, kind=StepKind.QUERY, title="How many", ask=ask)
+
+    def seen(only):
+        return asking.look(step, asking.Asked(log, {"": ""}, only, ""), run.incident)
+
+    of_region, of_one, of_all = seen("region = 'north'"), seen("failed = 1"), seen("")
+    assert any(n >= 5 for n in of_region["lines"][0]["n"])
+    assert not any(sum(line["n"]) + sum(line["total"]) for line in of_one["lines"])
+    assert any(n > 0 for n in of_all["lines"][0]["n"])
+    zone = ZoneInfo("Europe/Berlin")
+    told = asking.picture("How many", of_one, run.incident, zone=zone)
+    assert (told.title, "fewer than 5 rows" in told.note) == ("No row to show was found in that time", True)
+    assert "fewer than 5 rows" in asking.picture("How many", of_region, run.incident, zone=zone).note
+    assert asking.picture("How many", of_all, run.incident, zone=zone).note == ""
 
 
 def test_a_query_without_a_log_says_what_to_do(run, cast, signed_in):

@@ -100,7 +100,7 @@ def _refine_onset(incident: Incident, by: Actor) -> None:
     first = min(began, key=lambda one: one.onset_at or one.raised_at, default=None)
     if first is not None and first.onset_at is not None:
         why = wording.onset(first)
-        refine_onset(incident, low=first.onset_low, onset=first.onset_at, high=first.onset_high, why=why, by=by)
+        refine_onset(incident, low=first.onset_low, onset=first.onset_at, high=first.onset_until, why=why, by=by)
 
 
 def _prefill_scale(incident: Incident, by: Actor) -> None:

@@ -68,12 +68,12 @@ def _place(read: Read, system: System, alarm: Alarm, standing: list[Standing]) -
         type_ = standing[at].type
         if onset is not None:
             standing[at] = Standing(joined.key, type_, (*standing[at].onsets, onset))
-        return Placed(str(joined.key), type_, system, joined.reason, alarm.onset_low, alarm.onset_high)
+        return Placed(str(joined.key), type_, system, joined.reason, alarm.onset_low, alarm.onset_until)
     key = group_key(system.pk, read.type, read.signal.integration.slug)
     if any(one.key == key for one in standing):
         key = f"{key}:{alarm.ref}"
     standing.append(Standing(key, read.type, (onset,) if onset else ()))
-    return Placed(key, read.type, system, joined.reason, alarm.onset_low, alarm.onset_high)
+    return Placed(key, read.type, system, joined.reason, alarm.onset_low, alarm.onset_until)
 
 
 def interval(alarm: Alarm) -> Interval | None:

@@ -1,7 +1,7 @@
 """What a step of kind query asks of the decision log, and the picture of the answer.
 
-Only aggregates leave the log: windows, of all rows or side by side for groups. A group's window with fewer rows than
-`LEAST` is not kept, for one row is somebody's decision.
+Only aggregates leave the log: windows, of all rows or side by side for groups. A window of a group, or of
+some rows only, is not kept with fewer than `LEAST`, for one row is somebody's decision.
 """
 
 from __future__ import annotations
@@ -167,17 +167,18 @@ def _kept(
         for name, points in lines.items()
     }
     ranked = sorted(together.items(), key=lambda line: (-sum(n for n, _ in line[1]), line[0]))
-    apart = bool(asked.by)
+    narrow = bool(asked.by or asked.only)
     return {
         "log": asked.log.name,
         "measure": str(ask.measure),
         "by": asked.by,
+        "narrow": narrow,
         "since": since.isoformat(),
         "minutes": step * window // timedelta(minutes=1),
         "read_at": now.isoformat(),
         "lines": [
-            {"name": name, "n": [n if n >= LEAST or not apart else 0 for n, _ in points],
-             "total": [round(total, 9) if n >= LEAST or not apart else 0.0 for n, total in points]}
+            {"name": name, "n": [n if n >= LEAST or not narrow else 0 for n, _ in points],
+             "total": [round(total, 9) if n >= LEAST or not narrow else 0.0 for n, total in points]}
             for name, points in ranked[:MOST_GROUPS]
         ],
         "left_out": max(0, len(ranked) - MOST_GROUPS),
@@ -207,8 +208,11 @@ def picture(title: str, seen: Mapping[str, Any], incident: Incident, *, zone: tz
     rows = sum(sum(line["n"]) for line in seen["lines"])
     by = f", by {seen['by']}" if seen["by"] else ""
     source = f"{measure.words} in {_every(every)}{by} · {seen['log']} · n = {rows:,}"
+    few = f"Windows of fewer than {LEAST} rows are not shown: they would tell of single people."
+    note = few if seen.get("narrow", seen["by"]) else ""
     if not rows:
-        return Picture("No row was found in that time", source, note="Does the log lag behind, or has it stopped?")
+        lags = "Does the log lag behind, or has it stopped?"
+        return Picture("No row to show was found in that time", source, note=f"{note} {lags}".strip())
     starts = [since + place * every for place in range(len(lines[0][1]))]
     began = incident.onset or incident.detected_at
     split = sum(1 for start in starts if start + every <= (incident.onset_low or began))
@@ -219,12 +223,11 @@ def picture(title: str, seen: Mapping[str, Any], incident: Incident, *, zone: tz
             counts=() if measure is Measure.COUNT else line["n"],
             stretches=_onset(incident), moments=_moments(incident, starts[0], starts[-1] + every),
         )  # fmt: skip
-        return Picture(_changed(measure, unit, line, split), source, curves=drawn)
+        return Picture(_changed(measure, unit, line, split), source, curves=drawn, note=note)
     smalls = [
         Small(name or "(none)", values, expected=_of(measure, line, 0, split), note=f"n = {sum(line['n']):,}")
         for name, values, line in lines
     ]
-    note = f"Windows of fewer than {LEAST} rows are not shown: they would tell of single people." if seen["by"] else ""
     shown = multiples(starts, smalls, unit, every=every, stretches=_onset(incident))
     return Picture(_apart(measure, unit, lines, split), source, multiples=shown, note=note)
 

@@ -315,3 +315,8 @@ class Alarm(Row):
     def ref(self) -> str:
         """The number people say: ALARM-12."""
         return f"ALARM-{self.number}"
+
+    @property
+    def onset_until(self) -> datetime | None:
+        """By when it had begun at the latest: the end of the last window in which it may have."""
+        return self.onset_high + self.watch.length if self.onset_high else None

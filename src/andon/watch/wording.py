@@ -73,10 +73,10 @@ def onset(alarm: Alarm) -> str:
         return "It is not known when it began."
     how = f", {Alarm.Shape(alarm.onset_shape).label}" if alarm.onset_shape else ""
     by = "by when decisions were made, " if alarm.watch.by_arrival else ""
-    if alarm.onset_low is None or alarm.onset_high is None:
+    if alarm.onset_low is None or (until := alarm.onset_until) is None:
         return f"It began about {_at(alarm.onset_at)}{how} ({by}{alarm.watch.ref})."
     return (
-        f"It began between {_at(alarm.onset_low)} and {_at(alarm.onset_high + alarm.watch.length)}, "
+        f"It began between {_at(alarm.onset_low)} and {_at(until)}, "
         f"most likely at {_at(alarm.onset_at)}{how} (90% interval, {by}{alarm.watch.ref})."
     )
 

@@ -8,9 +8,11 @@ import pytest
 from andon.engine import watching
 from andon.engine.watching import Watching
 from andon.practice.words import Direction, Measure
-from andon.watch import actions
+from andon.watch import actions, gaps
 from andon.watch.actions import running
+from andon.watch.actions.writing import question_of
 from andon.watch.judging import Phase
+from andon.watch.questions import Window
 from andon.watch.reading import Place, Wanted, looking, read
 from andon.watch.reading.places import LogEngine
 from tests.watch.conftest import MONDAY, decisions
@@ -117,6 +119,15 @@ def test_a_distance_that_no_change_could_pass_is_said_and_so_are_groups_without_
     many = actions.run_watch(watched(log, "fairness_gap", what="failed", segments=["id"], window_minutes=60))
     assert "it has id = 0-0 (1), id = 0-1 (1), id = 0-10 (1)" in many.detector["says"]
     assert many.detector["says"].endswith("id = 0-12 (1) and 2,395 smaller ones.")
+
+    method, question, learnt, one = gaps.Gaps(), question_of(many), {}, [[1.0], [0.0], [0.0]]
+    for part in range(3):
+        rows = {f"id = {part}-{row}": one for row in range(2_000)}
+        method.take(question, learnt, Window(MONDAY + part * timedelta(hours=1), 2_000, 0, 0, segments=rows))
+        assert len(learnt["cells"]) == (4_000 if part == 1 else 2_000 if part == 0 else 0)
+    assert method.settle(question, learnt).startswith("id had 6,000 different values in part of the reference")
+    method.take(question, learnt, Window(MONDAY + timedelta(hours=3), 2_000, 0, 0, segments=rows))
+    assert learnt["cells"] == {}
 
 
 @pytest.mark.django_db

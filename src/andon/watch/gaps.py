@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 MOST_GROUPS: Final = 60
 """Groups that one test compares; the largest."""
 ALL: Final = "all columns"
+MOST_KEPT: Final = 5_000
+"""Combinations of groups that are kept while a watch learns; a column with more of them holds no groups of people."""
 NAMED: Final = 5
 """Groups that are named where they are too small; the largest."""
 
@@ -39,17 +41,26 @@ class Gaps:
     """A test for each column, and one for all columns together."""
 
     def take(self, question: Question, learnt: dict[str, Any], window: Window) -> None:
-        """Add up every segment."""
+        """Add up every segment, as long as they are groups and not rows: a watch's memory has a bound."""
         import numpy as np
 
+        if "too_many" in learnt:
+            return
         cells = dict(learnt.get("cells", {}))
         for key, counts in window.segments.items():
             before = cells.get(key) or np.zeros((3, strata(question)))
             cells[key] = (np.asarray(before) + np.asarray(counts)).tolist()
+        if len(cells) > MOST_KEPT:
+            learnt["too_many"], cells = len(cells), {}
         learnt["cells"] = cells
 
     def settle(self, question: Question, learnt: dict[str, Any]) -> dict[str, Any] | str:
         """Which groups are compared, and which gap between them is normal."""
+        if "too_many" in learnt:
+            return (
+                f"{' and '.join(question.columns)} had {learnt['too_many']:,} different values in part of the "
+                f"reference: more than the {MOST_KEPT:,} that can be groups. Choose columns with fewer values."
+            )
         tests: list[dict[str, Any]] = []
         small = ""
         for name in _tests(question):

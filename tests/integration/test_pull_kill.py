@@ -61,6 +61,10 @@ STATE = (
     "SELECT p.state FROM containment_pull p JOIN containment_lever l ON l.id = p.lever_id "
     "JOIN registry_system s ON s.id = l.system_id WHERE s.slug = ?"
 )
+CRASHED = (
+    "SELECT s.slug FROM containment_pull p JOIN containment_lever l ON l.id = p.lever_id "
+    "JOIN registry_system s ON s.id = l.system_id WHERE p.crashed = ?"
+)
 
 
 class Services:
@@ -132,6 +136,7 @@ def test_kill_9_at_every_point_of_a_pull_acts_never_twice_and_loses_none(tmp_pat
             "WHERE i.contained_at IS NOT NULL ORDER BY s.slug"
         )
         assert [slug for (slug,) in contained] == ["system-0", "system-1", "system-3", "system-4"]
-        doubtful = andon.sql("SELECT count(*) FROM containment_pull WHERE crashed = ?", True)
-        assert doubtful == [(2,)]
+        crashed = andon.sql(CRASHED, True)
+        # On a slow machine a kill may hit one of an earlier point as well, while the next engine goes on with it.
+        assert {("system-2",), ("system-3",)} <= set(crashed)
         assert andon.python(VERIFY) == []

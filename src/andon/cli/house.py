@@ -178,7 +178,10 @@ def _one_at_a_time() -> Iterator[None]:
         yield  # SQLite's own write lock makes them take turns
         return
     with connection.cursor() as cursor:
+        # All migrations of a new database take longer than anything else may wait for a lock.
+        cursor.execute("SET lock_timeout = 0")
         cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATING])
+        cursor.execute("RESET lock_timeout")
     try:
         yield
     finally:

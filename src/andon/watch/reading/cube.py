@@ -187,12 +187,13 @@ def expression(table: Any, *asked: Wanted) -> Any:
     if wanted.calibrates:
         columns["score"] = _score(rows, wanted)
     if wanted.key:
-        again = rows.select(**columns, k=rows[column_of(table.columns, wanted.key, field="key")])
+        one = ibis.literal(1).cast("int64")  # and its sum: a count has another type on ClickHouse, so no union with it
+        again = rows.select(**columns, came=one, k=rows[column_of(table.columns, wanted.key, field="key")])
         values = [name for name in columns if name not in groups]
         keyed = again.filter(row.k.notnull()).group_by([*groups, "k"])
-        once = keyed.agg(came=row.count(), **{name: row[name].max() for name in values}).drop("k")
+        once = keyed.agg(came=row.came.sum(), **{name: row[name].max() for name in values}).drop("k")
         # What has no key is not known to be the same as anything.
-        others = again.filter(row.k.isnull()).drop("k").mutate(came=ibis.literal(1).cast("int64"))
+        others = again.filter(row.k.isnull()).drop("k")
         cut = once.union(others.select(*once.columns))
         held = {"rows": row.count(), "came": row.came.sum()}
     else:

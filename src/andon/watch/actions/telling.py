@@ -75,20 +75,7 @@ def _fingerprint(watch: Watch) -> str:
 
 def end(watch: Watch, window_end: datetime, now: datetime) -> None:
     """The measure is back: the alarm is over, its signal ends, and the incident is to hear how that was seen."""
-    for alarm in Alarm.objects.filter(watch=watch, recovered_at=None).select_related("signal"):
-        alarm.recovered_at = window_end
-        if alarm.signal_id is not None:
-            alarm.news_at = now
-            own.say(
-                event(
-                    fingerprint=_fingerprint(watch),
-                    episode=alarm.ref,
-                    status=SignalStatus.RESOLVED,
-                    title=wording.title(watch, alarm),
-                ),
-                voice=own.WATCHES,
-            )
-        alarm.save(update_fields=["recovered_at", "news_at"])
+    _close(watch, window_end, now)
 
 
 def give_up(watch: Watch, why: Alarm.GivenUp, now: datetime) -> None:
@@ -96,16 +83,21 @@ def give_up(watch: Watch, why: Alarm.GivenUp, now: datetime) -> None:
 
     That is not known, and nobody says so. The caller holds the watch, which will see nothing more or everything anew.
     """
+    _close(watch, now, now, why)
+
+
+def _close(watch: Watch, at: datetime, now: datetime, given_up: Alarm.GivenUp | None = None) -> None:
     for alarm in Alarm.objects.filter(watch=watch, recovered_at=None).select_related("signal"):
-        alarm.recovered_at, alarm.given_up = now, why
+        alarm.recovered_at, alarm.given_up = at, given_up or ""
         if alarm.signal_id is not None:
             alarm.news_at = now
+            why = f" ({given_up.label})" if given_up else ""
             own.say(
                 event(
                     fingerprint=_fingerprint(watch),
                     episode=alarm.ref,
                     status=SignalStatus.RESOLVED,
-                    title=f"{wording.title(watch, alarm)} ({why.label})",
+                    title=f"{wording.title(watch, alarm)}{why}",
                 ),
                 voice=own.WATCHES,
             )

@@ -1,6 +1,7 @@
 """Routing when something is wrong: one bad signal holds up no other, and replicas at once open nothing twice."""
 
 import threading
+from functools import partial
 
 import pytest
 from django.db import OperationalError, connection, connections
@@ -9,8 +10,9 @@ from andon.incidents import timeline
 from andon.incidents.models import Incident
 from andon.intake.models import Signal
 from andon.kit import clock
+from andon.people.policy import Actor
 from andon.registry.models import System
-from andon.response import routing
+from andon.response import containing, resolving, routing
 from tests.engine.test_replicas import at_once
 from tests.response.test_routing import event, hear, monitor, route  # noqa: F401  the fixture is used by its name
 
@@ -89,6 +91,35 @@ def test_replicas_at_once_route_each_signal_once_and_open_one_incident_a_group(m
     assert all(incident.signals.count() == 6 for incident in Incident.objects.all())
     assert all(timeline.verify(incident) == [] for incident in Incident.objects.all())
     assert not Signal.objects.filter(reason_joined="").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_firing_that_begins_while_a_person_resolves_counts_as_before_it_or_after_it(monitor, cast, time):  # noqa: F811  as above
+    """Whoever is first; never is a firing left on what is over from which the next one could not be told."""
+    fingerprints = [f"disk-{number}" for number in range(6)]
+    hear(monitor, *(event(one, episode="2026-03-02T03:00:00Z") for one in fingerprints), event("nightly"))
+    route(time)
+    incident = Incident.objects.get()
+    containing.waive_containment(incident, reason="It did nothing.", by=Actor.of(cast.omar))
+
+    def again(one):
+        hear(monitor, event(one, episode="2026-03-03T03:00:00Z"))
+
+    at_once(
+        lambda: resolving.resolve(incident, summary="cleaned", by=Actor.of(cast.lena)),
+        *(partial(again, one) for one in fingerprints),
+        lambda: hear(monitor, event("nightly")),
+    )
+    route(time)
+    assert not incident.signals.filter(status="firing", let_go_at=None).exists()
+    firing = Signal.objects.filter(status="firing")
+    assert firing.filter(fingerprint__startswith="disk").count() == 6
+    assert not firing.filter(incident=None).exists()
+
+    hear(monitor, *(event(one, episode="2026-03-04T03:00:00Z") for one in fingerprints), event("nightly"))
+    route(time)
+    second = Incident.objects.exclude(pk=incident.pk).get()
+    assert (second.state, second.signals.filter(status="firing").count()) == ("open", 7)
 
 
 @pytest.mark.django_db(transaction=True)

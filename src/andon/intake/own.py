@@ -1,4 +1,7 @@
-"""What Andon says itself, as a sender among the others, and the end of signals whose sender says none."""
+"""What Andon says itself, as a sender among the others, and what it does with signals without a word of their sender.
+
+They are ended where their sender says no end, and let go where a person resolves their incident.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass

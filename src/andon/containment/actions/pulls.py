@@ -255,24 +255,24 @@ def _nobody_else(lever: Lever) -> None:
     """Raise `Conflict` naming who is at it, where a pull of this lever is under way."""
     other = lever.pulls.filter(state__in=OPEN, rehearsal=None).select_related("asked_by").first()
     if other is not None:
-        what = "is undoing" if other.undoes_id else "pulled"
-        raise Conflict(
-            f"{other.asked_by or 'Somebody'} {what} “{lever.name}” {ago(other.asked_at)} ({other.ref}): "
-            f"{other.phase.words}.",
-            code="already-pulled",
-        )
+        raise _faster(lever, other, "is undoing" if other.undoes_id else "pulled")
 
 
 def _nothing_since(lever: Lever, held: Incident, known: int) -> None:
     """Raise `Conflict` naming who was faster, where the lever was pulled for the incident after pull number `known`."""
     since = queries.of_lever_for(held).filter(lever=lever, number__gt=known).select_related("asked_by").last()
     if since is not None:
-        what = "undid" if since.undoes_id else "pulled"
-        raise Conflict(
-            f"{since.asked_by or 'Somebody'} {what} “{lever.name}” {ago(since.asked_at)} ({since.ref}): "
-            f"{since.phase.words}. Nothing more was done; look at how it stands first.",
-            code="already-pulled",
-        )
+        more = " Nothing more was done; look at how it stands first."
+        raise _faster(lever, since, "undid" if since.undoes_id else "pulled", more)
+
+
+def _faster(lever: Lever, other: Pull, what: str, more: str = "") -> Conflict:
+    """Who did what with the lever, and how that stands."""
+    who = other.asked_by or "Somebody"
+    return Conflict(
+        f"{who} {what} “{lever.name}” {ago(other.asked_at)} ({other.ref}): {other.phase.words}.{more}",
+        code="already-pulled",
+    )
 
 
 def ago(moment: datetime) -> str:

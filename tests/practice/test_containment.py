@@ -136,13 +136,13 @@ def test_a_protocol_makes_a_levers_rule_stricter_and_never_looser(severity, leve
         assert rule is rule_at(severity, protocol, lever)
 
 
-@given(st.sampled_from(PullState), st.booleans(), st.booleans(), st.booleans())
-def test_only_what_has_not_acted_comes_to_nothing_and_never_an_undo(state, undo, over, ended):
-    reason = moot(state, undo=undo, incident_over=over, lever_ended=ended)
+@given(st.sampled_from(PullState), st.booleans(), st.booleans(), st.booleans(), st.booleans())
+def test_only_what_has_not_acted_comes_to_nothing_and_never_an_undo(state, undo, over, ended, elsewhere):
+    reason = moot(state, undo=undo, incident_over=over, lever_ended=ended, elsewhere=elsewhere)
     if reason is not None:
         assert state in BEFORE_THE_ACT
         assert not undo
-        assert over or (ended and state is PullState.ASKED)
+        assert over or ((ended or elsewhere) and state is PullState.ASKED)
     elif state in BEFORE_THE_ACT and not undo:
         assert not over
 

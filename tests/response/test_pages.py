@@ -22,6 +22,7 @@ FORMS = [
     "incident_role",
     "incident_onset",
     "incident_type",
+    "incident_system",
     "incident_reopen",
     "incident_close",
 ]

@@ -90,15 +90,27 @@ def declare(
 ) -> None:
     """Pull the cord: open an incident. Its system's chain is paged."""
     house.enter()
-    from andon.kit.errors import Invalid
-    from andon.registry.models import System
+    from andon.response.naming import system_named
     from andon.response.opening import declare as act
 
     by = house.actor(as_)
-    about = System.objects.filter(slug=system).first() if system else None
-    if system and about is None:
-        raise Invalid(f"There is no system {system!r}. Leave it out if you do not know.", field="system")
+    about = system_named(system)
     _show(act(title=title, system=about, type_=type_, description=description, by=by))
+
+
+@app.command("system")
+def system_(
+    incident: Number,
+    system: Annotated[str, typer.Argument(help="Its short name; '' if it is not known after all.")],
+    as_: As,
+    why: Annotated[str, typer.Option(help="What shows it, for the timeline.")] = "",
+    json: say.AsJson = False,
+) -> None:
+    """Say which system it is about: its chain is paged, and its levers are offered."""
+    found, by = _open(incident, as_)
+    from andon.response.naming import set_system, slug_of, system_named
+
+    _show(set_system(found, system_named(system), why=why, known=slug_of(found), by=by))
 
 
 @app.command()

@@ -187,6 +187,8 @@ def standing(lever: Lever, target: Target = Target.REAL, *, after: int = 0) -> P
 def holds_for(incident: Incident) -> bool:
     """Whether a lever holds for an incident: the last that was seen to of one of them is a verified pull."""
     rows = incident.pulls.filter(state__in=rules.SEEN_TO).select_related("lever").order_by("number")
+    if incident.system_id is not None:
+        rows = rows.filter(lever__system=incident.system_id)  # it may have been about another one when that was pulled
     last = {pull.lever_id: pull for pull in rows}
     verified = [pull for pull in last.values() if pull.undoes_id is None and pull.phase is PullState.VERIFIED]
     return any(not taken_back(pull) for pull in verified)

@@ -266,6 +266,7 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
         "note",
         lambda b, _: f"Type changed from {IncidentType(b['before']).words} to {IncidentType(b['after']).words}",
     ),
+    "system_changed": ("note", lambda b, _: f"{_system(b)}{_reason(b)}"),
     "link_added": ("link", lambda b, _: f"Link added: {b['title']}"),
     "link_removed": ("link", lambda b, _: f"Link removed: {b['title']}"),
     "restricted": ("warning", lambda _b, _n: "Restricted to those involved"),
@@ -329,6 +330,12 @@ def names_of(body: Body, names: Names) -> str:
 
 def _promised(body: Body) -> str:
     return "; ".join(str(one["what"]) for one in body["promises"])
+
+
+def _system(body: Body) -> str:
+    if not body["after"]:
+        return f"It is not known after all which system it is about; {body['before']} was named"
+    return f"It is about {body['name']}" + (f", and not about {body['before']}" if body["before"] else "")
 
 
 def _state(value: str) -> str:

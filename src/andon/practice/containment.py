@@ -99,19 +99,25 @@ class Moot(Word):
 
     OVER = "over", "The incident was over before it acted."
     ENDED = "ended", "The lever was taken out of use before anybody agreed."
+    ELSEWHERE = "elsewhere", "The incident is about another system than the lever acts on."
 
 
-def moot(state: PullState, *, undo: bool, incident_over: bool, lever_ended: bool) -> Moot | None:
+def moot(
+    state: PullState, *, undo: bool, incident_over: bool, lever_ended: bool, elsewhere: bool = False
+) -> Moot | None:
     """Why a pull is not to go on, or None.
 
-    What is over needs no containment any more; an undo is wanted all the more then. A lever that was taken out of use
-    is not agreed to; a pull that was agreed to before goes on.
+    What is over needs no containment any more; an undo is wanted all the more then. A lever that was taken out of use,
+    or that acts elsewhere than where the incident is known to be by now, is not agreed to; a pull that was agreed to
+    before goes on.
     """
     if undo or state not in BEFORE_THE_ACT:
         return None
     if incident_over:
         return Moot.OVER
-    return Moot.ENDED if lever_ended and state is PullState.ASKED else None
+    if state is not PullState.ASKED:
+        return None
+    return Moot.ENDED if lever_ended else Moot.ELSEWHERE if elsewhere else None
 
 
 class Turn(Word):

@@ -13,15 +13,14 @@ from andon.incidents.api import IncidentOut, router
 from andon.incidents.models import Incident, SeverityLowering
 from andon.incidents.policy import access_incident
 from andon.kit import clock
-from andon.kit.errors import Invalid, Missing
+from andon.kit.errors import Missing
 from andon.kit.instants import Instant
 from andon.kit.shapes import Given
 from andon.people.api_auth import caller
 from andon.people.models import Person
 from andon.practice.severity import Severity
 from andon.practice.words import ContainmentKind, HarmDimension, IncidentType
-from andon.registry.models import System
-from andon.response import acknowledging, assessing, containing, duties, opening, promising, resolving
+from andon.response import acknowledging, assessing, containing, duties, naming, opening, promising, resolving
 
 __all__ = ["router"]
 
@@ -75,6 +74,14 @@ class TypeIn(Given):
     secondary: list[IncidentType] = Field(default_factory=list)
 
 
+class SystemIn(Given):
+    """Which system, by its short name; empty: not known after all. `known` is the one that you have seen there."""
+
+    system: str
+    why: str = ""
+    known: str | None = Field(None, description="409 if another one was named since; left out, that is not asked.")
+
+
 class HarmIn(Given):
     """One dimension of harm, H0 to H4 with evidence; null takes it back to not assessed."""
 
@@ -114,9 +121,7 @@ class ClassificationOut(Schema):
 def declare(request: HttpRequest, payload: DeclareIn) -> IncidentOut:
     """Opens an incident and pages the chain of its system, or the fallback."""
     by = caller(request, WRITE)
-    system = System.objects.filter(slug=payload.system).first() if payload.system else None
-    if payload.system and system is None:
-        raise Invalid(f"There is no system {payload.system!r}. Leave it out if you do not know.", field="system")
+    system = naming.system_named(payload.system)
     incident = opening.declare(
         title=payload.title,
         system=system,
@@ -188,6 +193,15 @@ def change_type(request: HttpRequest, number: int, payload: TypeIn) -> IncidentO
     by = caller(request, WRITE)
     found = access_incident(by, number)
     return IncidentOut.of(assessing.change_type(found, type_=payload.type, secondary=payload.secondary, by=by))
+
+
+@router.put("/{int:number}/system", response=IncidentOut, summary="Say which system an incident is about")
+def set_system(request: HttpRequest, number: int, payload: SystemIn) -> IncidentOut:
+    """Its chain is paged, its levers are offered, and its signals join, as if the incident had been opened with it."""
+    by = caller(request, WRITE)
+    found = access_incident(by, number)
+    system = naming.system_named(payload.system)
+    return IncidentOut.of(naming.set_system(found, system, why=payload.why, known=payload.known, by=by))
 
 
 @router.get("/{int:number}/severity", response=ClassificationOut, summary="See what the scores of an incident say")

@@ -65,7 +65,7 @@ def score_harm(
     held = hold(incident.pk)
     HarmScore.objects.create(incident=held, dimension=dimension, value=value, evidence=evidence.strip(), by=by.person)
     record(held, "harm_scored", {"dimension": dimension, "value": value, "evidence": evidence.strip()}, by=by)
-    return _reassess(held, by)
+    return reassess(held, by)
 
 
 def prefill_harm(held: Incident, *, dimension: HarmDimension, value: int, evidence: str, by: Actor) -> None:
@@ -75,7 +75,7 @@ def prefill_harm(held: Incident, *, dimension: HarmDimension, value: int, eviden
         return
     HarmScore.objects.create(incident=held, dimension=dimension, value=value, evidence=evidence, by=None)
     record(held, "harm_scored", {"dimension": dimension, "value": value, "evidence": evidence}, by=by)
-    _reassess(held, by)
+    reassess(held, by)
 
 
 def refine_onset(
@@ -105,7 +105,7 @@ def prefill_technical(held: Incident, *, value: int | None, by: Actor) -> Classi
     held.technical = value
     held.save(update_fields=["technical"])
     record(held, "technical_scored", {"value": value}, by=by)
-    return _reassess(held, by)
+    return reassess(held, by)
 
 
 @transaction.atomic
@@ -151,7 +151,7 @@ def change_type(incident: Incident, *, type_: IncidentType, secondary: list[Inci
         held.protocol_slug, held.protocol_version = protocol.slug, protocol.version
         held.save(update_fields=["protocol_slug", "protocol_version"])
         _grow(held)
-    _reassess(held, by)
+    reassess(held, by)
     return held
 
 
@@ -249,8 +249,8 @@ def decide_lowering(asked: SeverityLowering, *, approve: bool, by: Actor) -> Inc
     return held
 
 
-def _reassess(held: Incident, by: Actor) -> Classification:
-    """Take over what the scores say where it is worse, or no milder and better founded."""
+def reassess(held: Incident, by: Actor) -> Classification:
+    """Take over what the scores say where it is worse, or no milder and better founded; the incident is held."""
     found = classification_of(held)
     if found.severity.worse_than(held.level):
         _set(held, found.severity, found.reason, kind="severity_raised", by=by)

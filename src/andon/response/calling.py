@@ -39,7 +39,7 @@ def call_next(held: Incident, why: str, now: datetime, also: Iterable[Person] = 
     if awaits_person(State(held.state), acknowledged=held.acknowledged_at is not None):
         held.next_page_at = min(held.next_page_at or now, now)  # its chain goes on at once, by itself
     else:
-        place, reached = _next_that_reaches(held, place, now)
+        place, reached = next_that_reaches(held, place, now)
         people += [Reached(one.person, f"{why} ({one.via})") for one in reached]
         held.chain_step, held.chain_round, held.on_fallback = place.step_index + 1, place.round, place.on_fallback
     held.save(update_fields=["next_page_at", "chain_step", "chain_round", "on_fallback"])
@@ -60,7 +60,7 @@ def call_next(held: Incident, why: str, now: datetime, also: Iterable[Person] = 
     record(held, "paged", body, by=Actor.engine())
 
 
-def _next_that_reaches(held: Incident, place: Progress, now: datetime) -> tuple[Progress, list[Reached]]:
+def next_that_reaches(held: Incident, place: Progress, now: datetime) -> tuple[Progress, list[Reached]]:
     """The next place in the chain at which somebody can be paged, and whom it reaches; else the administrators."""
     chain, fallback = thaw(held.chain)
     for _ in range(len(chain.steps) + len(fallback.steps if fallback else ()) + 1):

@@ -37,6 +37,16 @@ class DeclareForm(forms.Form):
     restricted = forms.BooleanField(label="Show it only to those involved", required=False)
 
 
+class SystemForm(forms.Form):
+    """Which system it is about."""
+
+    system = forms.ModelChoiceField(
+        System.objects.all(), label="Which system?", required=False, empty_label="I do not know yet"
+    )
+    why = forms.CharField(label="What shows it?", max_length=500, required=False)
+    known = forms.CharField(widget=forms.HiddenInput, required=False)
+
+
 class ContainForm(forms.Form):
     """How the harm was stopped."""
 

@@ -14,6 +14,7 @@ from andon.people.policy import Actor
 from andon.practice.containment import OPEN, SEEN_TO, TROUBLED, PullState
 from andon.practice.lifecycle import UNRESOLVED, State, Step
 from andon.practice.words import IncidentType
+from andon.response import naming
 from andon.response.acknowledging import take_up
 from andon.response.calling import call_next
 from andon.response.containing import contained_by, let_go
@@ -26,6 +27,7 @@ def follow(pull: Pull, incident: Incident) -> None:
     """Called in the transaction in which a pull was asked for, asks again, or ended; the incident is held."""
     if pull.phase in OPEN:
         _attend(pull, incident)
+        _name(pull, incident)
     if pull.phase is PullState.ASKED:
         what = "undo" if pull.undoes_id else "pull"
         call_next(incident, f"agree to {what} “{pull.lever.name}” ({pull.ref})", clock.now())
@@ -50,12 +52,20 @@ def _attend(pull: Pull, incident: Incident) -> None:
         record(incident, "acknowledged", {"via": "lever"}, by=Actor.of(pull.asked_by))
 
 
+def _name(pull: Pull, incident: Incident) -> None:
+    """Whoever pulls a lever for an incident that names no system has said by it which one it is about."""
+    by = Actor.of(pull.asked_by) if pull.asked_by else Actor.engine()
+    if naming.named_by(pull, incident, by) and pull.phase is not PullState.ASKED:  # else whoever must agree is called
+        naming.call_whose_it_is(incident, pull.lever.system, by)
+
+
 def _contain(pull: Pull, incident: Incident) -> None:
     """The data plane showed it: the harm is stopped since then. What is over, or contained already, stays as it is.
 
-    Between what was seen and now, somebody may have set the switch back by hand.
+    Between what was seen and now, somebody may have set the switch back by hand, or named another system.
     """
-    if State(incident.state) in UNRESOLVED and incident.contained_at is None and not taken_back(pull):
+    here = incident.system_id in {None, pull.lever.system_id}
+    if here and State(incident.state) in UNRESOLVED and incident.contained_at is None and not taken_back(pull):
         by = Actor.of(pull.asked_by) if pull.asked_by else Actor.engine()
         contained_by(incident, pull.lever.what_kind, f"{pull.lever.name} ({pull.ref}). {pull.seen}", by)
 

@@ -173,7 +173,8 @@ class NextAct:
             "due_at": due.due_at if due else None,
             "due_what": "Acknowledge by",
             "others": [
-                {"label": "Contain", "url": self.url("contain"), "method": "get", "icon": "contain", "look": "large"}
+                *self._name_it(),
+                {"label": "Contain", "url": self.url("contain"), "method": "get", "icon": "contain", "look": "large"},
             ],
         }
 
@@ -188,21 +189,30 @@ class NextAct:
             "due_at": due.due_at if due else None,
             "due_what": "Contain by",
             "others": [
+                *self._name_it(),
                 {
                     "label": "Nothing to contain",
                     "url": self.url("waive"),
                     "method": "get",
                     "icon": "waived",
                     "look": "plain",
-                }
+                },
             ],
         }
 
     def _without_lever(self) -> str:
         """That there is none, and how the next incident finds one."""
         system = self.incident.system
-        whose = f"No lever is prepared for {system}" if system else "No system is named, so there is no lever"
-        return f"{whose}: do it by hand, then say what was done. Preserve what that destroys first."
+        by_hand = "do it by hand, then say what was done. Preserve what that destroys first."
+        if system is None:
+            return f"No system is named, so no lever is offered: say which one it is about, or {by_hand}"
+        return f"No lever is prepared for {system}: {by_hand}"
+
+    def _name_it(self) -> list[Act]:
+        """Where the system is named, if it is not: its people come then, and its levers stand here."""
+        if self.incident.system is not None:
+            return []
+        return [{"label": "Name the system", "url": self.url("system"), "method": "get", "look": "large"}]
 
     def _after(self) -> Act | None:
         """Once it is resolved: the review, the duties that nobody has decided on, then closing."""

@@ -21,7 +21,7 @@ from andon.people.http import actor_of
 from andon.people.policy import Actor
 from andon.practice.severity import Severity
 from andon.practice.words import ContainmentKind, HarmDimension, IncidentType
-from andon.response import acknowledging, assessing, containing, duties, forms, opening, promising, resolving
+from andon.response import acknowledging, assessing, containing, duties, forms, naming, opening, promising, resolving
 from andon.response.screen import Screen, entries
 
 OLDER = 200
@@ -314,6 +314,26 @@ def change_type(request: HttpRequest, number: int) -> HttpResponse:
         submit="Change the type",
         done="The type is changed.",
         initial=lambda i: {"type": i.type, "secondary": i.secondary_types},
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def set_system(request: HttpRequest, number: int) -> HttpResponse:
+    """Say which system it is about."""
+    found = access_incident(actor_of(request), number)
+    seen = " It is restricted: the owner of the system and whoever is paged will see it." if found.restricted else ""
+    return _act(
+        request,
+        number,
+        form_class=forms.SystemForm,
+        do=lambda incident, by, given: naming.set_system(
+            incident, given["system"], why=given["why"], known=given["known"], by=by
+        ),
+        title="Which system is it about?",
+        intro="Its chain is paged, unless whoever is on call there has it already; its levers are offered." + seen,
+        submit="Set the system",
+        done="Noted. What goes by its system follows.",
+        initial=lambda i: {"system": i.system, "known": naming.slug_of(i)},
     )
 
 

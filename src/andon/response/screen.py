@@ -48,6 +48,7 @@ TONES = {
     "resolved": "weighty",
     "reopened": "alarming",
     "severity_raised": "weighty",
+    "system_changed": "weighty",
     "page_failed": "alarming",
     "nobody_reachable": "alarming",
     "step_reached_nobody": "alarming",
@@ -151,6 +152,9 @@ class Screen:
             {"label": "Estimate onset", "url": self.url("onset"), "method": "get"},
             {"label": "Change type", "url": self.url("type"), "method": "get"},
         ]
+        if state is not State.CLOSED:
+            label = "Change system" if self.incident.system else "Name the system"
+            acts.append({"label": label, "url": self.url("system"), "method": "get"})
         if self.by.may(OrgRole.LEAD):
             label = "Lift the restriction" if self.incident.restricted else "Restrict"
             value = "" if self.incident.restricted else "1"

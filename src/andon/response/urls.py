@@ -26,6 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_ONE}/role", pages.role, name="incident_role"),
     path(f"{_ONE}/onset", pages.onset, name="incident_onset"),
     path(f"{_ONE}/type", pages.change_type, name="incident_type"),
+    path(f"{_ONE}/system", pages.set_system, name="incident_system"),
     path(f"{_ONE}/restrict", pages.restrict, name="incident_restrict"),
     path(f"{_ONE}/severity", pages.severity, name="incident_severity"),
     path(f"{_ONE}/severity/decide", pages.decide_lowering, name="incident_lowering"),

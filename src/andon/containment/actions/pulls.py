@@ -46,7 +46,11 @@ def pull(
     if State(held.state) not in UNRESOLVED:
         raise Conflict(f"{held.ref} is over. Reopen it first if it goes on; then the lever can be pulled.")
     if held.system_id is not None and held.system_id != row.system_id:
-        raise Invalid(f"“{row.name}” is a lever of {row.system}, and {held.ref} is about {held.system}.", field="lever")
+        raise Invalid(
+            f"“{row.name}” is a lever of {row.system}, and {held.ref} is about {held.system}. "
+            f"If it is about {row.system}, say so first; if it is about both, declare one for {row.system}.",
+            field="lever",
+        )
     _usable(row)
     _nobody_else(row)
     if known is not None:

@@ -31,7 +31,10 @@ def moot(pull: Pull, held: Incident | None) -> Moot | None:
     """Why a pull is not to go on, or None. A rehearsal has no incident that could be over."""
     over = held is not None and State(held.state) not in UNRESOLVED
     ended = pull.lever.ended_at is not None
-    return rules.moot(pull.phase, undo=pull.undoes_id is not None, incident_over=over, lever_ended=ended)
+    elsewhere = held is not None and held.system_id not in {None, pull.lever.system_id}
+    return rules.moot(
+        pull.phase, undo=pull.undoes_id is not None, incident_over=over, lever_ended=ended, elsewhere=elsewhere
+    )
 
 
 def turn(pull: Pull) -> Turn:

@@ -55,7 +55,7 @@ def test_a_label_that_is_not_there_is_no_match_and_no_mistake():
 
 
 @pytest.mark.parametrize(
-    "source", ["signal.title + 3", "1 / (signal.count - 3)", 'signal.title.matches("(")', "int(signal.title) > 1"]
+    "source", ["signal.title + 3", "1 / (signal.count - 3)", 'signal.title.matches("(" + "a")', "int(signal.title) > 1"]
 )
 def test_what_cannot_be_said_of_one_signal_is_no_match_and_is_told(source):
     outcome = expressions.read(source).ask(SIGNAL)
@@ -85,6 +85,8 @@ def test_what_cannot_be_said_of_one_signal_is_no_match_and_is_told(source):
         ("signal.labels.all(signal, true)", "something else than signal"),
         ("signal.labels.map(a, signal.labels.map(b, signal.description + a)) == []", "neither joins texts"),
         ('signal.labels.all(a, signal.labels.all(b, signal.title.matches("x")))', "nor matches"),
+        ('signal.title.matches("(")', "not a valid regex"),
+        ("true || signal.labels.exists(a, signal.labels[a].matches( r'(?=x)'))", "not a valid regex"),
         ("true || " * 400 + "true", "characters long"),
         ("(" * 500 + "true" + ")" * 500, "cannot be read"),
     ],

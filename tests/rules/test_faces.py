@@ -168,6 +168,15 @@ def test_a_wrong_expression_is_said_at_its_field(cast, signed_in, time):
     assert "A signal has no titel" in answer.content.decode()
 
 
+def test_a_silence_until_the_end_of_the_calendar_is_refused_where_it_would_break_every_page(cast, signed_in, time):
+    filled = FILLED["silence"] | {"name": "x", "comment": "x", "ends_at": "9999-12-31T23:59"}
+    omar = signed_in(cast.omar)  # in Berlin, where that instant is in a year that no page can show
+    answer = omar.post(reverse("rule_create", args=["silence"]), filled)
+    assert answer.status_code == 422
+    assert "between the years 1900 and 2200" in answer.content.decode()
+    assert omar.get("/").status_code == 200
+
+
 def test_silence_is_shown_at_home_in_the_lamps_on_the_system_and_in_the_list(cast, monitor, rule, signed_in, time):
     silence = rule("silence", "", name="Deployment", system=cast.credit_scorer)
     hear(monitor, labelled("a", title="Loud"))
@@ -285,6 +294,9 @@ def test_who_may_what_over_the_api(cast, client, time, who, makes, tries, reads)
         ({"ends_at": "2030-01-01T00:00:00Z"}, "ends_at"),
         ({"kind": "silence", "settings": {}, "ends_at": "2026-01-01T00:00:00Z", "comment": "x"}, "ends_at"),
         ({"kind": "silence", "settings": {}, "ends_at": "2030-01-01T00:00:00Z"}, "comment"),
+        # Without a zone it is no instant; at the end of the calendar it could not be shown east of Greenwich.
+        ({"kind": "silence", "settings": {}, "ends_at": "2030-01-01T00:00:00", "comment": "x"}, "ends_at"),
+        ({"kind": "silence", "settings": {}, "ends_at": "9999-12-31T23:59:59Z", "comment": "x"}, "ends_at"),
         ({"kind": "maintenance", "settings": {}}, "starts_at"),
         (
             {

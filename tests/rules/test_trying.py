@@ -141,6 +141,27 @@ def test_thresholds_are_tried_by_what_came_together(monitor, draft, time):
     assert draft("threshold", count=2, minutes=10, counting="events").changed == 2
 
 
+def test_a_changed_threshold_shows_what_it_would_have_kept_waiting_and_what_not(monitor, rule, draft, time):
+    standing = rule("threshold", count=3, minutes=10)
+    hear(monitor, labelled("a"))
+    route(time)
+    hear(monitor, labelled("b"), labelled("d", system="nobody"))
+    route(time)
+    hear(monitor, labelled("c", title="Third"))
+    route(time)
+    ref = signal("a").incident.ref
+    assert signal("c").incident.ref == ref
+    assert signal("d").incident is None
+    higher = draft("threshold", count=4, minutes=10, instead_of=standing)
+    assert says(higher) == dict.fromkeys("abc", f"would have waited; {ref} would not have opened")
+    assert [incident.ref for incident in higher.not_opened] == [ref]
+    lower = draft("threshold", 'signal.title == "Third"', count=2, minutes=10, instead_of=standing)
+    assert says(lower)["d"] == "would not have waited: it would have opened an incident, or joined one"
+    assert lower.opened == 1
+    # What another rule kept waiting until the third came would not have opened it in place of the third.
+    assert says(draft("silence", 'signal.title == "Third"')) == {"c": f"would have waited; {ref} would not have opened"}
+
+
 def test_holding_open_shows_what_would_have_been_one_incident(monitor, draft, time):
     monitor.resolves_incidents = True
     monitor.save()

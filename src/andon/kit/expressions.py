@@ -5,7 +5,7 @@ could still take long is bounded when it is written: its length, how deep it loo
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -69,8 +69,9 @@ _APART = re.compile(
 _LOOP = re.compile(r"\b(?:all|exists|exists_one|existsOne|map|filter)\s*\(")
 _LOOPED = re.compile(_LOOP.pattern + r"\s*(\w+)\s*,")
 _COSTLY = re.compile(r"\+|\bmatches\b")
+_MATCHES, _ALONE = re.compile(r"\bmatches\s*\(\s*\Z"), re.compile(r"\s*\)")
 _FIELD = re.compile(r"\bsignal\s*\.\s*(\w+)")
-_ADVICE = "Check function arguments and their types."
+_ADVICE = re.compile(r"Check function arguments and their types\.| CEL does not coerce between types.*| expecting \{.*")
 _WORD = re.compile(r"[A-Za-z]\w*")
 _FIRST_LINE = re.compile(r"ERROR: <input>:\d+:(\d+): (.+)")
 
@@ -172,7 +173,17 @@ def _read(source: str) -> Expression:
     fields = set(_FIELD.findall(code)) - set(FIELDS)
     if fields:
         raise _Unreadable(f"A signal has no {_listed(fields)}; it has {_listed(FIELDS)}.")
+    _check_patterns(source, cel.compile)
     return Expression(source, program)
+
+
+def _check_patterns(source: str, read_it: Callable[[str], Any]) -> None:
+    """The library reads a pattern only when it is asked, and one that cannot be read never matches anything."""
+    for text in _APART.finditer(source):
+        if _MATCHES.search(source, 0, text.start()) and _ALONE.match(source, text.end()):
+            said = Expression(source, read_it(f'"".matches({text[0]}\n)')).ask({}).error
+            if "regex" in said:
+                raise _Unreadable(said.removesuffix(":") + ".")
 
 
 def _listed(names: Any) -> str:
@@ -186,5 +197,5 @@ def _where(said: str) -> str:
 
 
 def _short(text: str) -> str:
-    line = text.split("\n", 1)[0].split(" expecting {", 1)[0].removesuffix(_ADVICE).strip()
+    line = _ADVICE.sub("", text.split("\n", 1)[0]).strip()
     return line[:200] or "It has no result."

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from andon.kit.errors import Refused
 from andon.kit.fields import LONGEST, Field, Settings
+from andon.kit.instants import countable
 
 _PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 
@@ -24,6 +25,14 @@ class WhenField(forms.DateTimeField):
         widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": 1}, format="%Y-%m-%dT%H:%M:%S")
         formats = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]
         super().__init__(widget=widget, input_formats=formats, **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        """An instant that can be counted with: browsers take any year, and some lie at the ends of the calendar."""
+        at = super().clean(value)
+        try:
+            return at if at is None else countable(at)
+        except ValueError as error:
+            raise forms.ValidationError(f"{error}.") from None
 
     def prepare_value(self, value: Any) -> Any:
         """Show the time in the viewer's zone."""

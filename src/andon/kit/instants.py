@@ -9,7 +9,7 @@ FIRST: Final = datetime(1900, 1, 1, tzinfo=UTC)
 LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def _countable(at: datetime) -> datetime:
+def countable(at: datetime) -> datetime:
     """Aware, and far from the ends of the calendar, where a change of zone or a span would run over them."""
     if at.tzinfo is None:
         raise ValueError("Give an instant with its offset, such as 2026-03-02T08:00:00Z")
@@ -18,5 +18,5 @@ def _countable(at: datetime) -> datetime:
     return at
 
 
-Instant = Annotated[datetime, AfterValidator(_countable)]
+Instant = Annotated[datetime, AfterValidator(countable)]
 """For fields of schemas that come in, and for parameters of queries."""

@@ -8,6 +8,7 @@ from ninja import Field, Schema
 
 from andon.incidents.shapes import short
 from andon.kit.errors import Invalid
+from andon.kit.instants import Instant
 from andon.kit.shapes import Given
 from andon.oncall.shapes import PersonShort
 from andon.practice.rules import RuleKind
@@ -91,8 +92,8 @@ class RuleIn(Given):
     settings: dict[str, Any] = Field(
         default_factory=dict, description="What its kind needs; see docs/reference/rules.md."
     )
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
     comment: str = ""
 
     def facts(self) -> RuleFacts:
@@ -123,8 +124,8 @@ class RuleChange(Given):
     expression: str | None = None
     system: str | None = None
     settings: dict[str, Any] | None = Field(default=None, description="All of them: they are not merged.")
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
     comment: str | None = None
     version: int | None = None
 

@@ -22,7 +22,7 @@ from andon.practice.severity import Severity
 from andon.practice.windows import current
 from andon.practice.words import IncidentType, OrgRole
 from andon.rules import queries
-from andon.rules.book import Book, Read, Standing, key_of
+from andon.rules.book import Book, Effect, Read, Standing, key_of
 from andon.rules.facts import RuleFacts, checked
 from andon.rules.models import Rule
 
@@ -137,10 +137,10 @@ def _try_condition(trial: Trial, draft: Standing, reads: Sequence[Read], now: da
         case RuleKind.AUTO_CLOSE:
             _try_auto_close(trial, draft, met, now)
         case RuleKind.HEARTBEAT:
-            _try_holds(trial, reads, met, lambda _read: True)
+            _try_holds(trial, draft, reads, met, lambda _read: True)
             _try_gaps(trial, draft, met, now)
         case _:
-            _try_holds(trial, reads, met, _holds(draft, reads, met, now))
+            _try_holds(trial, draft, reads, met, _holds(draft, reads, met, now))
 
 
 def _try_mapping(trial: Trial, before: Sequence[Read], after: Sequence[Read], draft: Standing) -> None:
@@ -186,28 +186,42 @@ def _level(severity: Severity | None) -> str:
     return severity.name if severity else "not said"
 
 
-def _try_holds(trial: Trial, reads: Sequence[Read], met: Sequence[Read], holds: Holds) -> None:
-    """Signals that would have waited. An incident opens with the first of its signals that does not wait, if any."""
+def _try_holds(trial: Trial, draft: Standing, reads: Sequence[Read], met: Sequence[Read], holds: Holds) -> None:
+    """Signals that would have waited, and those that would not have.
+
+    An incident opens with the first of its signals that does not wait, if any.
+    """
     about = {read.signal.pk for read in met}
     groups: dict[object, list[Read]] = defaultdict(list)
     for read in reads:
+        waits = read.signal.pk in about and holds(read)
         if read.signal.incident_id is not None and read.signal.count:
             groups[read.signal.incident_id].append(read)
+        elif read.signal.incident_id is None and not waits and _held(read.signal) == {draft.rule.number}:
+            trial.opened += 1
+            trial.add(read.signal, "would not have waited: it would have opened an incident, or joined one")
     for group in groups.values():
-        _try_incident(trial, group, lambda read: read.signal.pk in about and holds(read))
+        _try_incident(trial, draft, group, lambda read: read.signal.pk in about and holds(read))
 
 
-def _try_incident(trial: Trial, group: Sequence[Read], holds: Holds) -> None:
-    """The signals of one incident, oldest first."""
+def _held(signal: Signal) -> set[int]:
+    """The numbers of the rules that kept a signal waiting."""
+    return {told["rule"] for told in signal.rules or () if told["effect"] == Effect.HELD}
+
+
+def _try_incident(trial: Trial, draft: Standing, group: Sequence[Read], holds: Holds) -> None:
+    """The signals of one incident, oldest first. What another rule kept waiting until it was open opens none here."""
     incident = group[0].signal.incident
-    if incident is None or group[0].signal.reason_joined not in _OPENED:
+    opener = next((read for read in group if read.signal.reason_joined in _OPENED), None)
+    if incident is None or opener is None:
         return  # people opened it, or it is older than the signals looked at
-    waiting = []
+    waiting, opens = [], None
     for read in group:
-        if not holds(read):
+        if holds(read):
+            waiting.append(read)
+        elif read is opener or not _held(read.signal) - {draft.rule.number}:
+            opens = read.signal
             break
-        waiting.append(read)
-    opens = group[len(waiting)].signal if len(waiting) < len(group) else None
     if waiting and opens is None:
         trial.not_opened.append(incident)
     for read in waiting:

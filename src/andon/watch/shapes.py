@@ -8,6 +8,7 @@ from ninja import Field, Schema
 
 from andon.incidents.shapes import short
 from andon.kit.errors import Invalid
+from andon.kit.instants import Instant
 from andon.kit.shapes import Given
 from andon.oncall.shapes import PersonShort
 from andon.practice.words import Direction, FairnessMetric, Measure, WatchKind
@@ -224,8 +225,8 @@ class WatchIn(Given):
     by_arrival: bool | None = Field(
         default=None, description="A row is of the window in which its label came; null = where that makes sense."
     )
-    reference_from: datetime | None = None
-    reference_to: datetime | None = None
+    reference_from: Instant | None = None
+    reference_to: Instant | None = None
     baseline: float | None = None
     low: float | None = None
     high: float | None = None
@@ -255,8 +256,8 @@ class WatchChange(Given):
     segments: list[str] | None = None
     label_delay_minutes: int | None = None
     by_arrival: bool | None = None
-    reference_from: datetime | None = None
-    reference_to: datetime | None = None
+    reference_from: Instant | None = None
+    reference_to: Instant | None = None
     baseline: float | None = None
     low: float | None = None
     high: float | None = None

@@ -1,4 +1,4 @@
-"""ClickHouse (its own SQL engine, in process), Spark, and Snowflake's driver give what DuckDB gives, line for line."""
+"""ClickHouse (its own SQL engine, in process), Spark, and the drivers of Snowflake and BigQuery give what DuckDB gives."""
 
 import json
 import subprocess
@@ -16,6 +16,7 @@ ENGINES = [
     pytest.param("chdb", marks=needs("warehouses", "ClickHouse")),
     pytest.param("spark", marks=needs("warehouses", "Spark")),
     pytest.param("snowflake", marks=needs("snowflake", "Snowflake's driver")),
+    pytest.param("bigquery", marks=needs("bigquery", "BigQuery's client")),
 ]
 
 

@@ -1,6 +1,6 @@
 """The same decisions in every engine, and what a reading of them must bring: run by itself for those in `make peers`.
 
-    python -m tests.support.warehouses chdb|spark|snowflake FOLDER      prints the aggregates as JSON
+    python -m tests.support.warehouses chdb|spark|snowflake|bigquery FOLDER      prints the aggregates as JSON
 
 What these stand on is in environments of their own (`make peers`), which are put behind ours.
 """
@@ -213,6 +213,19 @@ def by_snowflake(parquet):
         return {name: plain(read(place, one)) for name, one in wanted().items()}
 
 
+def by_bigquery(parquet):
+    """Google's own client, opened as a log on it is, before a server that speaks its REST API and puts it to DuckDB."""
+    from andon.watch.reading import Place, read
+    from andon.watch.reading.places import LogEngine
+    from tests.support.bigquery import service
+
+    place = Place("decisions", LogEngine.BIGQUERY, "risk.decisions", "bigquery://example-bank")
+    with service() as there:
+        os.environ |= there.environment(parquet.parent)
+        there.base.execute(f"create table decisions as from '{parquet}'")
+        return {name: plain(read(place, one)) for name, one in wanted().items()}
+
+
 def _in_sql(value):
     if value is None or isinstance(value, bool | int):
         return "null" if value is None else str(value).lower()
@@ -224,11 +237,7 @@ def _in_sql(value):
 if __name__ == "__main__":
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     engine, folder = sys.argv[1:]
-    peer = "snowflake" if engine == "snowflake" else "warehouses"
+    peer = engine if engine in {"snowflake", "bigquery"} else "warehouses"
     sys.path.append(str(next((ROOT / ".venv-peers" / peer / "lib").glob("python3*")) / "site-packages"))
-    sys.stdout.write(
-        "\x1e"
-        + json.dumps(
-            {"chdb": by_chdb, "spark": by_spark, "snowflake": by_snowflake}[engine](Path(folder) / "decisions.parquet")
-        )
-    )
+    ways = {"chdb": by_chdb, "spark": by_spark, "snowflake": by_snowflake, "bigquery": by_bigquery}
+    sys.stdout.write("\x1e" + json.dumps(ways[engine](Path(folder) / "decisions.parquet")))

@@ -52,7 +52,7 @@ class LogForm(forms.Form):
     )
     source = forms.CharField(
         required=False,
-        max_length=1000,
+        max_length=6000,  # a key of BigQuery's is 3,200 characters long
         label="Database",
         help_text="Empty for files. Else a SQLite or DuckDB file below a log folder, or a connection string such as "
         "postgresql://reader:password@warehouse/decisions. It is kept encrypted and never shown again.",

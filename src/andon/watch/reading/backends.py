@@ -156,14 +156,11 @@ def _spark(place: Place, _seconds: float) -> Session:
     return Session(con, lambda: _named(con, place), keep=place.source == SPARK_HERE)
 
 
-def _bigquery(place: Place, _seconds: float) -> Session:
-    """With the credentials that the machine has; without them Ibis would wait for somebody to sign in by a browser."""
-    import ibis
+def _bigquery(place: Place, seconds: float) -> Session:
+    from andon.watch.reading.bigquery import Warehouse
 
-    credentials, _ = importlib.import_module("google.auth").default(scopes=["https://www.googleapis.com/auth/bigquery"])
-    plain, _ = taken_of(place.source, frozenset())
-    con = ibis.connect(plain, credentials=credentials)
-    return Session(con, lambda: _named(con, place))
+    warehouse = Warehouse(place, seconds)
+    return Session(warehouse, warehouse.table)
 
 
 def _snowflake(place: Place, seconds: float) -> Session:

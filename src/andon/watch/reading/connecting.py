@@ -81,7 +81,7 @@ def opened(place: Place, *, seconds: float) -> Iterator[Opened]:
     except Unreachable as error:
         raise Unreadable(f"The log “{place.name}” cannot be reached: {error}") from error
     except Exception as error:
-        late = limit is not None and limit.passed.is_set()
+        late = isinstance(error, TimeoutError) or (limit is not None and limit.passed.is_set())
         raise _in_words(place, error, late=late, seconds=seconds) from error
     finally:
         if limit is not None:

@@ -18,7 +18,7 @@ from andon.practice.words import FairnessMetric, Measure
 from andon.watch.reading.connecting import Opened, opened
 from andon.watch.reading.expressions import build, column_of, finite
 from andon.watch.reading.places import Place, Unreadable
-from andon.watch.reading.times import literal, moment
+from andon.watch.reading.times import in_its_words, literal, moment
 
 BINS: Final = 20
 MOST_CELLS: Final = 200_000
@@ -224,7 +224,8 @@ def _age(came: Any, seconds: Any, wanted: Wanted) -> Any:
 def between(table: Any, wanted: Wanted) -> Any:
     """The rows of a table that are looked at: between `since` and `until`, and as `only` says."""
     time = moment(table, wanted.time)
-    rows = table.filter(time >= literal(wanted.since, time), time < literal(wanted.until, time))
+    held = in_its_words(table, wanted.time, wanted.since, wanted.until)
+    rows = table.filter(time >= literal(wanted.since, time), time < literal(wanted.until, time), *held)
     if not wanted.only:
         return rows
     condition = build(wanted.only, rows, field="only")

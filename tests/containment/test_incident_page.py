@@ -285,3 +285,71 @@ def test_a_viewer_sees_whether_it_worked_and_no_button(cast, lever, incident, si
     assert "Verified" in text_of(part)
     assert "Undo it" not in part
     assert "<form" not in part
+
+
+def answers_of(page):
+    """What the page says of containment."""
+    return text_of(page.split('id="answers"', 1)[1].split("</dl>")[0])
+
+
+def test_a_repeated_pull_that_does_nothing_says_what_holds_all_the_same(cast, service, lever, incident, signed_in):
+    lena = signed_in(cast.lena)
+    lena.post(at("incident_pull", incident, lever.number))
+    first = go(Pull.objects.get())
+    again = actions.pull(lever, incident, by=Actor.of(cast.lena))
+    service.status = 403
+    assert go(again).phase is PullState.FAILED
+    page = shown(lena, incident)
+    said = text_of(next_of(page))
+    assert "NOT DONE" in said
+    assert f"{first.ref}, “Roll back to v6”, was seen to hold and stands." in said
+    assert "Yes" in answers_of(page)
+    assert "; verified" in answers_of(page)
+
+
+def test_a_repeated_pull_that_is_not_seen_takes_the_green_from_what_was_seen_before(
+    cast, service, lever, incident, signed_in, time
+):
+    lena = signed_in(cast.lena)
+    lena.post(at("incident_pull", incident, lever.number))
+    first = go(Pull.objects.get())
+    again = actions.pull(lever, incident, by=Actor.of(cast.lena))
+    service.takes, service.state = False, {"model": "v7"}
+    go(again)
+    time.forward(timedelta(hours=1))
+    assert go(again).phase is PullState.UNVERIFIED
+    page = shown(lena, incident)
+    said = text_of(next_of(page))
+    assert f"{first.ref} was seen to hold before it, and is not now: count it as not contained." in said
+    assert "was seen to hold and stands" not in said
+    assert "; verified" not in answers_of(page)
+    assert "; not seen to hold since" in answers_of(page)
+
+
+def test_a_pull_that_is_not_done_with_nothing_before_it_says_that_nothing_holds(
+    cast, service, lever, incident, signed_in
+):
+    service.status = 403
+    lena = signed_in(cast.lena)
+    lena.post(at("incident_pull", incident, lever.number))
+    go(Pull.objects.get())
+    page = shown(lena, incident)
+    assert "stands." not in text_of(next_of(page))
+    assert "Not yet" in answers_of(page)
+
+
+def test_agreeing_has_its_place_under_the_thumb_whatever_else_is_next(cast, service, lever, incident, signed_in):
+    Lever.objects.filter(pk=lever.pk).update(approval=ApprovalRule.SECOND)
+    incident.severity = Severity.S3
+    incident.save(update_fields=["severity"])
+    pull = actions.pull(lever, incident, by=Actor.of(cast.lena))
+    thumb = next_of(shown(signed_in(cast.tomas), incident)).split('<div class="thumb">', 1)[1]
+    assert act("approve", pull) in thumb
+    assert "It begins at once." in thumb
+    assert '<div class="thumb">' not in thumb
+    assert '<div class="thumb">' not in next_of(shown(signed_in(cast.lena), incident))
+    incident.severity = Severity.S1
+    incident.save(update_fields=["severity"])
+    hers = next_of(shown(signed_in(cast.lena), incident))
+    assert act("approve", pull) in hers, "at S1 whoever asked may act alone"
+    assert act("decline", pull) not in hers

@@ -43,9 +43,14 @@ def offers(incident: Incident) -> list[Offer]:
     return [Offer(rows[place], doubts[place], known.get(rows[place].pk, 0)) for place in places]
 
 
+def what_it_does(lever: Lever) -> str:
+    """What a lever does, in a sentence: its own, or its adapter's."""
+    return lever.effect or adapters.find(lever.adapter).line
+
+
 def effect(offer: Offer, incident: Incident) -> str:
     """What pressing does, in sentences that stand beside the button."""
-    said = [offer.lever.effect or adapters.find(offer.lever.adapter).line]
+    said = [what_it_does(offer.lever)]
     said.append("Evidence is kept first, at most 10 s; then it acts once, and is seen to hold or said not to.")
     drill = incident.kind == IncidentKind.DRILL and offer.lever.drill_settings
     undoable = adapters.find(offer.lever.adapter).undoable(drill or offer.lever.settings)
@@ -65,7 +70,7 @@ def drill_note(offer: Offer, incident: Incident) -> str:
 
 def explanation(offer: Offer, incident: Incident) -> str:
     """Why this lever, and what stands against it, in one or two sentences."""
-    parts = [offer.lever.effect or adapters.find(offer.lever.adapter).line]
+    parts = [what_it_does(offer.lever)]
     if offer.doubt is not None:
         parts.append(offer.doubt.words)
     parts.append(drill_note(offer, incident))

@@ -11,7 +11,7 @@ from andon.incidents.policy import may_respond, must_respond
 from andon.kit.errors import Forbidden, Missing
 from andon.people.models import Person
 from andon.people.policy import Actor
-from andon.practice.containment import ApprovalRule
+from andon.practice.containment import ApprovalRule, PullState, rule_at
 from andon.practice.words import OrgRole
 from andon.registry.models import System
 
@@ -73,6 +73,14 @@ def must_pull(by: Actor, incident: Incident) -> Person:
     person = by.must_be_person("pull a lever")
     must_respond(by, incident, "pull levers")
     return person
+
+
+def may_agree(by: Actor, pull: Pull) -> bool:
+    """Whether it is for the actor, who may pull, to agree to a pull that waits; for whoever asked only at S1."""
+    if by.person is None or pull.incident is None or pull.phase is not PullState.ASKED:
+        return False
+    rule = rule_at(pull.incident.level, ApprovalRule(pull.rule))
+    return pull.asked_by_id != by.person.pk or rule is ApprovalRule.ALONE
 
 
 def access_lever(by: Actor, number: int) -> Lever:

@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from django.urls import reverse
 
+from andon.containment import offering
 from andon.containment.actions.pulls import why_not_undoable
 from andon.containment.models import Pull
 from andon.containment.pages import FROM_INCIDENT
-from andon.containment.policy import may_pull
+from andon.containment.policy import may_agree, may_pull
 from andon.containment.queries import contained_by_one, switch_of, taken_back
 from andon.incidents.models import Incident
 from andon.kit import clock
@@ -22,6 +23,8 @@ from andon.people.policy import Actor
 from andon.practice.containment import (
     BEFORE_THE_ACT,
     OPEN,
+    SEEN_TO,
+    TROUBLED,
     ApprovalRule,
     PullState,
 )
@@ -59,11 +62,16 @@ def pulls_of(incident: Incident) -> list[Pull]:
 
 @dataclass(frozen=True)
 class Panel:
-    """The newest pull of an incident as its page shows it."""
+    """The newest pull of an incident as its page shows it; `pulls` are all that count, newest first."""
 
-    pull: Pull
+    pulls: Sequence[Pull]
     by: Actor
     incident: Incident
+
+    @property
+    def pull(self) -> Pull:
+        """The newest."""
+        return self.pulls[0]
 
     def url(self, act: str) -> str:
         """The address of an act on this pull."""
@@ -73,27 +81,44 @@ class Panel:
         """What response/pull.html asks for."""
         pull = self.pull
         may = may_pull(self.by, self.incident)
-        waits = pull.phase is PullState.ASKED
         seen = replicas(pull) if pull.acting_at and not self.otherwise else None
-        mine = self.by.person is not None and pull.asked_by_id == self.by.person.pk
+        agrees = may and may_agree(self.by, pull)
         return {
             "pull": pull,
             "tone": self.tone(),
             "word": self.word(),
             "title": f"Undo: {pull.lever.name}" if pull.undoes_id else pull.lever.name,
             "said": self.said(seen["says"] if seen else ""),
+            "holds": self.holds(),
             "icon": pull.lever.kind,
             "stages": self.stages(),
             "replicas": seen,
             "open": pull.phase in OPEN,
             "watch": pull.phase in OPEN or self.awaited(seen),
-            "agree_url": self.url("approve") if waits and may and not mine else "",
-            "decline_url": self.url("decline") if waits and may and not mine else "",
+            "agree_effect": f"{offering.what_it_does(pull.lever)} It begins at once." if agrees else "",
+            "agree_url": self.url("approve") if agrees else "",
+            "decline_url": self.url("decline") if agrees and not self.mine else "",
             "withdraw_url": self.url("withdraw") if may and pull.phase in BEFORE_THE_ACT else "",
             "undo_url": self.url("undo") if may and not why_not_undoable(pull) else "",
             "again_url": self.again() if may else "",
             "back": [{"name": "from", "value": FROM_INCIDENT}],
         }
+
+    @property
+    def mine(self) -> bool:
+        """Whether it is the viewer who asked for it."""
+        return self.by.person is not None and self.pull.asked_by_id == self.by.person.pk
+
+    def holds(self) -> str:
+        """Of a pull that has not come to hold: what holds all the same, for the incident may be contained by it."""
+        if self.pull.phase not in {PullState.ASKED, *TROUBLED}:
+            return ""
+        held = next((one for one in standing(self.incident, self.pulls) if not self.doubts(one)), None)
+        return f"{held.ref}, “{held.lever.name}”, was seen to hold and stands." if held is not None else ""
+
+    def doubts(self, before: Pull) -> bool:
+        """Whether it leaves open if an earlier pull of its lever still holds."""
+        return self.pull.phase is PullState.UNVERIFIED and before.lever_id == self.pull.lever_id
 
     def awaited(self, seen: dict[str, Any] | None) -> bool:
         """Whether replicas have yet to follow, while somebody waits for them: not once the incident is resolved."""
@@ -122,7 +147,11 @@ class Panel:
             rule = ApprovalRule(pull.rule)
             return f"{rule.words.capitalize()} must agree before it is pulled. Somebody has been called."
         if pull.phase is PullState.UNVERIFIED:
-            return f"It acted, and was not seen to take effect in time. Count it as not contained. {looked}".strip()
+            before = next((one for one in standing(self.incident, self.pulls) if self.doubts(one)), None)
+            counts = "" if self.holds() else " Count it as not contained."
+            if before is not None and counts:
+                counts = f" {before.ref} was seen to hold before it, and is not now: count it as not contained."
+            return f"It acted, and was not seen to take effect in time.{counts} {looked}".strip()
         if pull.phase is PullState.VERIFIED:
             return _without(f"{pull.seen} {self.otherwise}".strip(), live)
         if pull.phase is PullState.FAILED:
@@ -204,11 +233,23 @@ def lifted(incident: Incident, pulls: Sequence[Pull]) -> bool:
     """Whether a lever contained the incident, and none holds any more, nor anything else, while it goes on."""
     held = any(pull.phase is PullState.VERIFIED and pull.undoes_id is None for pull in pulls)
     otherwise = incident.held is not None and not contained_by_one(pulls, incident)
-    return held and not otherwise and _goes_on(incident) and not verified(incident, pulls)
+    return held and not otherwise and _goes_on(incident) and not standing(incident, pulls)
 
 
 def verified(incident: Incident, pulls: Sequence[Pull]) -> bool:
-    """Whether containment stands as verified: a pull was seen to hold, and nobody has undone it, or begun to."""
+    """Whether containment stands as verified: the last look at a lever that stands pulled saw it hold."""
+    newest = {pull.lever_id: pull for pull in reversed(pulls) if pull.phase in SEEN_TO and pull.undoes_id is None}
+    return any(newest[pull.lever_id] == pull for pull in standing(incident, pulls))
+
+
+def doubted(incident: Incident, pulls: Sequence[Pull]) -> bool:
+    """Whether what contains the incident is a lever that was pulled again since, and not seen to hold then."""
+    by_lever = contained_by_one(pulls, incident) and bool(standing(incident, pulls))
+    return by_lever and not verified(incident, pulls)
+
+
+def standing(incident: Incident, pulls: Sequence[Pull]) -> list[Pull]:
+    """The pulls that were seen to hold, and that nobody has undone since, or begun to; newest first."""
     undone = {pull.undoes_id for pull in pulls if pull.undoes_id and pull.phase is not PullState.FAILED}
     held = (p for p in pulls if p.phase is PullState.VERIFIED and p.undoes_id is None and p.pk not in undone)
-    return any(not (_goes_on(incident) and taken_back(pull)) for pull in held)
+    return [pull for pull in held if not (_goes_on(incident) and taken_back(pull))]

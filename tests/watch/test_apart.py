@@ -66,13 +66,14 @@ def test_a_gap_is_drawn_with_its_confidence_sequence_and_what_is_accepted(cast, 
     assert panels[2].name == "Evidence of a change"
     assert all(panel.bounds and panel.line for panel in panels[:2])
     assert all(len(panel.levels) == 2 for panel in panels[:2])  # what is accepted, on either side
-    assert "against all others, to a gap of" in page
+    assert "sex = F fell against sex = M, to a gap of 30" in page  # though the bets are laid on the other one
+    assert "sex = F moved: 60" in page
     assert "10 points are accepted" in page
     assert "at every look: " in page
     assert "beyond the 10 points that are accepted." in page
     small = {one.name: one for one in answer.context["segments"].smalls}
     assert set(small) == {"sex = F", "sex = M"}
-    assert sum(one.driver for one in small.values()) == 1
+    assert [name for name, one in small.items() if one.driver] == ["sex = F"]
     assert all(one.expected for one in small.values())
     assert "By group" in page
     assert 'style="' not in page
@@ -125,8 +126,8 @@ def test_the_incident_of_a_gap_shows_it(cast, gap, signed_in, time):
     while routing.route_due(time.now(), 100):
         pass
     incident = gap.alarms.get().signal.incident
-    assert incident.title.startswith("A watch of fairness_gap: sex = ")
-    assert "against all others, to a gap of" in incident.title
+    assert incident.title.startswith("A watch of fairness_gap: sex = F fell against sex = M, to a gap of ")
+    assert "sex = F moved: 60" in incident.description
     page = signed_in(cast.vera).get(reverse("incident", args=[incident.number]))
     assert "Gap of sex = " in page.content.decode()
     assert page.context["evidence"][0]["picture"].panels[1].bounds

@@ -65,6 +65,7 @@ def found(watch, within):
 def test_a_gap_between_groups(loans, watched):
     alarm = found(watched(loans, "fairness_gap", segments=["sex", "age"], budget=500), within=14)
     assert alarm.plan["about"]["group"] in {"sex = F", "sex = M"}
+    assert [one["segment"] for one in alarm.drivers] == [{"sex": "F"}]
     assert alarm.observed > alarm.baseline  # the gap since the onset is wider than the one that was normal
     assert alarm.observed == pytest.approx(0.15, abs=0.05)
 
@@ -127,7 +128,8 @@ def test_a_gap_of_calibration(calibrated, signed_in, cast):
     assert state.n == sum(state.counts[0])  # labelled, with a score
     assert state.total == sum(state.counts[1])
     shown = signed_in(cast.vera).get(reverse("watch", args=[watch.number])).text
-    assert "against all others, to a gap of " in shown
+    assert "sex = F fell against sex = M, to a gap of " in shown
+    assert [(one["group"], one["moved"]) for one in alarm.figures["sides"]] == [("sex = F", True), ("sex = M", False)]
     assert "The same over all windows tested, with its confidence sequence" in shown
 
 

@@ -97,8 +97,9 @@ def show(number: _Number, json: say.AsJson = False) -> None:
     """Show a watch: what it tests, how it stands, its alarms, and what it would have done over its history."""
     house.enter()
     from andon.watch import late, past, queries, sentences
+    from andon.watch.alarm_shapes import AlarmOut
     from andon.watch.policy import access_watch
-    from andon.watch.shapes import AlarmOut, TrialOut, WatchOut
+    from andon.watch.shapes import TrialOut, WatchOut
 
     by = house.operator()
     row = access_watch(by, number)

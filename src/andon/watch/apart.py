@@ -96,9 +96,9 @@ def stand(
 def smalls(
     question: Question, replay: Replay, windows: Sequence[Window], groups: Sequence[range], alarm: Alarm | None
 ) -> list[Small]:
-    """Each group's own share with that of the reference: the one that alarmed, those of single columns, the others."""
-    led = alarm.plan.get("about") if alarm is not None else None
-    leads = (led["test"], led["group"]) if led else None
+    """Each group's own share with that of the reference: the one that moved, those of single columns, the others."""
+    leads = _named(alarm)
+    moved = any(one["moved"] for one in alarm.figures.get("sides", ())) if alarm is not None else False
     found = _all(question, replay, windows) if replay.detector.get("baseline") else []
     return [
         Small(
@@ -106,7 +106,7 @@ def smalls(
             values=[_share(one.own[group.start : group.stop].sum(axis=0)) for group in groups],
             expected=one.usual,
             note=f"n = {one.own[groups[0].start :, 0].sum():,.0f}",
-            driver=(one.test, one.group) == leads,
+            driver=moved and (one.test, one.group) == leads,
         )
         for one in sorted(found, key=lambda one: ((one.test, one.group) != leads, one.test == gaps.ALL))
     ]
@@ -132,11 +132,19 @@ def _all(question: Question, replay: Replay, windows: Sequence[Window]) -> list[
 def _chosen(found: Sequence[_Beside], alarms: Sequence[Alarm]) -> _Beside:
     """The group that the newest alarm is about, or the one that differs most surely."""
     for alarm in alarms[:1]:
-        about = alarm.plan.get("about") or {}
         for one in found:
-            if (one.test, one.group) == (about.get("test"), about.get("group")):
+            if (one.test, one.group) == _named(alarm):
                 return one
     return max(found, key=lambda one: _surely(one.own.sum(axis=0), one.rest.sum(axis=0)))
+
+
+def _named(alarm: Alarm | None) -> tuple[str, str] | None:
+    """The test that alarmed and the group that it names: the one that moved, or the one whose bet led."""
+    about = alarm.plan.get("about") if alarm is not None else None
+    if alarm is None or not about or "group" not in about:
+        return None
+    sides = alarm.figures.get("sides")
+    return about["test"], sides[0]["group"] if sides else about["group"]
 
 
 def _surely(own: Floats, rest: Floats) -> float:

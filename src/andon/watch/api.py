@@ -11,13 +11,12 @@ from andon.people.api_auth import caller
 from andon.people.policy import Actor
 from andon.watch import actions, past, queries, suggestions
 from andon.watch.actions.proposing import create_proposed
+from andon.watch.alarm_shapes import AlarmOut, AlarmPage
 from andon.watch.models import EVERYTHING, Watch
 from andon.watch.policy import access_alarm, access_log, access_watch
 from andon.watch.queries import WatchFilter
 from andon.watch.segments import segment_key
 from andon.watch.shapes import (
-    AlarmOut,
-    AlarmPage,
     AlarmQuery,
     Chosen,
     LogChange,

@@ -103,7 +103,7 @@ def normal(question: Question, detector: dict[str, Any]) -> float:
 def observed(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> float | None:
     """What an alarm's measure came to over windows, in its unit; None where nothing counts."""
     if question.measure is Measure.GAP:
-        return gaps.observed(question, detector["about"], windows)
+        return gaps.observed(question, detector, windows)
     return _distance(detector, windows) if sum(row[0] for row in series(question, detector, windows)) else None
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from django.db.models import Count, Sum
 
 from andon.practice.words import Direction, Measure
-from andon.watch import arriving, comparing, judging, loading
+from andon.watch import arriving, comparing, judging, loading, sides
 from andon.watch.judging import Question, Window
 from andon.watch.models import EVERYTHING, Alarm, Watch, WindowState
 
@@ -36,12 +36,15 @@ def refresh(alarm: Alarm, watch: Watch, question: Question) -> bool:
         came, levelled = made(watch, question, until)
         windows = arriving.decided(question, came)
     else:
-        windows = levelled = _windows(watch)
+        came = windows = levelled = _windows(watch)
     if windows and watch.detector.get("direction"):
         _estimate_onset(alarm, watch, question, levelled)
     if alarm.onset_at is not None:
         _count(alarm, watch, question, [window for window in windows if window.start >= alarm.onset_at])
         alarm.drivers = _drivers(watch, question, alarm.direction, alarm.onset_at)
+        if question.measure is Measure.GAP and watch.detector.get("about"):
+            came, windows = ([one for one in held if one.start >= alarm.onset_at] for held in (came, windows))
+            _name(alarm, watch, question, came, windows)
     return _state(alarm) != before
 
 
@@ -100,6 +103,28 @@ def _beyond(alarm: Alarm, measure: Measure, n: float, total: float, windows: int
         return None
     expected = alarm.baseline * (windows if measure is Measure.COUNT else n)
     return max(0, round(total - expected if alarm.direction == Direction.UP else expected - total))
+
+
+def _name(alarm: Alarm, watch: Watch, question: Question, came: Sequence[Window], since: Sequence[Window]) -> None:
+    """Both sides of a gap; the one that surely moved is what drives it, and the gap that is told is its own."""
+    found = sides.told(question, watch.detector, came)
+    for one in found[:1]:
+        about = watch.detector["about"] | {"group": one.group}
+        alarm.observed = comparing.observed(question, watch.detector | {"about": about}, since)
+    alarm.figures["sides"] = [side.to_dict() for side in found]
+    alarm.drivers = [
+        {
+            "segment": sides.segment_of(question, watch.detector, side.group, came),
+            "excess": side.n * abs(side.since - side.before),
+            "lower": side.n * min(abs(side.low), abs(side.high)),
+            "n": side.n,
+            "total": side.n * side.since,
+            "n_before": side.n_before,
+            "total_before": side.n_before * side.before,
+        }
+        for side in found
+        if side.moved
+    ]
 
 
 def _drivers(watch: Watch, question: Question, direction: str, onset: datetime) -> list[dict[str, Any]]:

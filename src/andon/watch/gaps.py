@@ -85,6 +85,8 @@ class Gaps:
 
     def advance(self, question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Step:
         """Bet within every test; the first alarm is the watch's."""
+        import numpy as np
+
         tests = detector["baseline"]["tests"]
         before = detector.get("evidence") or [None] * len(tests)
         plans = [_plan(question, test, len(tests)) for test in tests]
@@ -104,7 +106,9 @@ class Gaps:
         which = next(n for n, one in enumerate(found) if one.alarm_at == first)
         group, way = found[which].group or "", found[which].direction or "up"
         test = tests[which]
-        own, rest = _sides(_reference(test), group)
+        held = np.array(test["tallies"], dtype=float)
+        own = held[test["groups"].index(group)]
+        rest = held.sum(axis=0) - own
         usual = {"mean": _as_share(question, share(own)), "n": int(own[0].sum())}
         about = {"test": test["name"], "group": group, "tolerance": test["tolerance"], "rest": share(rest)}
         return Step(evidence, statistics, float(question.budget), first, way, about, {"usual": usual})
@@ -119,8 +123,7 @@ class Gaps:
         """
         about = detector["about"]
         found = []
-        for window in windows:
-            own, rest = _sides(_grouped(question, about["test"], window.segments), about["group"])
+        for own, rest in _beside(question, detector, windows):
             n = float(own[0].sum())
             moved = share(rest) - about["rest"] if rest[0].sum() else 0.0
             level = _as_share(question, share(own) - moved) if n else 0.0
@@ -129,16 +132,28 @@ class Gaps:
         return found
 
 
-def observed(question: Question, about: Mapping[str, Any], windows: Sequence[Window]) -> float | None:
+def observed(question: Question, detector: Mapping[str, Any], windows: Sequence[Window]) -> float | None:
     """The gap of the group that alarmed over windows, whichever side moved; None where a side has no decisions.
 
     Not from its `series`: a share that is moved by what all others lost or gained is cut off at 0 and 1.
     """
-    sides = [_sides(_grouped(question, about["test"], window.segments), about["group"]) for window in windows]
-    own, rest = (sum((one[at] for one in sides), start=0.0 * sides[0][at]) for at in (0, 1)) if sides else (None, None)
-    if own is None or rest is None or not own[0].sum() or not rest[0].sum():
+    if not windows:
         return None
-    return abs(share(own) - share(rest))
+    own, rest = (sum(one) for one in zip(*_beside(question, detector, windows), strict=True))
+    return abs(share(own) - share(rest)) if own[0].sum() and rest[0].sum() else None
+
+
+def test_of(detector: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A test by its name: which groups it compares, and what they held in the reference."""
+    found: dict[str, Any] = next(test for test in detector["baseline"]["tests"] if test["name"] == name)
+    return found
+
+
+def _beside(question: Question, detector: Mapping[str, Any], windows: Sequence[Window]) -> list[tuple[Floats, Floats]]:
+    """By window the counts of the group that alarmed, and of all others that the reference knows."""
+    test = test_of(detector, detector["about"]["test"])
+    at = test["groups"].index(detector["about"]["group"])
+    return [(one[at], one.sum(axis=0) - one[at]) for one in counted(question, test, windows)]
 
 
 def strata(question: Question) -> int:
@@ -166,17 +181,15 @@ def _grouped(question: Question, test: str, cells: Mapping[str, Sequence[Sequenc
 
     found: dict[str, Floats] = {}
     for key, counts in cells.items():
-        names = group_names(question.columns, key)
-        group = ", ".join(names) if test == ALL else names[question.columns.index(test)]
+        group = group_of(question, test, key)
         found[group] = found.get(group, np.zeros((3, strata(question)))) + np.asarray(counts, dtype=float)
     return found
 
 
-def _reference(test: Mapping[str, Any]) -> dict[str, Floats]:
-    """What the groups of a test held in the reference."""
-    import numpy as np
-
-    return {group: np.array(counts) for group, counts in zip(test["groups"], test["tallies"], strict=True)}
+def group_of(question: Question, test: str, key: str) -> str:
+    """The group of a test that a segment belongs to."""
+    names = group_names(question.columns, key)
+    return ", ".join(names) if test == ALL else names[question.columns.index(test)]
 
 
 def _too_few(test: str, tallies: Mapping[str, Floats], minimum: int) -> str:
@@ -237,12 +250,3 @@ def _played(plan: paired.GapPlan, kept: Sequence[float | None] | None, counts: F
 
 def _at(found: paired.GapProgress, window: int) -> float:
     return float(found.statistics[window]) if window < len(found.statistics) else 0.0
-
-
-def _sides(tallies: Mapping[str, Floats], group: str) -> tuple[Floats, Floats]:
-    """The counts of a group, and those of all others together."""
-    import numpy as np
-
-    whole = sum(tallies.values(), start=np.zeros((3, 1)))
-    own = tallies.get(group, np.zeros_like(whole))
-    return own, whole - own

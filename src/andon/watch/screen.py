@@ -187,7 +187,7 @@ def alarm_words(watch: Watch, alarm: Alarm) -> dict[str, Any]:
         "went": sentences.went(watch, alarm, begins=True),
         "began": sentences.began(watch, alarm, zone),
         "shape": Alarm.Shape(alarm.onset_shape).label if alarm.onset_shape else "",
-        "drivers": [sentences.driver(watch, one) for one in alarm.drivers[:3]],
+        "drivers": sentences.drivers(watch, alarm),
         "incident": alarm.signal.incident if alarm.signal else None,
     }
 

@@ -189,21 +189,54 @@ def finding(watch: Watch, alarm: Alarm | None, newest: float | None) -> str:
 
 
 def went(watch: Watch, alarm: Alarm, *, begins: bool = False) -> str:
-    """What an alarm is about: "rose from 5% to 8%", "sex = F fell against all others, to a gap of 15 points".
+    """What an alarm is about: "rose from 5% to 8%", "sex = F fell against sex = M, to a gap of 15 points".
 
-    With `begins` it begins a sentence; the name of a group stays as the log has it.
+    Nobody is named for having moved unless that is sure: "sex = F lies 15 points below sex = M". With `begins` it
+    begins a sentence; the name of a group stays as the log has it.
     """
     rose = "rose" if alarm.direction == Direction.UP else "fell"
     to = said(watch, alarm.observed)
-    group = (alarm.plan.get("about") or {}).get("group")
-    if watch.measure == Measure.GAP and group:
-        gap = f", to a gap of {to}" if to else ""
-        return f"{group} {rose} against all others{gap}; {said(watch, alarm.baseline)} are accepted"
+    if watch.measure == Measure.GAP and (alarm.plan.get("about") or {}).get("group"):
+        return _parted(watch, alarm, to)
     if watch.measure == Measure.DISTANCE:
         words = f"moved {to} away from its reference" if to else "moved away from its reference"
     else:
         words = f"{rose} from {said(watch, alarm.baseline)}" + (f" to {to}" if to else "")
     return capital(words) if begins else words
+
+
+def _parted(watch: Watch, alarm: Alarm, to: str) -> str:
+    accepted = f"{said(watch, alarm.baseline)} are accepted"
+    if not (both := alarm.figures.get("sides")):
+        above = "above" if alarm.direction == Direction.UP else "below"
+        return f"{alarm.plan['about']['group']} lies {to} {above} all others; {accepted}"
+    one, other = both
+    if one["moved"]:
+        rose = "rose" if one["since"] > one["before"] else "fell"
+        return f"{one['group']} {rose} against {other['group']}, to a gap of {to}; {accepted}"
+    above = "above" if one["since"] > other["since"] else "below"
+    return f"{one['group']} lies {to} {above} {other['group']}; {accepted}"
+
+
+def sides(watch: Watch, alarm: Alarm) -> str:
+    """Both sides of a gap with their figures, and which of them moved, if that is sure; empty of anything else."""
+    if not (both := alarm.figures.get("sides")):
+        return ""
+    one, other = (_side(watch, side) for side in both)
+    first = (
+        f"{both[0]['group']} moved: {one}"
+        if both[0]["moved"]
+        else (f"Which of the two moved is not sure yet. {both[0]['group']}: {one}")
+    )
+    came = "labels that came" if watch.by_arrival else "decisions"
+    return f"{first}. {both[1]['group']}: {other}. (Of {came} since the onset; changes with 95%, at every look.)"
+
+
+def _side(watch: Watch, one: Mapping[str, Any]) -> str:
+    unit = Unit.POINTS if watch.metric == FairnessMetric.CALIBRATION else Unit.SHARE
+    before, since = (figure(one[name], unit) for name in ("before", "since"))
+    low, high, by = (figure(value, Unit.POINTS) for value in (one["low"], one["high"], one["since"] - one["before"]))
+    return f"{before} before, {since} of {one['n']:,} since, {by} ({low} to {high})"
 
 
 def capital(words: str) -> str:
@@ -228,6 +261,16 @@ def _onset(watch: Watch, low: datetime | None, at: datetime | None, high: dateti
     if watch.length >= _DAY:
         last -= _DAY  # days are named by what they are, not by where the next one begins
     return f"began {spans.interval(first, last, zone, beside=clock.now())}"
+
+
+def drivers(watch: Watch, alarm: Alarm) -> list[str]:
+    """What drives an alarm, in words: the segments that stand out most, or both sides of a gap."""
+    if both := sides(watch, alarm):
+        return [both]
+    return [driver(watch, one) for one in alarm.drivers[:_NAMED]]
+
+
+_NAMED: Final = 3
 
 
 def driver(watch: Watch, one: Mapping[str, Any]) -> str:

@@ -51,6 +51,12 @@ def evidence(alarm: Alarm) -> str:
                 f"at {figure(watch, alarm.baseline)} a window as before, about "
                 f"{alarm.baseline * figures['windows']:,.0f} were to be expected"
             )
+        case Measure.GAP:
+            said = (
+                f"A gap of {sentences.said(watch, alarm.observed or 0.0)} over {figures['n']:,} decisions {since}, "
+                f"where {sentences.said(watch, alarm.baseline)} are accepted"
+            )
+            return " ".join(filter(None, [f"{said}.", sentences.sides(watch, alarm)]))
         case _:
             said = (
                 f"{figure(watch, alarm.observed or 0.0)} over {figures['n']:,} decisions {since}, "
@@ -82,7 +88,9 @@ def onset(alarm: Alarm) -> str:
 
 
 def drivers(alarm: Alarm) -> str:
-    """The segments that stand out, as Markdown; empty where none does."""
+    """The segments that stand out, as Markdown; empty where none does. Of a gap both sides are evidence already."""
+    if alarm.watch.measure == Measure.GAP:
+        return ""
     rows = [f"- {segment_name(one['segment'])}: {_driver(alarm, one)}" for one in alarm.drivers[:_NAMED]]
     return "\n".join(["Segments that stand out:", "", *rows]) if rows else ""
 

@@ -27,7 +27,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.measuring import cpu_seconds, keep, percentile, table
+from bench.measuring import bytes_written, cpu_seconds, keep, percentile, table
 from tests.support.postgres import fresh_database, running_postgres
 from tests.support.processes import RunningAndon, Sender, running_andon
 from tests.support.prometheus import free_port, running_alertmanager
@@ -173,14 +173,16 @@ class Measured:
     tally: Tally
     rate: float
     per_cpu: float
+    written: float
 
 
 def run(target: Target, made: Iterator[bytes], alerts: int, *, clients: int, seconds: float) -> Measured:
     """Load a target; rates are in alerts."""
-    cpu, started = cpu_seconds(target.pid), time.perf_counter()
+    cpu, written, started = cpu_seconds(target.pid), bytes_written(target.pid), time.perf_counter()
     tally = asyncio.run(load(target.port, made, clients, seconds))
     elapsed, used = time.perf_counter() - started, cpu_seconds(target.pid) - cpu
-    return Measured(tally, tally.taken * alerts / elapsed, tally.taken * alerts / used)
+    taken = tally.taken * alerts
+    return Measured(tally, taken / elapsed, taken / used, (bytes_written(target.pid) - written) / taken)
 
 
 def measure(
@@ -210,6 +212,7 @@ def measure(
         "alerts": "again" if again else "new",
         "alerts/s": _median(ours, lambda one: one.rate),
         "alerts/CPU-s": _median(ours, lambda one: one.per_cpu),
+        "bytes/alert": _median(ours, lambda one: one.written),
         "p50 ms": percentile(waits, 0.5) * 1000,
         "p99 ms": percentile(waits, 0.99) * 1000,
         "refused": sum(one.tally.refused for one in ours),

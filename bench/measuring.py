@@ -21,6 +21,13 @@ def cpu_seconds(pid: int) -> float:
     return own + sum(cpu_seconds(int(child)) for child in children)
 
 
+def bytes_written(pid: int) -> int:
+    """Bytes that a process and those that it started have written so far, to files and to sockets (Linux)."""
+    told = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(told["wchar"]) + sum(bytes_written(int(child)) for child in children)
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """The value below which `share` of them lie; nearest rank."""
     ordered = sorted(values)

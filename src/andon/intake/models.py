@@ -8,6 +8,7 @@ from django.db.models import Q
 from andon.incidents.models import Incident
 from andon.kit.crypto import EncryptedTextField
 from andon.kit.models import Row, one_of
+from andon.kit.packed import PackedBytesField
 from andon.practice.words import IncidentType
 from andon.registry.models import System
 
@@ -42,7 +43,7 @@ class Delivery(Row):
     integration = models.ForeignKey(  # found by the indexes below; one more would only slow the intake down
         Integration, on_delete=models.CASCADE, related_name="deliveries", db_index=False
     )
-    body = models.BinaryField()
+    body = PackedBytesField()
     content_type = models.CharField(max_length=100, blank=True)
     outcome = models.CharField(max_length=10, choices=Outcome.choices)
     error = models.CharField(max_length=500, blank=True)

@@ -19,7 +19,7 @@ from andon.intake import beside
 from andon.intake.events import Change, Event, Note
 from andon.intake.models import Delivery, Integration
 from andon.intake.stories import FIRING, FIRST_AT, ON_RECORD, RESOLVED, Brought, Line, Story
-from andon.kit import clock, db, ids, wake
+from andon.kit import clock, db, ids, packed, wake
 
 BODY_KEPT = 64 * 1024
 """Bytes of a request's body that are kept for a person to look at."""
@@ -257,7 +257,7 @@ _ACCEPTED, _REJECTED = Delivery.Outcome.ACCEPTED.value, Delivery.Outcome.REJECTE
 
 def _delivery_row(heard: Heard, brought: Brought, at: Any) -> tuple[Any, ...]:
     return (
-        brought.delivery, at, brought.integration, heard.body[:BODY_KEPT], heard.content_type[:100],
+        brought.delivery, at, brought.integration, packed.pack(heard.body[:BODY_KEPT]), heard.content_type[:100],
         _REJECTED if heard.error else _ACCEPTED, heard.error[:500], len(heard.events),
     )  # fmt: skip
 

@@ -28,7 +28,8 @@ MAX_BATCH_EVENTS = 5_000
 MAX_WAITING = 8_192  # deliveries
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 MAX_UNFLUSHED = 2_048  # deliveries that are committed and not on disk yet
-COPY_LOG_EVERY = 16 * 1024 * 1024  # bytes of bodies and signals, roughly
+FLUSHES_AT_ONCE = 3  # of one process: what is committed meanwhile need not wait for the end of one that is slow
+COPY_LOG_EVERY = 24 * 1024 * 1024  # bytes of bodies and signals, roughly
 BYTES_OF_A_SIGNAL = 1_500
 TRIES_AFTER_A_RACE = 5
 TOO_BUSY = "The database is busy."
@@ -219,10 +220,11 @@ class Writer:
 
 
 class _Flusher:
-    """The thread that brings to disk what was committed, and answers it: many batches by one flush, if they wait.
+    """The threads that bring to disk what was committed, and answer it: many batches by one flush, if they wait.
 
-    It takes no turn at the database, so that the next batch is written meanwhile. Without its thread (before `start`,
-    and in a simulation) whoever brings a batch waits for the disk.
+    They take no turn at the database, so that the next batch is written meanwhile, and what is committed while one of
+    them flushes does not wait for the end of that. Without threads (before `start`, and in a simulation) whoever brings
+    a batch waits for the disk.
     """
 
     def __init__(self, file: File) -> None:
@@ -231,15 +233,19 @@ class _Flusher:
         self._waiting = 0
         self._state = threading.Condition()
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="intake-flusher", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, name=f"intake-flusher-{number}", daemon=True)
+            for number in range(FLUSHES_AT_ONCE)
+        ]
         self._copier: ThreadPoolExecutor | None = None
         self._copying: Future[None] | None = None
         self._uncopied = 0
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the threads."""
         self._copier = ThreadPoolExecutor(1, thread_name_prefix="intake-log-copier")
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Flush and answer what is waiting, and end."""
@@ -248,7 +254,8 @@ class _Flusher:
         with self._state:
             self._stopping = True
             self._state.notify_all()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
         self._copier.submit(_hang_up)
         self._copier.shutdown()
 
@@ -299,11 +306,13 @@ class _Flusher:
 
     def _copy_log(self, written: Sequence[_Waiting]) -> None:
         """Have the log copied into the database now and then, in a thread of its own, since it may take long."""
-        self._uncopied += sum(len(one.heard.body) + BYTES_OF_A_SIGNAL * len(one.heard.events) for one in written)
-        idle = self._copying is None or self._copying.done()
-        if self._copier is not None and idle and self._uncopied > COPY_LOG_EVERY:
-            self._uncopied = 0
-            self._copying = self._copier.submit(copy_log)
+        size = sum(len(one.heard.body) + BYTES_OF_A_SIGNAL * len(one.heard.events) for one in written)
+        with self._state:
+            self._uncopied += size
+            idle = self._copying is None or self._copying.done()
+            if self._copier is not None and idle and self._uncopied > COPY_LOG_EVERY:
+                self._uncopied = 0
+                self._copying = self._copier.submit(copy_log)
 
 
 def _hang_up() -> None:

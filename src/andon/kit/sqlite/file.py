@@ -44,7 +44,7 @@ class File:
         self.opened: Identity | None = None
         self.late = False
         self._prepared: object = None
-        self._log: int | None = None
+        self._logs = threading.local()
         self._doubtful = threading.Event()
 
     def check(self) -> None:
@@ -80,7 +80,7 @@ class File:
         self._prepared = connection.connection
 
     def sync(self, opened: Identity | None) -> None:
-        """Return when everything that was committed to a file (as `opened` said then) is on disk; from any one thread.
+        """Return when everything that was committed to a file (as `opened` said then) is on disk; from any thread.
 
         Raises `OperationalError` if it may not be: then nothing is taken any more until the whole log is in the
         database.
@@ -94,14 +94,18 @@ class File:
             raise OperationalError(f"The database's log cannot be brought to disk: {error}") from error
 
     def _open_log(self) -> int:
-        """The log's descriptor. Unlike the database itself, SQLite holds no locks on it that closing it would drop."""
+        """The calling thread's descriptor of the log: the system tells each descriptor once of what was not written.
+
+        Unlike the database itself, SQLite holds no locks on it that closing it would drop.
+        """
         path = f"{_path()}-wal"
-        if self._log is not None:
-            if _identity(path) == _identity(self._log):
-                return self._log
+        known: int | None = getattr(self._logs, "open", None)
+        if known is not None:
+            if _identity(path) == _identity(known):
+                return known
             self.close()
-        self._log = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        return self._log
+        self._logs.open = opened = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        return opened
 
     def _make_sure(self) -> None:
         """After a failed flush the log on disk may have a hole that a later flush does not mend: copy it whole."""
@@ -112,10 +116,10 @@ class File:
         self._doubtful.clear()
 
     def close(self) -> None:
-        """Let go of the log; whoever calls has the last word about it."""
-        if self._log is not None:
-            os.close(self._log)
-            self._log = None
+        """Let go of the log that the calling thread has open."""
+        if (known := getattr(self._logs, "open", None)) is not None:
+            self._logs.open = None
+            os.close(known)
 
 
 def copy_log() -> None:

@@ -129,6 +129,7 @@ def test_each_thread_that_flushes_has_a_descriptor_of_its_own():
         assert watched._open_log() == seen[-1]
 
     look()
+
     def look_and_let_go():
         look()
         watched.close()

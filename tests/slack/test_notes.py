@@ -31,6 +31,17 @@ def test_a_mention_puts_a_note_on_the_timeline_once(with_channels: Slack, cast: 
     assert with_channels.answers[0]["user"] == member_id(cast.tomas)
 
 
+def test_a_note_begins_on_the_line_below_or_holds_what_no_database_keeps(
+    with_channels: Slack, cast: Cast, incident: Incident, run: Run
+):
+    run()
+    channel = with_channels.channel(name_of(incident)).id
+    with_channels.mention(member_id(cast.tomas), channel, "note\nfirst\0 line\nsecond")
+    run()
+    (entry,) = notes(incident)
+    assert entry.body["text"] == "first line\nsecond"
+
+
 @pytest.mark.parametrize("text", ["hello", "note", "note   ", ""])
 def test_any_other_mention_is_told_how(with_channels: Slack, cast: Cast, incident: Incident, run: Run, text: str):
     run()

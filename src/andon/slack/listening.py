@@ -197,6 +197,7 @@ def _submitted(handle: Callable[[Incident, Actor, str, str], None]) -> Callable[
     def listener(body: Body, ack: Ack) -> BoltResponse:
         view = body["view"]
         words = view["state"]["values"]["words"]["words"].get("value") or ""
+        words = words.replace("\0", "")  # which no database here keeps
         try:
             by = _who(body)
             incident = access_incident(by, int(view["private_metadata"]))
@@ -255,8 +256,8 @@ def _on_mention(body: Body) -> None:
     if event.get("bot_id"):
         return
     by = _who({"event": event, "team_id": event.get("user_team") or event.get("team") or body.get("team_id", "")})
-    verb, _, words = _MENTION.sub("", event.get("text", "")).strip().partition(" ")
-    text = blocks.plain(words).strip()
+    verb, *words = _MENTION.sub("", event.get("text", "")).split(maxsplit=1) or [""]
+    text = blocks.plain("".join(words)).strip()
     if verb.lower().rstrip(":") != "note" or not text:
         raise Invalid(_HELP)
     incident = queries.incident_at(by, event["channel"])

@@ -48,6 +48,7 @@ def escape(text: str) -> str:
 
 def plain(text: str) -> str:
     """What somebody typed in Slack, without Slack's marks: links with their words, mentions as Slack names them."""
+    text = text.replace("\0", "")  # which no database here keeps
     return _LINK.sub(_read, text).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 

@@ -65,6 +65,8 @@ def test_the_same_over_the_api(cast):
     assert (shown["quiet_from"], shown["quiet_until"]) == ("22:30:00", "06:15:00")
     body["ends"] = None
     assert Client().put(path, body, content_type="application/json", **write).status_code == 422
+    zoned = {"starts": "22:00Z", "ends": "07:00"}  # another zone than the person's would be dropped
+    assert Client().put(path, zoned, content_type="application/json", **write).status_code == 422
 
 
 def test_they_are_ones_own_or_an_administrators_to_set(cast):

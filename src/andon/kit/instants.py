@@ -1,6 +1,6 @@
 """Instants as the API takes them: with their offset, and in years that time can be counted in."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Annotated, Final
 
 from pydantic import AfterValidator
@@ -18,5 +18,14 @@ def countable(at: datetime) -> datetime:
     return at
 
 
+def _on_the_wall(at: time) -> time:
+    """Without a zone: that of the person or schedule holds, and another would be dropped without a word."""
+    if at.tzinfo is not None:
+        raise ValueError("Give the time without a zone, such as 22:00; its zone is said elsewhere")
+    return at
+
+
 Instant = Annotated[datetime, AfterValidator(countable)]
 """For fields of schemas that come in, and for parameters of queries."""
+WallTime = Annotated[time, AfterValidator(_on_the_wall)]
+"""For fields of schemas that come in: what a clock on the wall shows."""

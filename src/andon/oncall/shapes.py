@@ -6,6 +6,7 @@ from uuid import UUID
 
 from ninja import Field, Schema
 
+from andon.kit.instants import WallTime
 from andon.kit.shapes import Given
 from andon.oncall import facts, queries
 from andon.oncall.models import Chain, Layer, Override, Schedule
@@ -110,12 +111,12 @@ class RotationIn(Given):
     participants: list[str] = Field(description="Ids or e-mail addresses, in the order of their turns.")
     time_zone: str
     start_date: date = Field(description="Date of the first hand-over.")
-    handover: time
+    handover: WallTime
     cadence: Cadence = Cadence.WEEKLY
     every: int = Field(1, description="How many days or weeks a turn lasts.")
     weekdays: list[int] = Field([], description="0 is Monday; empty is every day.")
-    window_from: time | None = None
-    window_until: time | None = None
+    window_from: WallTime | None = None
+    window_until: WallTime | None = None
     skip_inactive: bool = False
     name: str = ""
     replaces: str = Field("", description="Id of the version you changed; refused if another stands there by now.")

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from ninja import Field, Router, Schema
 
 from andon.incidents.policy import access_incident
+from andon.kit.instants import WallTime
 from andon.kit.shapes import Given
 from andon.paging import actions, queries, trying
 from andon.paging.channel import Outcome
@@ -56,8 +57,8 @@ class TestOut(Schema):
 class QuietHoursIn(Given):
     """Quiet hours by the clock in one's own zone; null for both means none."""
 
-    starts: time | None = Field(description="Such as 22:00.")
-    ends: time | None = Field(description="Such as 07:00, of the next day if it is earlier than the start.")
+    starts: WallTime | None = Field(description="Such as 22:00.")
+    ends: WallTime | None = Field(description="Such as 07:00, of the next day if it is earlier than the start.")
 
 
 class QuietHoursOut(Schema):

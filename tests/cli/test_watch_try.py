@@ -312,6 +312,20 @@ def test_labels_are_taken_as_they_come_and_the_onset_is_by_decisions(table, trie
     assert sum(at < changed for at in ranks) == pytest.approx(last["onset"], abs=400)
 
 
+def test_what_ends_and_comes_again_is_named_by_its_own_onset(table, tried):
+    """By rows, and by when decisions were made where labels come late."""
+    columns = labelled((1_500, 0.05), (600, 0.25), (1_500, 0.05), (700, 0.25), seed=3, never=0.0, takes=60)
+    begins = [(START + timedelta(minutes=row)).isoformat() for row in (1_500, 3_600)]
+    path = table(**columns)
+    for more in ([], ["--label-time", "known"]):
+        alarms = tried(path, *more, "--baseline", "0.05", "--group", "side", "--json").data["alarms"]
+        early = [one for one in alarms if one["time"] < begins[1]]
+        late = [one for one in alarms if one["time"] >= begins[1]]
+        assert early[0]["onset_low_time"] <= begins[0] <= early[0]["onset_high_time"]
+        for one in (late[0], late[-1]):
+            assert early[0]["onset_high_time"] < one["onset_low_time"] <= begins[1] <= one["onset_high_time"]
+
+
 @pytest.mark.parametrize(
     ("column", "value", "says"),
     [

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from andon.detect import sequential
-from andon.detect.onset import SHARES, Onset, Shape, Unknown, _Data, _Likelihood, estimate
+from andon.detect.onset import SHARES, Onset, Shape, Unknown, _Data, _Likelihood, estimate, normal_again
 from andon.detect.sequential import Baseline, Direction, Measure, Plan
 
 
@@ -227,3 +227,36 @@ def test_where_nothing_can_be_told_it_says_why():
     calm = of(np.zeros(100))
     assert isinstance(calm, Unknown)
     assert "no different from the baseline" in calm.why
+
+
+@given(seed=st.integers(0, 1_000), gone=st.integers(0, 60), rate=st.sampled_from([0.4, 0.6, 0.9]))
+@settings(max_examples=25, deadline=None)
+def test_a_normal_time_in_between_is_one_that_every_stretch_was_tried_for(seed, gone, rate):
+    """Found only where some stretch gains enough, by trying all; and then its beginning is of such a stretch."""
+    values = stream(seed, (40, 0.1, 0.1), (40, rate, rate), (gone, 0.1, 0.1), (30, rate, rate)) if gone else stream(
+        seed, (40, 0.1, 0.1), (70, rate, rate)
+    )  # fmt: skip
+    found = normal_again(np.ones(len(values)), values, Baseline(0.1), began=40, after=60, level=rate)
+
+    def log(part, mean):
+        mean = np.clip(mean, 1e-6, 1 - 1e-6)
+        return float(part.sum() * np.log(mean) + (len(part) - part.sum()) * np.log1p(-mean))
+
+    since = values[40:]
+    alone, gains = log(since, since.mean()), {}
+    for first in range(61, len(values)):
+        for last in range(first + 1, len(values) + 1):
+            rest = np.r_[values[40:first], values[last:]]
+            if rest.mean() > 0.1:
+                gains[first, last] = log(values[first:last], 0.1) + log(rest, rest.mean()) - alone
+    enough = 6.0 + np.log1p(len(since) * 0.09)
+    if found is None:
+        assert max(gains.values()) < enough + 1.5  # searched from one level to the next, it may miss by little
+    else:
+        assert max(gain for (first, _), gain in gains.items() if first == found) >= enough - 1e-9
+
+
+def test_nothing_after_a_change_is_no_normal_time():
+    assert normal_again([], [], Baseline(0.1), began=0, after=0, level=0.5) is None
+    assert normal_again([1, 1], [0, 1], Baseline(0.1), began=0, after=1, level=0.5) is None
+    assert normal_again([9] * 5, [9, 0, 0, 0, 0], Baseline(0.9), began=0, after=1, level=0.99) is None

@@ -131,3 +131,69 @@ def test_a_false_alarm_shortly_before_does_not_take_the_onset_of_the_next():
         change = next(alarm for alarm in alarms if alarm.index >= 2_100)
         held.append(change.onset.low <= 2_100 <= change.onset.high)
     assert np.mean(held) >= 0.9
+
+
+def binary(rng: np.random.Generator, rate: float, length: int) -> np.ndarray:
+    return (rng.random(length) < rate).astype(float)
+
+
+def bounded(rng: np.random.Generator, rate: float, length: int) -> np.ndarray:
+    return rng.beta(8 * rate, 8 * (1 - rate), length)
+
+
+def counted(rng: np.random.Generator, rate: float, length: int) -> np.ndarray:
+    return rng.binomial(50, rate, length).astype(float)
+
+
+@pytest.mark.parametrize(
+    ("draw", "measure", "units", "levels", "lasts", "gone"),
+    [
+        (binary, Measure.RATE, 1, (0.05, 0.2), 500, 300),
+        (binary, Measure.RATE, 1, (0.05, 0.2), 500, 3_000),
+        (binary, Measure.RATE, 1, (0.3, 0.1), 500, 800),
+        (bounded, Measure.MEAN, 1, (0.3, 0.5), 300, 400),
+        (counted, Measure.RATE, 50, (0.05, 0.12), 40, 60),
+    ],
+)
+def test_what_comes_again_began_again(draw, measure, units, levels, lasts, gone):
+    normal, changed = levels
+    began = 1_500 + lasts + gone
+    held = []
+    for seed in range(7):
+        rng = np.random.default_rng(seed)
+        parts = ((normal, 1_500), (changed, lasts), (normal, gone), (changed, lasts))
+        values = np.concatenate([draw(rng, *part) for part in parts])
+        alarms = list(Replay(Plan(measure, Baseline(normal), 10_000), units).take(values))
+        first = next(alarm for alarm in alarms if alarm.index >= 1_500)
+        held.append(first.onset.low <= 1_500 <= first.onset.high)
+        again = [alarm for alarm in alarms if alarm.index >= began]
+        held += [alarm.onset.low <= began <= alarm.onset.high for alarm in (again[0], again[-1])]
+    assert np.mean(held) >= 0.9
+
+
+@given(seed=st.integers(0, 10_000), rate=st.sampled_from([0.15, 0.3, 0.5]), lasts=st.integers(100, 1_500))
+@settings(max_examples=6, deadline=None)
+def test_a_change_that_lasts_is_one_and_an_onset_lies_before_its_alarm(seed, rate, lasts):
+    """Whatever is cut off after an alarm, what was told at it stays the same: nothing that came later had a part in it."""
+    values = np.r_[stream(seed, (800, 0.05)), stream(seed + 1, (lasts, rate))]
+    plan = Plan(Measure.RATE, Baseline(0.05), 2_000)
+    alarms = list(Replay(plan).take(values))
+    for alarm in alarms:
+        assert isinstance(alarm.onset, Onset)
+        assert 0 <= alarm.onset.low <= alarm.onset.at <= alarm.onset.high <= alarm.index
+    for alarm in alarms[:3]:
+        assert list(Replay(plan).take(values[: alarm.index + 1]))[-1] == alarm
+
+
+def test_groups_are_compared_with_what_came_since_the_change_before():
+    """The first change is of one group and the second of another: neither is named for the other's."""
+    rng = np.random.default_rng(4)
+    groups = rng.integers(0, 4, 8_000)
+    row = np.arange(8_000)
+    first, second = (row >= 2_000) & (row < 3_500) & (groups == 1), (row >= 6_000) & (groups == 2)
+    values = (rng.random(8_000) < np.where(first | second, 0.6, 0.05)).astype(float)
+    alarms = list(Replay(Plan(Measure.RATE, Baseline(0.05), 10_000)).take(values, groups))
+    assert [driver.segment for driver in next(one for one in alarms if one.index >= 2_000).drivers] == [1]
+    later = next(one for one in alarms if one.index >= 6_000)
+    assert later.onset.low > 3_000
+    assert [driver.segment for driver in later.drivers] == [2]

@@ -147,7 +147,7 @@ def _played(table: "Table", facts: "Facts", plan: "Plan", skip: int) -> "Found":
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     from andon.cli.found import Chart, Found
-    from andon.cli.labelled import by_decision
+    from andon.cli.labelled import ByDecision
     from andon.detect.replay import Replay
 
     run, chart = Replay(plan, table.columns.count_of or 1, skip), Chart(facts.rows)
@@ -168,7 +168,8 @@ def _played(table: "Table", facts: "Facts", plan: "Plan", skip: int) -> "Found":
             progress.update(bar, completed=run.taken, n=f"{len(alarms):,} alarms")
     began = None
     if table.columns.label_time:
-        told = [by_decision(table, plan, alarm, skip) for alarm in alarms]
+        by_decision = ByDecision(table, plan, skip)
+        told = [by_decision.told(alarm) for alarm in alarms]
         alarms, began = [alarm for alarm, _ in told], {alarm.index: times for alarm, times in told}
         marks = [alarm.index for alarm in alarms]
     else:

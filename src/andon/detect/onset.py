@@ -73,6 +73,10 @@ NEWTON: Final = 4
 """Steps of Newton's method towards the most likely change."""
 EDGE: Final = 1e-6
 """How near to 0 or 1 a rate is taken for possible."""
+BACK: Final = 6.0
+"""Nats, beside half a Bayes factor for each end, that a normal time in between must gain to part two changes."""
+ROUNDS: Final = 4
+"""How often the level of a change and the normal time within it are found from each other."""
 DISPERSION_FROM: Final = 10
 """Windows from which on their dispersion is estimated."""
 
@@ -151,6 +155,52 @@ def estimate(
             data = replace(data, alarm=earlier)
             likelihood = _Likelihood(data, baseline, likelihood.sign)
     return _onset(data, likelihood, level)
+
+
+def normal_again(
+    n: ArrayLike,
+    total: ArrayLike,
+    baseline: Baseline,
+    *,
+    began: int,
+    after: int,
+    level: float,
+    measure: Measure = Measure.RATE,
+    direction: Direction = Direction.UP,
+) -> int | None:
+    """Where what was normal came back after a change, before the end of the data; None if nowhere.
+
+    Give windows as to `estimate`, with what is known of the change from an earlier alarm: the window of its onset, the
+    last window that is surely of it, and the level it came to. Tried is every stretch after that window in which the
+    mean was that of the baseline, and beside it that of the change:
+
+        max over stretch and level of  log p(since the onset; normal within, level without) - log p(...; level) >= c
+
+    where c grows as the limits of an onset do, by ln(1 + J (t - k)) / 2 for each of the two ends. What such a stretch
+    is too short for cannot be told from chance.
+    """
+    data = _Data.of(n, total, measure, None)
+    if data is None or after + 2 >= len(data.n):
+        return None
+    likelihood = _Likelihood(data, baseline, -1 if direction is Direction.DOWN else 1)
+    normal = np.asarray(likelihood.mean)
+    rows, sums = data.n[-1] - data.n[began], data.total[-1] - data.total[began]
+    alone, other = (likelihood.possible(mean) for mean in (sums / max(rows, EDGE), level))
+    steps, totals = np.diff(data.n[after + 1 :]), np.diff(data.total[after + 1 :])
+    for _ in range(ROUNDS):
+        if (other - normal) * likelihood.sign <= 0:
+            return None
+        gained = _running(likelihood.log(steps, totals, normal) - likelihood.log(steps, totals, other))
+        last = int((gained - np.minimum.accumulate(gained)).argmax())
+        first = int(gained[: last + 1].argmin())
+        inside, of_inside = (
+            float(sums_to[after + 1 + last] - sums_to[after + 1 + first]) for sums_to in (data.n, data.total)
+        )
+        other = likelihood.possible((sums - of_inside) / max(rows - inside, EDGE))
+    parted = likelihood.log(inside, of_inside, normal) + likelihood.log(rows - inside, sums - of_inside, other)
+    gain = float(parted - likelihood.log(rows, sums, alone)) / data.dispersion
+    told = float(rows * _spread(measure, normal)) / data.dispersion
+    return after + 1 + first if gain >= BACK + math.log1p(told) else None
 
 
 def _onset(data: _Data, likelihood: _Likelihood, level: float) -> Onset | Unknown:
@@ -316,19 +366,23 @@ class _Likelihood:
         else:
             self.bounds = (EDGE, 1 - EDGE)
         self.mean = min(max(mean, self.bounds[0]), self.bounds[1])
-        everything = self._log(data.n[-1], data.total[-1], self._mean(data.n[-1], data.total[-1]))
+        everything = self.log(data.n[-1], data.total[-1], self._mean(data.n[-1], data.total[-1]))
         self.unchanged = everything + self._reference(self._mean(data.n[-1], data.total[-1]))
+
+    def possible(self, mean: float) -> Floats:
+        """The nearest mean that can be."""
+        return np.asarray(np.clip(mean, *self.bounds))
 
     def of(self, at: Places) -> _Tried:
         """Try onsets."""
         data = self.data
         before = self._mean(data.n[at], data.total[at])
-        past = self._log(data.n[at], data.total[at], before) + self._reference(before) - self.unchanged
+        past = self.log(data.n[at], data.total[at], before) + self._reference(before) - self.unchanged
         weights = np.append((np.arange(STAIRS) + 0.5) / STAIRS, 1.0)
         n, total = self._stairs(at)
         change = self._most_likely(n, total, before[:, None], weights)
         means = before[:, None, None] + change[..., None] * weights
-        worth = (past[:, None] + self._log(n, total, means).sum(axis=2)) / data.dispersion
+        worth = (past[:, None] + self.log(n, total, means).sum(axis=2)) / data.dispersion
         best = worth.argmax(axis=1)
         rows = np.arange(len(at))
         since = data.n[data.alarm + 1] - data.n[at]
@@ -347,9 +401,10 @@ class _Likelihood:
 
     def _reference(self, mean: Floats) -> Floats:
         """The log-likelihood of what the baseline was estimated from."""
-        return self._log(self.weight, self.weight * self.mean, mean)
+        return self.log(self.weight, self.weight * self.mean, mean)
 
-    def _log(self, n: Floats | float, total: Floats | float, mean: Floats) -> Floats:
+    def log(self, n: Floats | float, total: Floats | float, mean: Floats) -> Floats:
+        """The log-likelihood of windows under a mean."""
         if self.data.measure is Measure.SCORE:
             return np.asarray(total * mean - n * mean**2 / 2)
         if self.data.measure is Measure.COUNT:

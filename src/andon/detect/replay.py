@@ -4,6 +4,11 @@ The detector starts again after each alarm, with the same baseline: a change tha
 other. The onset is sought in all that came before, not only since the last alarm, and from the second alarm of a change
 on with what came since the first: so alarms of one change name one onset, ever more exactly.
 
+What is over and comes again began again. A running watch looks for the next onset only from where the last alarm was
+over; so an alarm here looks first for a time since the change before in which all was normal (`onset.normal_again`),
+and for its onset from there on. A running watch has to tell that it is over while it is; here what came later is known
+too, so shorter times are seen. One that is too short even for that parts no changes.
+
 Memory is bounded: the last `RECENT` observations are kept one by one, and of older ones the sums of every `BLOCK`. An
 onset that lies further back than `FINE` observations is told to the block, and groups are compared with what came
 before among the recent observations and all older ones together.
@@ -76,8 +81,10 @@ class Replay:
     _evidence: Evidence = field(init=False)
     _past: _Past = field(init=False)
     _size: int = field(default=FIRST, init=False)
-    _raised: dict[Direction, int] = field(default_factory=dict, init=False)
-    """Where the newest change in a direction raised its first alarm."""
+    _changes: dict[Direction, _Change] = field(default_factory=dict, init=False)
+    """The newest change in a direction."""
+    _since: dict[Direction, int] = field(default_factory=dict, init=False)
+    """Where what was normal came back last after a change in a direction; from there on its onset is sought."""
 
     def __post_init__(self) -> None:
         """Begin."""
@@ -117,22 +124,48 @@ class Replay:
         return sequential.advance(self.plan, self._evidence, np.full(len(values), float(self.units)), values)
 
     def _alarm(self, statistic: float, threshold: float, direction: Direction, *, grouped: bool) -> Alarm:
-        first, total = self._past.windows(self.skip)
+        first, total = self._past.windows(self._since.get(direction, self.skip))
+        back = self._normal_again(first, total, direction)
+        if back is not None:
+            self._since[direction] = back
+            del self._changes[direction]
+            first, total = self._past.windows(back)
         began = self._onset(first, total, direction)
-        raised = self._raised.get(direction)
-        if raised is None or not isinstance(began, Onset) or began.high > raised:
-            self._raised[direction] = self.taken - 1
+        self._remember(began, direction)
         found: list[Driver] = []
         if grouped and isinstance(began, Onset):
-            before, since = self._past.tallies(began.at, self.units)
+            before, since = self._past.tallies(began.at, self.units, self._since.get(direction, 0))
             way: Literal["up", "down"] = "down" if direction is Direction.DOWN else "up"
             found = drivers.rank(before, since, measure=AS_DRIVEN[self.plan.measure], direction=way)
         return Alarm(self.taken - 1, began, statistic, threshold, direction, tuple(found))
 
+    def _remember(self, began: Onset | Unknown, direction: Direction) -> None:
+        """Keep what is known of the change that an alarm tells."""
+        known = self._changes.get(direction)
+        if not isinstance(began, Onset):
+            self._changes.pop(direction, None)
+        elif known is None or began.high > known.raised:
+            self._changes[direction] = _Change(self.taken - 1, began.at, began.after)
+        else:
+            known.began = began.at
+
+    def _normal_again(self, first: Integers, total: Floats, direction: Direction) -> int | None:
+        """Where what was normal came back since the newest change in a direction, if it did."""
+        known = self._changes.get(direction)
+        if known is None:
+            return None
+        began, after = np.maximum(np.searchsorted(first, [known.began, known.raised], side="right") - 1, 0)
+        n = np.diff(np.append(first, self.taken)) * self.units
+        found = onset.normal_again(
+            n, total, self.plan.baseline, began=int(began), after=int(after), level=known.level,
+            measure=self.plan.measure, direction=direction,
+        )  # fmt: skip
+        return None if found is None else int(first[found])
+
     def _onset(self, first: Integers, total: Floats, direction: Direction) -> Onset | Unknown:
         """In observations; windows begin at `first`."""
         edges = np.append(first, self.taken)
-        raised = self._raised.get(direction)
+        known = self._changes.get(direction)
         began = onset.estimate(
             np.diff(edges) * self.units,
             total,
@@ -140,13 +173,22 @@ class Replay:
             level=self.level,
             measure=self.plan.measure,
             direction=direction,
-            earlier=None if raised is None else int(np.searchsorted(first, raised, side="right")) - 1,
+            earlier=None if known is None else int(np.searchsorted(first, known.raised, side="right")) - 1,
             edges=edges,
         )
         if isinstance(began, Unknown):
             return began
         low, at, high = int(first[began.low]), int(first[began.at]), int(edges[began.high + 1]) - 1
         return replace(began, low=low, at=at, high=high)
+
+
+@dataclass(slots=True)
+class _Change:
+    """What an alarm knew of a change: where it was raised, the onset as told last, and the level it came to."""
+
+    raised: int
+    began: int
+    level: float
 
 
 class _Past:
@@ -189,11 +231,14 @@ class _Past:
         total = np.concatenate([self.values[head - self.start], coarse, self.values[singles - self.start]])
         return first, total
 
-    def tallies(self, onset: int, units: int) -> tuple[Tallies, Tallies]:
-        """By group, what came before an onset and since: units, sum and sum of squares."""
+    def tallies(self, onset: int, units: int, begin: int = 0) -> tuple[Tallies, Tallies]:
+        """By group, what came before an onset and since: units, sum and sum of squares.
+
+        What came before `begin`, where an earlier change was over, is left out.
+        """
         cut = max(0, onset - self.start)
-        before, since = self._sums(0, cut), self._sums(cut, self.kept)
-        for code, sums in self.older.items():
+        before, since = self._sums(max(0, min(begin - self.start, cut)), cut), self._sums(cut, self.kept)
+        for code, sums in ({} if begin else self.older).items():
             before[code] = before.get(code, np.zeros(3)) + sums
         scale = np.array([units, 1.0, 1.0])
         return (

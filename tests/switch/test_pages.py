@@ -59,6 +59,23 @@ def test_a_share_is_filled_in_as_percent_and_two_at_once_are_told(cast, guarded,
     assert (late.status_code, "switched meanwhile" in late.text) == (422, True)
 
 
+def test_a_rate_is_taken_and_the_incident_that_it_is_for_has_it_on_its_timeline(cast, guarded, signed_in):
+    browser = signed_in(cast.lena)
+    incident = scenes.declared(cast)
+    secret = scenes.declared(cast, "Not for Lena", restricted=True, by=Actor.of(cast.nadia))
+    page = browser.get(PAGE).text
+    assert incident.title in page
+    assert secret.title not in page
+    given = {"mode": "limit", "per_second": 2.5, "reason": "Too many.", "expected": 1, "incident": str(incident.pk)}
+    both = browser.post(PAGE, given | {"percent": 10})
+    assert (both.status_code, "give one of them" in both.text) == (422, True)
+    assert browser.post(PAGE, given | {"incident": str(secret.pk)}).status_code == 422
+    assert browser.post(PAGE, given).status_code == 302
+    assert (Switch.objects.get().per_second, Switch.objects.get().share) == (2.5, None)
+    assert incident.timeline.get(kind="switched").body["words"] == "limited (2.5 requests a second in each process)"
+    assert f"for {incident.ref}" in browser.get(PAGE).text
+
+
 def test_refused_processes_are_said_to_be_ahead(cast, guarded, signed_in):
     says(cast.credit_scorer, "one", revision=7, mark="lost")
     assert "Processes have heard a later revision than Andon knows" in signed_in(cast.vera).get(PAGE).text

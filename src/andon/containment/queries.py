@@ -202,6 +202,16 @@ def switch_of(pull: Pull) -> Switch | None:
     return switches.switch_of(system) if system is not None else None
 
 
+def holding_back(system: System) -> list[Pull]:
+    """The pulls that hold a system back by its kill switch, for what goes on; not where an undo is agreed to."""
+    rows = Pull.objects.filter(
+        lever__adapter=SWITCH, rehearsal=None, undoes=None, target=Target.REAL, state__in=rules.SEEN_TO,
+        incident__state__in=UNRESOLVED,
+    ).exclude(undone_by__approved_at__isnull=False)  # fmt: skip
+    pulls = rows.select_related("lever", "incident").order_by("-number")
+    return [pull for pull in pulls if pull.settings.get("system") == system.slug]
+
+
 def taken_back(pull: Pull) -> bool:
     """Whether the switch that a pull set lets the system decide again, though nobody undid the pull."""
     switch = switch_of(pull)

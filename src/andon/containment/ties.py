@@ -1,17 +1,25 @@
-"""What levers tell the floors below: a system's page which it has, and readiness whether one can be counted on."""
+"""What levers tell the floors below: a system's page which it has, readiness whether one can be counted on.
+
+And its kill switch, who must agree before what a lever holds back goes into service again.
+"""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.dispatch import receiver
+
 from andon.containment import policy, queries
+from andon.kit.errors import Conflict
 from andon.people.policy import Actor
 from andon.practice import containment as rules
+from andon.practice.containment import ApprovalRule
 from andon.practice.readiness import LeverFacts
-from andon.practice.words import Stage
+from andon.practice.words import OrgRole, Stage
 from andon.registry.models import System
 from andon.registry.parts import on_system_page, tells_levers
+from andon.switch.told import releasing
 
 
 @on_system_page
@@ -23,6 +31,20 @@ def levers_of(by: Actor, system: System) -> tuple[str, dict[str, Any]]:
         "bare": system.stage == Stage.PRODUCTION,
         "may_prepare": policy.may_prepare(by),
     }
+
+
+@receiver(releasing, dispatch_uid="andon.containment.releasing")
+def agree_to_release(system: System, by: Actor, **_signal: Any) -> None:
+    """What a lever holds back goes into service by hand only where its undo would need nobody else's word."""
+    lead = by.may(OrgRole.LEAD)
+    for pull in queries.holding_back(system):
+        rule = queries.rule_of(pull.lever, pull.incident) if pull.incident else ApprovalRule.ALONE
+        consent = rules.consent(rule, asked_by_lead=lead, others=0, leads=0)
+        if consent is not rules.Consent.GIVEN:
+            raise Conflict(
+                f"“{pull.lever.name}” holds {system} back ({pull.ref}), and to let it go needs {rule.words} to agree. "
+                "Undo that pull: it asks for their word. Once they have agreed, the switch can be set by hand as well."
+            )
 
 
 @tells_levers

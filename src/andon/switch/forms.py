@@ -3,8 +3,12 @@
 from typing import Any
 
 from django import forms
+from django.db.models import Q, QuerySet
 
+from andon.incidents.models import Incident
+from andon.incidents.policy import visible
 from andon.people.policy import Actor
+from andon.practice.lifecycle import UNRESOLVED
 from andon.practice.switching import STALE_MODES
 from andon.practice.words import SwitchMode
 from andon.sdk.guard.words import Limit
@@ -28,8 +32,15 @@ class SwitchForm(forms.Form):
     expected = forms.IntegerField(widget=forms.HiddenInput)
     mode = forms.ChoiceField(label="What may it do?", widget=forms.RadioSelect, choices=())
     percent = forms.FloatField(
-        label="Share that it decides, in percent", help_text="With “limited”.", required=False,
+        label="Share that it decides, in percent", help_text="With “limited”: this, or a rate.", required=False,
         min_value=0, max_value=100,
+    )  # fmt: skip
+    per_second = forms.FloatField(
+        label="Or requests a second, in each process", help_text="With “limited”.", required=False, min_value=0
+    )
+    incident = forms.ModelChoiceField(
+        Incident.objects.none(), label="For which incident?", required=False, empty_label="For none",
+        help_text="It has this on its timeline.",
     )  # fmt: skip
     reason = forms.CharField(label="Why?", widget=forms.Textarea(attrs=_ROWS), max_length=2_000)
     until = forms.CharField(
@@ -41,13 +52,22 @@ class SwitchForm(forms.Form):
         super().__init__(given, initial={"expected": switch.number})
         offered = [mode for mode in DOES if mode is not SwitchMode.ON or may_release(by, switch.system)]
         self.fields["mode"].choices = [(mode.value, DOES[mode]) for mode in offered]  # type: ignore[attr-defined]
+        self.fields["incident"].queryset = _incidents(by, switch)  # type: ignore[attr-defined]
 
     def setting(self) -> Setting:
         """What was filled in."""
         given = self.cleaned_data
-        mode, percent = SwitchMode(given["mode"]), given.get("percent")
-        limit = Limit(share=percent / 100) if mode is SwitchMode.LIMIT and percent is not None else None
-        return Setting(mode, given["reason"], limit, given["until"])
+        mode, percent, rate = SwitchMode(given["mode"]), given.get("percent"), given.get("per_second")
+        share = percent / 100 if percent is not None else None
+        said = share is not None or rate is not None
+        limit = Limit(share=share, per_second=rate) if mode is SwitchMode.LIMIT and said else None
+        return Setting(mode, given["reason"], limit, given["until"], given["incident"])
+
+
+def _incidents(by: Actor, switch: Switch) -> QuerySet[Incident]:
+    """The open incidents that it may be set for: those of the system, and those that name none."""
+    about = Q(system=switch.system_id) | Q(system=None)
+    return visible(by).filter(about, state__in=UNRESOLVED).order_by("-number")
 
 
 class StalenessForm(forms.Form):

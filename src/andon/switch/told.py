@@ -14,6 +14,11 @@ from uuid import UUID
 
 from django.dispatch import Signal
 
+releasing: Final = Signal()
+"""Sent with `system` and `by` before a switch is set back into service by hand.
+
+A higher floor that hears it raises `Conflict` where that is not for one person to decide.
+"""
 switched: Final = Signal()
 """Sent with `revision` and `incidents` (held) in the transaction in which a switch is set.
 

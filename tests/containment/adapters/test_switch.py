@@ -8,14 +8,16 @@ from andon.containment import actions
 from andon.containment.actions import LeverFacts
 from andon.containment.adapters import find
 from andon.containment.lever import LeverFault, Plan, complaints
+from andon.containment.models import Lever, Pull
 from andon.incidents import timeline
 from andon.incidents.describe import describe
-from andon.incidents.models import TimelineEntry
+from andon.incidents.models import Incident, TimelineEntry
 from andon.kit import clock
-from andon.kit.errors import Invalid
+from andon.kit.errors import Conflict, Invalid
 from andon.people.policy import Actor
-from andon.practice.containment import PullState
+from andon.practice.containment import ApprovalRule, PullState
 from andon.practice.lifecycle import State
+from andon.practice.severity import Severity
 from andon.practice.words import ContainmentKind, IncidentType, SwitchMode
 from andon.registry.models import System
 from andon.response.containing import contain
@@ -319,3 +321,35 @@ def test_a_persons_word_that_an_incident_is_contained_stays_theirs(cast, system,
     by_hand(system, "off", cast.lena)
     by_hand(system, "on", cast.omar)
     assert told(incident).count("switched") == 2
+
+
+def test_what_a_lever_holds_back_goes_into_service_by_hand_only_with_the_word_that_its_undo_needs(
+    cast, system, contained
+):
+    Incident.objects.update(severity=Severity.S3)
+    Lever.objects.update(approval=ApprovalRule.SECOND)
+    for who in (cast.omar, cast.lena):
+        with pytest.raises(Conflict, match=r"“Use the rules” holds Credit scorer back \(PULL-1\).* one more person"):
+            by_hand(system, "on", who)
+    by_hand(system, "off", cast.sam)  # to hold it back otherwise takes nobody's word
+    undo = actions.undo(Pull.objects.get(), by=Actor.of(cast.lena))
+    with pytest.raises(Conflict):
+        by_hand(system, "on", cast.omar)
+    actions.approve(undo, by=Actor.of(cast.tomas))
+    by_hand(system, "on", cast.omar)
+    assert Switch.objects.get().mode == "on"
+    by_hand(system, "on", cast.omar)
+
+
+def test_a_lead_alone_puts_it_back_where_a_lead_alone_may_undo(cast, system, contained):
+    Incident.objects.update(severity=Severity.S3)
+    Lever.objects.update(approval=ApprovalRule.LEAD)
+    with pytest.raises(Conflict, match="a lead or administrator to agree"):
+        by_hand(system, "on", cast.lena)
+    by_hand(system, "on", cast.omar)
+
+
+def test_what_was_contained_for_an_incident_that_is_over_needs_nobodys_word(cast, system, contained):
+    Lever.objects.update(approval=ApprovalRule.SECOND)
+    resolve(contained, summary="Retrained.", by=Actor.of(cast.lena))
+    by_hand(system, "on", cast.omar)

@@ -67,7 +67,8 @@ def set_mode(system: System, setting: Setting, *, by: Actor, expected: int | Non
 
     Raises:
         Invalid: The setting cannot be meant; names the field.
-        Conflict: Somebody else has set the switch meanwhile.
+        Conflict: Somebody else has set the switch meanwhile; or a lever holds the system back whose undo somebody else
+            must agree to.
     """
     must_switch(by, system, setting.mode)
     if setting.incident is not None:
@@ -81,6 +82,8 @@ def set_mode(system: System, setting: Setting, *, by: Actor, expected: int | Non
             f"{system} was switched meanwhile: it is {switch.what_mode.words} now (revision {switch.number}). "
             "Nothing was changed; look again, and decide again."
         )
+    if switch.what_mode.contains and not setting.mode.contains and not setting.by_lever:
+        told.releasing.send(sender=Switch, system=system, by=by)
     limit = setting.limit or Limit()
     switch.mode, switch.share, switch.per_second = setting.mode.value, limit.share, limit.per_second
     revision = _revise(switch, setting, by=by, key=key)

@@ -156,18 +156,20 @@ def verify(
     incident: Annotated[str, typer.Argument(help="Only this one, as INC-42.")] = "",
     json: say.AsJson = False,
 ) -> None:
-    """Recompute the hash chain of every timeline and what it seals: exit code 1 if entries or evidence changed."""
+    """Recompute the hash chains of timelines, hold evidence and pulls against them: exit code 1 if one changed."""
     house.enter()
     from rich.text import Text
 
     from andon.cli.incident import number_of
+    from andon.containment import verifying as pulls
     from andon.containment.evidence import verifying as evidence
     from andon.incidents import timeline
     from andon.incidents.policy import access_incident
 
     if incident:
         found = access_incident(house.operator(), number_of(incident))
-        broken, verified, entries = timeline.verify(found) + evidence.verify(found), 1, found.timeline_count
+        broken = timeline.verify(found) + evidence.verify(found) + pulls.verify(found)
+        verified, entries = 1, found.timeline_count
     else:
         broken, verified, entries = verify_everything()
 
@@ -191,7 +193,8 @@ def verify_everything() -> "tuple[list[Broken], int, int]":
     """All timelines with a progress bar: what is broken, how many timelines, how many entries."""
     from rich.progress import track
 
-    from andon.containment.evidence.verifying import verify as verify_evidence
+    from andon.containment import verifying as pulls
+    from andon.containment.evidence import verifying as evidence
     from andon.incidents.models import Incident
     from andon.incidents.timeline import verify_all
 
@@ -203,7 +206,7 @@ def verify_everything() -> "tuple[list[Broken], int, int]":
         disable=say.to_machine(),
     )  # fmt: skip
     for found, problems in bar:
-        broken += problems + verify_evidence(found)
+        broken += problems + evidence.verify(found) + pulls.verify(found)
         verified += 1
         entries += found.timeline_count
     return broken, verified, entries

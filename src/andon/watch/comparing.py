@@ -8,16 +8,13 @@ is a series of events among trials, which has an onset and a way back like any r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from andon.detect import sequential
 from andon.detect.sequential import Baseline, Evidence, Plan
 from andon.practice.words import Direction, Measure
-from andon.watch import gaps, methods
+from andon.watch import gaps, methods, wayback
 from andon.watch.questions import Phase, Question, Raised, Verdict, Window
-
-RECOVERY_BUDGET: Final = 100
-"""In windows: how seldom it is said that something is over which is not."""
 
 
 def judge(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Verdict:
@@ -126,11 +123,14 @@ def _recover(question: Question, detector: dict[str, Any], windows: Sequence[Win
     if level is None:
         return Verdict(detector, len(windows), says="It is not known yet what it came to since the onset.")
     up = detector["direction"] == Direction.UP
-    middle = (float(detector["usual"]["mean"]) + level) / 2
+    normal = float(detector["usual"]["mean"])
+    figures = series(question, detector, windows)
+    windows = wayback.piece(detector, windows, figures)
+    middle = (normal + level) / 2
     way = sequential.Direction.DOWN if up else sequential.Direction.UP
-    back = Plan(sequential.Measure.RATE, Baseline(middle), RECOVERY_BUDGET, way)
+    back = Plan(sequential.Measure.RATE, Baseline(middle), wayback.budget(question), way)
     before = detector.get("evidence")
-    told = np.array(series(question, detector, windows), dtype=float).T
+    told = np.array(figures[: len(windows)], dtype=float).T
     found = sequential.advance(
         back,
         sequential.start(back) if before is None else Evidence.from_list(before),
@@ -139,7 +139,8 @@ def _recover(question: Question, detector: dict[str, Any], windows: Sequence[Win
     )
     step = methods.Step.of(found)
     if step.alarm_at is None:
-        return Verdict(_kept(detector, step), len(windows), statistics=step.statistics)
+        still = Verdict(_kept(detector, step), len(windows), statistics=step.statistics)
+        return wayback.take(still, figures, normal)
     at = windows[step.alarm_at]
     fresh = _afresh(detector["baseline"], at)
     return Verdict(fresh, step.alarm_at + 1, recovered=at.start, statistics=step.statistics)

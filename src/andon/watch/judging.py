@@ -20,7 +20,7 @@ from andon.detect import sequential
 from andon.detect.season import NoSeason, Season
 from andon.detect.sequential import Baseline, Evidence, Plan
 from andon.practice.words import Direction, Measure
-from andon.watch import arriving, comparing, estimating, weekly
+from andon.watch import arriving, comparing, estimating, wayback, weekly
 from andon.watch.questions import Onset, Phase, Question, Raised, Verdict, Window
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 REFERENCE_WINDOWS: Final = 28
 """Windows with rows from which is learnt what is normal, where no period is named."""
-RECOVERY_BUDGET: Final = 100
-"""In windows: how seldom it is said that something is over which is not."""
 
 __all__ = [
     "Onset", "Phase", "Question", "Raised", "Verdict", "Window", "figures", "judge", "learning", "normal_of", "onset",
@@ -216,22 +214,24 @@ def _recover(question: Question, detector: dict[str, Any], windows: Sequence[Win
     level = detector.get("level")
     if now is None or level is None:
         return Verdict(detector, len(windows), says="It is not known yet what it came to since the onset.")
-    found = _advance(question, _way_back(now, detector, level), detector, windows)
+    levelled = figures(question, windows, detector)
+    windows = wayback.piece(detector, windows, levelled)
+    found = _advance(question, _way_back(question, now, detector, level), detector, windows)
     kept, told = _kept(question, detector, found, windows), [float(one) for one in found.statistics]
     if found.alarm_at is None:
-        return Verdict(kept, len(windows), statistics=told)
+        return wayback.take(Verdict(kept, len(windows), statistics=told), levelled, usual(detector).mean)
     at = windows[found.alarm_at]
     again = _afresh(detector["baseline"], at, detector.get("week"))
     return Verdict(again, found.alarm_at + 1, recovered=at.start, statistics=told)
 
 
-def _way_back(now: Plan, detector: dict[str, Any], level: float) -> Plan:
+def _way_back(question: Question, now: Plan, detector: dict[str, Any], level: float) -> Plan:
     normal = float(detector["baseline"]["mean"])
     if (week := week_of(detector)) is not None:
-        return weekly.way_back(week, level - normal, RECOVERY_BUDGET)
+        return weekly.way_back(week, level - normal, wayback.budget(question))
     way = sequential.Direction.DOWN if detector["direction"] == Direction.UP else sequential.Direction.UP
     middle = Baseline((normal + level) / 2)
-    return replace(now, baseline=middle, budget=RECOVERY_BUDGET, direction=way, tolerance=0.0)
+    return replace(now, baseline=middle, budget=wayback.budget(question), direction=way, tolerance=0.0)
 
 
 def onset(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Onset:
@@ -246,7 +246,7 @@ def onset(question: Question, detector: dict[str, Any], windows: Sequence[Window
     away = (total - n * usual(detector).mean) / np.sqrt(np.maximum(n, 1))
     sign = 1 if detector["direction"] == Direction.UP else -1
     at = int(np.argmax(sign * away))
-    return Onset(windows[at].start, float(total[at] / max(n[at], 1)))
+    return Onset(windows[at].start, float(total[at] / max(n[at], 1)), float(n[at]))
 
 
 def interval(

@@ -92,10 +92,11 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Onset:
-    """When it began, as far as it is known: starts of windows; and what the measure came to since."""
+    """When it began, as far as it is known: starts of windows; and what the measure came to since, in how many rows."""
 
     at: datetime
     level: float
+    n: float
 
 
 @dataclass(frozen=True, slots=True)

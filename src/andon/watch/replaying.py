@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from andon.watch import judging
+from andon.watch import judging, wayback
 from andon.watch.judging import Onset, Phase, Question, Raised, Window
 
 AT_ONCE: Final = 2_000
@@ -69,7 +69,8 @@ def replay(question: Question, windows: Sequence[Window]) -> Replay:
         threshold = detector.get("threshold", threshold) if shown else threshold
         if verdict.raised is not None:
             over = alarms[-1].recovered if alarms else None
-            would, detector["level"] = _would(question, detector, windows[: len(evidence)], verdict.raised, over)
+            would, began = _would(question, detector, windows[: len(evidence)], verdict.raised, over)
+            detector |= wayback.begin(began, judging.usual(detector).mean)
             alarms.append(would)
         if verdict.recovered is not None and alarms:
             alarms[-1] = Would(alarms[-1].raised, alarms[-1].onset, verdict.recovered)
@@ -81,11 +82,10 @@ def replay(question: Question, windows: Sequence[Window]) -> Replay:
 
 def _would(
     question: Question, detector: dict[str, Any], seen: Sequence[Window], raised: Raised, over: datetime | None
-) -> tuple[Would, float]:
-    """The alarm, and the level since its onset in the windows that were judged: what the way back is tested against."""
+) -> tuple[Would, Onset]:
+    """The alarm, and its onset in the windows that were judged: what the way back is tested against."""
     since = datetime.fromisoformat(detector["since"])
-    onset = judging.onset(question, detector, [one for one in seen if one.start >= since][-AT_ONCE:])
-    level = onset.level
+    onset = judged = judging.onset(question, detector, [one for one in seen if one.start >= since][-AT_ONCE:])
     if question.by_arrival:
         onset = judging.onset(question, detector, judging.made(question, detector, seen[-AT_ONCE:], over))
-    return Would(raised, onset), level
+    return Would(raised, onset), judged

@@ -9,7 +9,7 @@ from typing import Any, Final
 from andon.incidents.actions import next_number
 from andon.kit import wake
 from andon.practice.words import Direction, FairnessMetric, Measure
-from andon.watch import arriving, comparing, evidence, judging, late, loading, sentences, weekly
+from andon.watch import arriving, comparing, evidence, judging, late, loading, sentences, wayback, weekly
 from andon.watch.actions import telling
 from andon.watch.judging import Onset, Question, Raised, Window
 from andon.watch.kinds import KINDS
@@ -182,7 +182,7 @@ def _raise(watch: Watch, question: Question, raised: Raised, now: datetime) -> A
     since = datetime.fromisoformat(watch.detector["since"])
     windows = loading.load(watch, since=since, until=start + watch.length, limit=JUDGED_AT_ONCE, newest=True)
     onset = judging.onset(question, watch.detector, windows)
-    watch.detector["level"] = onset.level
+    watch.detector |= wayback.begin(onset, judging.usual(watch.detector).mean)
     if question.by_arrival:
         came, levelled = evidence.made(watch, question, start + watch.length)
         windows, onset = arriving.decided(question, came), judging.onset(question, watch.detector, levelled)

@@ -30,6 +30,18 @@ def test_proposals_are_told_with_reasons_and_made_on_request(written, connected,
     assert len(andon("watch", "list", "--system", "credit-scorer", "--json").data) == len(data["made"])
 
 
+def test_what_a_watch_could_detect_goes_by_its_reference_and_not_by_what_is_wrong_just_now(
+    written, connected, time, andon,  # noqa: F811
+):  # fmt: skip
+    """The newest day of the log is bad: a watch that is made now learns from what was before, and finds that day."""
+    time.set(MONDAY + timedelta(days=12, minutes=10))
+    written(decisions(12 * 24, 20, lambda hour: 8 if hour >= 11 * 24 else 1))
+    connected()
+    (found,) = andon("watch", "suggest", "credit-scorer", "--json").data["suggestions"]
+    failed = next(offer for offer in found["offers"] if offer["key"] == "failed")
+    assert failed["detects"].startswith("a rise from 5% ")
+
+
 def test_what_cannot_be_proposed_is_said(cast, time, andon):
     bare = andon("watch", "suggest", "credit-scorer")
     assert (bare.code, "has no decision log" in bare.err) == (1, True)

@@ -53,7 +53,7 @@ MISTAKES = {
     "no reason": ("agent.yaml", "why: People notice what no test was written for.", 'why: " "', "watches", "Say what"),
     "no way": ("agent.yaml", "ways: [{}]", "ways: []", "watches[volume].ways", "at least one"),
     "a kind of system in two books": ("agent.yaml", "[agent]", "[agent, vision]", "systems", "classifier.yaml too"),
-    "unknown word": ("llm.yaml", "by_group: true", "by_groups: true", "watches[refused]", "by_groups"),
+    "unknown word": ("llm.yaml", "by_group: true", "by_groups: true", "watches[failed]", "by_groups"),
     "role that every log is asked for": ("columns.yaml", "key: label", "key: labels", "roles", "label"),
     "role of what plays none": ("columns.yaml", "key: shown", "key: input", "roles[input]", "Take it out"),
     "names in capitals": ("columns.yaml", "[answer, ", "[Answer, ", "roles[answer].names", "lower case"),

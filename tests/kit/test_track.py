@@ -79,6 +79,16 @@ def test_labels_are_on_the_wall_clock_of_the_viewer_with_the_date_only_where_it_
     assert view.zone == "CEST"
 
 
+def test_a_note_that_a_phone_has_no_room_for_is_left_out_there_and_nowhere_else():
+    """Past midnight “Acknowledged” and “in 27 min by 27 Nov 00:09” were printed over each other."""
+    late = datetime(2026, 11, 26, 23, 39, tzinfo=UTC)
+    clocks = {"acknowledge_by": late + timedelta(minutes=30), "contain_by": late + timedelta(hours=4)}
+    found = marks(track(Track(detected_at=late, onset=late - timedelta(days=5), **clocks), late + timedelta(minutes=2)))
+    assert (found[Stage.ACKNOWLEDGED].note, found[Stage.ACKNOWLEDGED].brief_note) == ("in 28 min", "")
+    assert (found[Stage.CONTAINED].note, found[Stage.CONTAINED].brief_note) == ("in 3 h 58 min", "")
+    assert found[Stage.DETECTED].brief_note == found[Stage.DETECTED].note == "after 5 d"
+
+
 def test_the_sentence_says_all_five_times():
     view = track(Track(detected_at=THREE, onset=at(minutes=-10), contain_by=at(hours=1)), at(minutes=3))
     assert view.sentence == (

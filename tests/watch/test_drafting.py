@@ -6,17 +6,35 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
+from andon.incidents.models import Incident
 from andon.kit.errors import Conflict, Forbidden, Invalid
 from andon.people.policy import Actor
-from andon.practice.words import WatchKind
-from andon.watch import actions, drafting, loading, past
+from andon.practice.words import Direction, WatchKind
+from andon.watch import actions, drafting, loading, past, screen
 from andon.watch.facts import WatchFacts
-from andon.watch.models import Watch, WindowState
+from andon.watch.models import Alarm, Watch, WindowState
+from andon.watch.questions import Onset, Raised
+from andon.watch.replaying import Would
 from tests.watch.conftest import MONDAY, decisions
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
 END = MONDAY + 240 * HOUR
+
+
+def test_an_alarm_of_a_trial_goes_with_the_incident_that_the_watch_s_own_alarm_came_to():
+    """The system had another that was detected just before: the page named that one."""
+    other, own = (Incident(detected_at=END + step * timedelta(seconds=1)) for step in (0, 9))
+    raised = Raised(END - 3 * HOUR, Direction.UP, 1.0, 1.0, 0.1)
+    would = Would(raised, Onset(END - 9 * HOUR, 0.2, 100.0))
+    assert past._line(Watch(window_minutes=60), would, [other, own], set()).incident is other
+    assert past._line(Watch(window_minutes=60), would, [other, own], {own.pk}).incident is own
+
+
+def test_of_many_alarms_an_incident_shows_the_one_that_it_is_called_after():
+    alarms = [Alarm(number=number) for number in range(1, 8)]
+    assert [alarm.number for alarm in screen.told(alarms)] == [1, 5, 6, 7]
+    assert screen.told(alarms[:4]) == alarms[:4]
 
 
 @pytest.fixture

@@ -70,6 +70,36 @@ def test_what_a_log_says_of_itself_goes_before_what_is_recognised():
     assert '"probability" IS NULL' in by_key["missing-inputs"].what  # no score any more: an input
 
 
+def test_what_a_log_calls_its_output_may_be_what_a_recipe_counts():
+    """A ranker's output is whether it was clicked: a recipe said that no column is clicked."""
+    found, lacking = proposed(
+        {"at": "timestamp", "clicked": "int64", "surface": "string"},
+        SystemKind.RECOMMENDER,
+        output=["clicked"],
+        group=["surface"],
+    )
+    by_key = {one.recipe: one for one in found}
+    assert (by_key["taken-up"].what, by_key["taken-up"].segments) == ('"clicked"', ("surface",))
+    assert "exposure-gap" in by_key
+    assert not {"missing-inputs", "input-drift"} & set(by_key)  # and it is no input
+    assert "taken-up" not in {one.recipe for one in lacking}
+
+
+def test_an_alarm_of_whatever_adds_up_names_the_groups_that_drive_it():
+    """Of the watches that were proposed, those of errors, missing inputs and waiting time named nobody."""
+    for kind in (
+        SystemKind.SCORER,
+        SystemKind.GENERATIVE,
+        SystemKind.AGENT,
+        SystemKind.RECOMMENDER,
+        SystemKind.FORECASTING,
+    ):
+        for recipe in shipped_handbook().recipes_for(kind).watches:
+            drift = recipe.kind in {WatchKind.INPUT_DRIFT, WatchKind.OUTPUT_DRIFT}
+            gap = recipe.kind is WatchKind.FAIRNESS_GAP
+            assert recipe.by_group or drift or gap or recipe.kind is WatchKind.VOLUME, recipe.key
+
+
 def test_a_status_is_counted_as_failed_from_500_on():
     found, _ = proposed({"at": "timestamp", "http_status": "int64", "answer": "string"}, SystemKind.GENERATIVE)
     by_key = {one.recipe: one for one in found}

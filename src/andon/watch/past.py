@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Final
+from uuid import UUID
 
 from andon.incidents.models import Incident
 from andon.incidents.policy import visible
@@ -142,7 +143,8 @@ def _tried(by: Actor, watch: Watch, seen: Sequence[Window]) -> Trial:
         .filter(system=watch.system, kind=IncidentKind.REAL, detected_at__gte=tested, detected_at__lt=until + MATTERS)
         .order_by("detected_at")
     )
-    lines = [_line(watch, would, incidents) for would in found.alarms]
+    own = _incidents_of(watch)
+    lines = [_line(watch, would, incidents, own) for would in found.alarms]
     told = {line.incident.pk for line in lines if line.incident is not None}
     missed = [one for one in incidents if one.pk not in told and one.detected_at < until]
     return Trial(len(seen), since, until, found.learnt, lines, missed, found.says)
@@ -174,10 +176,19 @@ def try_draft(by: Actor, facts: WatchFacts, *, instead_of: Watch | None = None) 
         raise Invalid(str(error), field="log") from error
 
 
-def _line(watch: Watch, would: Would, incidents: Sequence[Incident]) -> Line:
-    """The incident that an alarm belongs to: the nearest that was detected while it went on, or soon after it."""
+def _incidents_of(watch: Watch) -> set[UUID]:
+    """The incidents that alarms of a watch came to."""
+    found = watch.alarms.filter(signal__incident__isnull=False)
+    return set(found.values_list("signal__incident", flat=True))
+
+
+def _line(watch: Watch, would: Would, incidents: Sequence[Incident], own: Collection[UUID]) -> Line:
+    """The incident that an alarm belongs to: the nearest that was detected while it went on, or soon after it.
+
+    `own` are those that alarms of the watch came to; they go before others.
+    """
     at = would.raised.window + watch.length
     over = would.recovered + watch.length if would.recovered else None
     near = [one for one in incidents if would.onset.at <= one.detected_at <= (over or at) + MATTERS]
-    nearest = min(near, key=lambda one: abs(one.detected_at - at), default=None)
+    nearest = min(near, key=lambda one: (one.pk not in own, abs(one.detected_at - at)), default=None)
     return Line(would, at, nearest, nearest.detected_at - at if nearest else None, over)

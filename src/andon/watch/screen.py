@@ -222,8 +222,13 @@ def evidence(alarms: Sequence[Alarm]) -> list[dict[str, Any]]:
             "title": sentences.finding(alarm.watch, alarm, None),
             "picture": _around(alarm),
         }
-        for alarm in alarms[-BEHIND:]
+        for alarm in told(alarms)
     ]
+
+
+def told(alarms: Sequence[Alarm]) -> Sequence[Alarm]:
+    """Of many alarms the first, which their incident is called after, and the newest."""
+    return alarms if len(alarms) <= BEHIND else [alarms[0], *alarms[1 - BEHIND :]]
 
 
 def _around(alarm: Alarm) -> CurvesView | None:

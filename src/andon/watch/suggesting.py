@@ -27,6 +27,8 @@ from andon.practice.words import Direction, FairnessMetric, Measure, WatchKind
 MOST_GROUPS: Final = 2
 """Group columns by which a suggested watch is broken down: every further one divides its rows again."""
 
+OUTPUT: Final = "output"
+
 _PLACE = re.compile(r"\{(\w+)\}")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _TYPES: Final = (
@@ -80,7 +82,7 @@ class Lacking:
 def columns_of(
     found: Mapping[str, str], said: Mapping[str, Sequence[str]], roles: Sequence[Role], book: RecipeBook
 ) -> Columns:
-    """Which part each column of a log plays.
+    """Which part each column of a log plays. What the log calls its output may play another part too.
 
     Args:
         found: Names and types of the columns, as Ibis says them.
@@ -91,10 +93,11 @@ def columns_of(
     types = {name: _type(kind) for name, kind in found.items()}
     played: dict[str, list[str]] = {role: list(names) for role, names in said.items() if names}
     taken = {name for names in played.values() for name in names}
+    outputs = set(played.get(OUTPUT, ())) - {name for role, names in played.items() if role != OUTPUT for name in names}
     for role in roles:
         if role.key not in ALWAYS | book.roles:
             continue
-        fits = [name for name in found if name not in taken and _plays(name, types[name], role)]
+        fits = [name for name in found if name not in taken - outputs and _plays(name, types[name], role)]
         if said.get(role.key):
             continue  # the log names its own: what merely looks like it stays an input
         played.setdefault(role.key, []).extend(fits)

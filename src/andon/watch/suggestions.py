@@ -29,6 +29,9 @@ SECONDS: Final = 10.0
 """What reading for one figure may take."""
 _WINDOWS: Final = 28
 _REFERENCE: Final = timedelta(days=28)
+_HOUR: Final = timedelta(hours=1)
+_STRETCH: Final = timedelta(days=7)
+"""How much of the end of a reference is read to say what is normal; at least `_WINDOWS` windows."""
 _MOST_LABELS: Final = 0.95
 """Share of labels that a proposed watch waits for, where the log says when they came."""
 _LEAST: Final = timedelta(days=8)
@@ -96,7 +99,7 @@ def suggest(log: Log, *, by: Actor, measured: bool = True) -> Suggestion:
     for proposal in found:
         facts = _facts(log, proposal, reference)
         if _needs_labels(facts):
-            facts = replace(facts, label_delay_minutes=_delay(facts, days))
+            facts = replace(facts, label_delay_minutes=_delay(facts, days), tolerance=_tolerance(facts))
         try:
             draft = Watch(**facts.columns())
             if draft.by_arrival:
@@ -183,6 +186,18 @@ def _delay(facts: WatchFacts, days: int | None) -> int | None:
     return KINDS[WatchKind.ACCURACY].label_delay if _counts_label(facts) else None
 
 
+def _tolerance(facts: WatchFacts) -> float:
+    """What may be missing and is not lost: labels that take longer than is waited for.
+
+    The reference is old when it is read, so its last labels have come; in the newest windows they have yet to.
+    """
+    return 1 - _MOST_LABELS if _counts_missing_labels(facts) else facts.tolerance
+
+
+def _counts_missing_labels(facts: WatchFacts) -> bool:
+    return facts.kind is WatchKind.METRIC and facts.measure is Measure.RATE and _counts_label(facts)
+
+
 def _days_until_labels(log: Log) -> int | None:
     """Within how many days most labels come, where the log says when each did."""
     if not log.label_time_column:
@@ -224,22 +239,37 @@ def _reference(look: looking.Look | None, later: timedelta = timedelta()) -> tup
     if look is None or look.first is None or look.last is None or look.last - look.first - later < _LEAST:
         return None
     first = (look.first + later).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    return first, min(first + _REFERENCE, first + (look.last - first) / 2)
+    return first, min(first + _REFERENCE, first + (look.last - first) // _HOUR // 2 * _HOUR)
 
 
 def _detects(draft: Watch, last: datetime) -> str:
-    """What the watch could detect, by its newest windows in the log. Raises `Unreadable` or `Invalid` in words."""
+    """What the watch could detect: a change of what its reference holds, at the volume of the newest windows.
+
+    Raises `Unreadable` or `Invalid` in words.
+    """
     if draft.measure not in {Measure.RATE, Measure.MEAN, Measure.COUNT} or draft.log is None or draft.weekly:
         return ""
     until = draft.window_of(last - draft.waits)
-    since = until - _WINDOWS * draft.length
+    windows = _windows(draft, until - _WINDOWS * draft.length, until)
+    normal, learns = windows, _WINDOWS
+    if draft.reference_from is not None and draft.reference_to is not None:
+        ends = draft.window_of(draft.reference_to)
+        begins = max(draft.reference_from, ends - max(_STRETCH, _WINDOWS * draft.length))
+        normal = _windows(draft, begins, ends) or windows
+        learns = (draft.reference_to - draft.reference_from) // draft.length
+    question = _question(draft, normal)
+    usual = usual_of(question, normal, windows)
+    learnt = round(usual.n * learns) or None
+    return sentences.detects(draft, reach(question, usual, draft.length, known_from=learnt), usual.n)
+
+
+def _windows(draft: Watch, since: datetime, until: datetime) -> list[Window]:
+    """What a stretch of its log holds, by window. Raises `Unreadable` or `Invalid` in words."""
+    if draft.log is None:
+        return []
     asked = replace(wants.wanted(draft, since, until, None), segments=())
     tallies = read(place_of(draft.log), asked, seconds=SECONDS).windows()
-    windows = [Window(start, one.n, one.total, one.squares) for start, one in sorted(tallies.items())]
-    question = _question(draft, windows)
-    usual = usual_of(question, windows, windows)
-    learnt = round(usual.n * _WINDOWS) or None
-    return sentences.detects(draft, reach(question, usual, draft.length, known_from=learnt), usual.n)
+    return [Window(start, one.n, one.total, one.squares) for start, one in sorted(tallies.items())]
 
 
 def _question(draft: Watch, windows: Sequence[Window]) -> Question:

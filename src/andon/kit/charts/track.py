@@ -11,6 +11,7 @@ from andon.kit.spans import clock_time, interval, relative, span
 LABEL_WIDTH = 16.0
 # The tall layout (phone): a row of 26 px takes one line of text.
 ROW_HEIGHT = 26.0
+_ROOM = 34  # characters of name, note and time that fit beside each other at 360 px
 _EDGE = 2.0  # percent left free at both ends, so that a tick at the end is drawn whole
 _AHEAD = 4.0  # percent between the end of the scale and the first time that has no place on it yet
 _SHORTEST = timedelta(minutes=1)  # an incident of seconds still gets a scale
@@ -83,6 +84,11 @@ class Mark:
     def label(self) -> str:
         """The word on the screen."""
         return self.stage.label
+
+    @property
+    def brief_note(self) -> str:
+        """The note where it fits into one line of the tall track; the sentence says it anyway."""
+        return self.note if len(self.label) + len(self.note) + len(self.when) <= _ROOM else ""
 
     @property
     def reached(self) -> bool:

@@ -7,20 +7,30 @@ from django.db import IntegrityError, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from andon.engine.modules import Retention
 from andon.incidents.describe import describe
 from andon.incidents.models import TimelineEntry
 from andon.kit import clock
 from andon.kit.errors import Conflict, Forbidden, Invalid, Missing
 from andon.people.policy import Actor
 from andon.practice import switching as rules
-from andon.practice.switching import MOST_AHEAD, ReplicaFacts, Tally, Wanted, next_revision, standing, tally
+from andon.practice.switching import (
+    FORGOTTEN_AFTER,
+    MOST_AHEAD,
+    ReplicaFacts,
+    Tally,
+    Wanted,
+    next_revision,
+    standing,
+    tally,
+)
 from andon.practice.words import Criticality, ReplicaStanding, RiskClass, SwitchMode
 from andon.registry.models import System
 from andon.sdk.guard.sealing import Token
 from andon.sdk.guard.words import Limit
 from andon.switch import actions, queries
 from andon.switch.actions import Setting
-from andon.switch.models import GuardToken, Replica, Revision, Switch
+from andon.switch.models import Acknowledgement, GuardToken, Replica, Revision, Switch
 from andon.switch.policy import access_replica, access_switch, access_token
 from tests.support import scenes
 from tests.support.replicas import says, token_of
@@ -288,3 +298,27 @@ def test_a_tally_adds_up_and_everywhere_means_all(standings):
 def test_nobody_there_is_not_everywhere():
     assert Tally().everywhere is None
     assert Tally().says(SwitchMode.OFF) == "no replica has said anything"
+
+
+def test_processes_of_long_ago_are_forgotten_a_little_at_a_time_and_who_speaks_stays(cast, time):
+    token_of(cast.credit_scorer)
+    for name in ("one", "two", "three"):
+        says(cast.credit_scorer, name)
+    time.forward(FORGOTTEN_AFTER)
+    assert actions.forget_ended(time.now(), 10) == 0
+    says(cast.credit_scorer, "two")
+    time.forward(timedelta(seconds=1))
+    assert actions.forget_ended(time.now(), 1) == 1
+    assert actions.forget_ended(time.now(), 10) == 1
+    assert actions.forget_ended(time.now(), 10) == 0
+    assert list(Replica.objects.values_list("instance", flat=True)) == ["two"]
+    assert set(Acknowledgement.objects.values_list("replica__instance", flat=True)) == {"two"}
+    says(cast.credit_scorer, "one")
+    assert Replica.objects.count() == 2
+
+
+def test_the_engine_forgets_them(cast, time):
+    says(cast.credit_scorer, "one")
+    time.forward(FORGOTTEN_AFTER + timedelta(seconds=1))
+    assert Retention().run_once(time.now(), 10) == 1
+    assert not Replica.objects.exists()

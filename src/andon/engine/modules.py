@@ -29,6 +29,7 @@ from andon.response.missing import adopt_due, missed_due
 from andon.response.resolving import resolve_due
 from andon.response.routing import route_due
 from andon.rules.clockwork import heartbeats_due, quiet_due
+from andon.switch.actions import forget_ended
 from andon.watch.actions.forgetting import forget as forget_windows
 from andon.watch.actions.pushing import forget as forget_pushed
 
@@ -250,7 +251,7 @@ class Auditor:
 
 
 class Retention:
-    """Forgets what is no longer kept: bodies of deliveries, keys of pushed batches, old windows, ended sessions."""
+    """Forgets what is no longer kept: bodies of deliveries, pushed batches, windows, processes, ended sessions."""
 
     name = "retention"
 
@@ -262,6 +263,7 @@ class Retention:
         if self._asked is not None and abs(now - self._asked) < FORGET_EVERY:
             return 0
         forgotten = prune_deliveries(now, limit) + forget_pushed(now, limit) + forget_windows(limit)
+        forgotten += forget_ended(now, limit)
         if not forgotten:
             Session.objects.filter(expire_date__lt=now).delete()
             self._asked = now

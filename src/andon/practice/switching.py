@@ -13,6 +13,8 @@ GONE_AFTER: Final = timedelta(hours=24)
 """A replica that was silent for so long is counted no more, though it may go on deciding, cut off from Andon."""
 GONE_MARGIN: Final = timedelta(minutes=5)
 """One that holds itself back is counted for so long after it has begun to."""
+FORGOTTEN_AFTER: Final = timedelta(days=90)
+"""What was last heard of a process so long ago is forgotten, with which revisions it had acknowledged and when."""
 MOST_AHEAD: Final = 1_000_000
 """How far ahead a replica may claim to be: whoever holds its token must not use up the numbers."""
 STALE_MODES: Final = (SwitchMode.ON, SwitchMode.SAFE, SwitchMode.REVIEW, SwitchMode.OFF)

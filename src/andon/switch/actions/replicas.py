@@ -7,10 +7,10 @@ from uuid import UUID
 
 from django.db import transaction
 
-from andon.kit import clock
+from andon.kit import clock, db
 from andon.kit.errors import Conflict
 from andon.people.policy import Actor
-from andon.practice.switching import MOST_AHEAD, Wanted, standing
+from andon.practice.switching import FORGOTTEN_AFTER, MOST_AHEAD, Wanted, standing
 from andon.practice.words import ReplicaStanding, SwitchMode
 from andon.switch.models import Acknowledgement, Replica, Switch
 from andon.switch.policy import must_switch
@@ -67,6 +67,19 @@ def forget_replica(replica: Replica, *, by: Actor) -> None:
         raise Conflict("Only a silent replica can be taken off the list; this one speaks, or has ended.")
     if Replica.objects.filter(pk=replica.pk, ended_at=None).update(ended_at=clock.now()) != 1:
         raise Conflict("This replica was taken off the list already.")
+
+
+@transaction.atomic
+def forget_ended(now: datetime, limit: int) -> int:
+    """Forget processes of which nothing was heard for `FORGOTTEN_AFTER`, at most so many; how many.
+
+    They are counted nowhere since long. What pulls saw of them stays with the pulls, and on the timelines.
+    """
+    rows = Replica.objects.filter(heard_at__lt=now - FORGOTTEN_AFTER)
+    old = list(db.lock_free(rows).values_list("pk", flat=True)[:limit])  # one that speaks at this moment is left
+    if old:
+        Replica.objects.filter(pk__in=old).delete()
+    return len(old)
 
 
 def _row(said: Heard, now: datetime) -> Replica:

@@ -183,10 +183,12 @@ def test_a_nul_in_a_text_loses_no_alert(sender):
     assert Signal.objects.get().title == "a\ufffdb"
 
 
-def test_a_body_that_says_it_is_too_large_is_not_read(sender):
+def test_a_body_that_says_it_is_too_large_is_not_waited_for(sender, monkeypatch):
+    monkeypatch.setattr(asgi, "DROP_SECONDS", 0.05)
     never = [{"type": "http.request", "body": b"x", "more_body": True}]
     (answer,) = ask(lambda app: post(app, sender, pieces=never, headers={"content-length": str(1024 * 1024 + 1)}))
     assert (answer.status, answer.headers["connection"]) == (413, "close")
+    assert bytes(Delivery.objects.get().body) == b"x"
     assert Delivery.objects.get().outcome == "rejected"
 
 

@@ -225,6 +225,80 @@ def test_a_body_that_was_sent_in_chunks_is_taken(token):
     assert Signal.objects.filter(title="Errors").exists()
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_that_is_too_large_gets_its_answer_and_is_kept_by_its_beginning(token, chunked):
+    """Closed on a sender that still sends, the connection was reset, and the answer lost."""
+    body = b'{"title": "' + b"x" * 3_000_000 + b'"}'
+    sent = request(token, body)
+    if chunked:
+        head = sent.partition(b"\r\n\r\n")[0].replace(b"content-length: 3000013", b"transfer-encoding: chunked")
+        sent = head + b"\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+
+    async def story(_, line):
+        await known(line, token)
+        await line.send(sent)
+        status, headers, told = await line.answer()
+        assert (status, headers["connection"]) == (413, "close")
+        assert await line.ended()
+        return told["delivery"]
+
+    kept = Delivery.objects.get(pk=talk(story))
+    assert (bytes(kept.body), kept.outcome) == (body[: asgi.BODY_KEPT], "rejected")
+
+
+def test_a_body_that_is_announced_too_large_is_not_asked_for(token):
+    async def story(_, line):
+        await known(line, token)
+        await line.send(request(token, b"", expect="100-continue").replace(b"length: 0", b"length: 3000000"))
+        status, headers, _ = await line.answer()
+        assert (status, headers["connection"]) == (413, "close")
+        assert await line.ended()
+
+    talk(story)
+
+
+def test_a_body_that_does_not_come_is_told_on_the_page(token, monkeypatch):
+    monkeypatch.setattr(asgi, "BODY_SECONDS", 0.2)
+
+    async def story(_, line):
+        await known(line, token)
+        await line.send(request(token)[:-5])
+        status, headers, told = await line.answer()
+        assert (status, headers["connection"]) == (408, "close")
+        return told["delivery"]
+
+    kept = Delivery.objects.get(pk=talk(story))
+    assert bytes(kept.body) == b'{"title": "Err'
+    assert "did not arrive" in kept.error
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3])
+def test_a_sender_that_closes_its_side_after_its_request_gets_the_answer(token, pieces):
+    """Taken at once, in several reads, and one behind another."""
+
+    async def story(_, line):
+        await known(line, token)
+        asked = request(token)
+        await line.send(*{1: [asked], 2: [asked[:-5], asked[-5:]], 3: [asked + asked]}[pieces])
+        line.writer.write_eof()
+        for _ in range(2 if pieces == 3 else 1):
+            assert (await line.answer())[0] == 200
+        assert await line.ended()
+
+    talk(story)
+
+
+def test_a_sender_that_closes_its_side_in_the_middle_of_a_request_is_gone(token):
+    async def story(_, line):
+        await known(line, token)
+        await line.send(request(token)[:-5])
+        line.writer.write_eof()
+        assert await line.ended()
+
+    talk(story)
+    assert Delivery.objects.count() == 1  # the one by which the integration is known
+
+
 def test_what_is_no_http_is_400_and_nothing_of_it_is_taken(token):
     async def story(app, line):
         await known(line, token)

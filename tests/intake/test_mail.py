@@ -15,6 +15,7 @@ from andon.intake.adapters import adapters
 from andon.intake.asgi import IntakeApp
 from andon.intake.mail import Listener
 from andon.intake.models import Delivery, Signal
+from andon.intake.recording import BODY_KEPT
 from andon.intake.writer import Writer
 from andon.people.policy import Actor
 from andon.site import asgi as site
@@ -146,9 +147,78 @@ def test_one_mail_for_two_integrations_is_a_signal_of_each(sender):
     assert Signal.objects.count() == 2
 
 
-def test_a_mail_that_is_too_large_is_refused(sender):
+def test_a_mail_that_is_announced_too_large_is_refused_and_the_page_says_so(sender):
     big = letter(f"{sender.token}@example.org", text="x\n" * 600_000)
     assert refusal(lambda port: post(port, big)) == 552
+    kept = Delivery.objects.get()
+    assert (kept.outcome, kept.error, bytes(kept.body)) == ("rejected", mail_module.TOO_LARGE, b"")
+
+
+def test_a_size_that_is_announced_is_told_to_nobody_but_those_for_whom_the_mail_is(sender):
+    def conversation(port):
+        with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
+            client.ehlo()
+            said = [client.mail("monitor@example.org", ["SIZE=99999999"])[0]]
+            said += [client.rcpt(to)[0] for to in ("lena@example.org", f"{sender.token}@example.org")]
+            said.append(client.docmd("DATA")[0])
+            client.rset()
+            said.append(client.mail("monitor@example.org", ["SIZE=ten"])[0])
+            return said
+
+    assert told(conversation) == [250, 550, 552, 503, 501]
+    assert Delivery.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "said"),
+    [
+        (b"Subject: Errors\r\n\r\n..begin\r\n" + b"word\r\n" * 300_000, 552, mail_module.TOO_LARGE),
+        (b"Subject: Errors\r\n\r\n..begin\r\n" + b"word" * 100_000 + b"\r\n", 500, mail_module.TOO_LONG),
+    ],
+    ids=["too large", "a line too long"],
+)
+def test_a_mail_that_turns_out_too_large_is_kept_by_its_beginning_for_each_of_its_integrations(
+    sender, sent, code, said
+):
+    _, other = create_integration(slug="other", name="Other", kind="email", by=Actor.operator())
+
+    def conversation(port):
+        with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
+            client.ehlo()
+            client.mail("monitor@example.org")
+            for to in (sender.token, other, sender.token):
+                client.rcpt(f"{to}@example.org")
+            client.docmd("DATA")
+            client.send(sent + b".\r\n")
+            refused = client.getreply()[0]
+            client.send_message(letter(f"{sender.token}@example.org"))  # the conversation goes on
+            return refused
+
+    assert told(conversation) == code
+    kept = Delivery.objects.filter(outcome="rejected").order_by("integration__slug")
+    assert [one.integration.slug for one in kept] == ["batch", "other"]
+    for one in kept:
+        assert (one.error, one.content_type) == (said, "message/rfc822")
+        assert bytes(one.body).startswith(b"Subject: Errors\r\n\r\n.begin\r\nword")
+        assert len(one.body) <= BODY_KEPT
+    assert Signal.objects.count() == 1
+
+
+def test_a_refusal_that_cannot_be_written_is_a_refusal_all_the_same(sender):
+    def away(batch):
+        raise OperationalError("disk I/O error")
+
+    def conversation(port):
+        with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
+            client.ehlo()
+            client.mail("monitor@example.org")
+            client.rcpt(f"{sender.token}@example.org")
+            client.docmd("DATA")
+            client.send(b"word\r\n" * 300_000 + b".\r\n")
+            return client.getreply()[0]
+
+    assert told(conversation, Writer(away)) == 552
+    assert not Delivery.objects.exists()
 
 
 def test_lines_longer_than_the_standard_says_are_read(sender):

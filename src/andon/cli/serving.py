@@ -24,6 +24,10 @@ MOST_WORKERS = 4
 WORKER_SILENCE = 30
 """Seconds after which a process that does not answer is taken for hung, and replaced."""
 HOST, PORT = "127.0.0.1", 8321
+IDLE = 75
+"""Seconds that a connection stays open for a next request. Whoever closes it first may do so while the other sends:
+then the request is lost, and few senders repeat a POST by themselves. Most give an idle connection up within a minute,
+load balancers after 60 s; uvicorn's own 5 s is the very interval at which many send."""
 GRACE = 10
 """Seconds that open requests get to end when the server stops; live streams are cut then."""
 
@@ -183,6 +187,7 @@ def _server_settings(application: str, *, workers: int = 1) -> "uvicorn.Config":
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=IDLE,
         workers=workers,
         timeout_worker_healthcheck=WORKER_SILENCE,
     )

@@ -9,6 +9,7 @@ nothing can be written the answer is 503, which senders take as "try again": nev
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -34,6 +35,8 @@ log = structlog.get_logger(__name__)
 
 MAX_HELD = 64 * 1024 * 1024  # bytes of bodies that are on their way in, all requests together
 BODY_SECONDS = 30.0
+MOST_DROPPED = 32 * 1024 * 1024  # bytes that are read and dropped of a body that is too large
+DROP_SECONDS = 5.0
 WRITE_SECONDS = 10.0
 THINK_SECONDS = 15.0  # an adapter that waits for something else, such as a certificate
 THINKERS = 4
@@ -50,7 +53,11 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Refusal(Exception):  # noqa: N818  reads as what it is
-    """A request that is not taken, as the answer it gets."""
+    """A request that is not taken, as the answer it gets.
+
+    Attributes:
+        begun: The beginning of a body of which not all was read.
+    """
 
     def __init__(self, status: int, title: str, detail: str, **more: str) -> None:
         super().__init__(detail)
@@ -63,6 +70,7 @@ class Refusal(Exception):  # noqa: N818  reads as what it is
             **more,
         }
         self.headers: list[tuple[bytes, bytes]] = []
+        self.begun = b""
 
 
 class Gone(Exception):  # noqa: N818  as above
@@ -185,7 +193,7 @@ class IntakeApp:
             request = Request(heard.body, headers, _named(query), below, scope["method"], heard.delivery)
             said = await self._understand(adapter, door, request)
         except Refusal as refusal:
-            heard.body = readable(heard.body, headers, BODY_KEPT)
+            heard.body = readable(heard.body or refusal.begun, headers, BODY_KEPT)
             await self._keep_refused(heard, refusal)
             raise
         heard.body = readable(heard.body, headers, BODY_KEPT)
@@ -206,9 +214,13 @@ class IntakeApp:
         heard.events, heard.changes, heard.notes = said.events, said.changes, said.notes
         await self._keep(heard)
 
+    async def refused(self, door: Door, why: str, begun: bytes = b"", *, content_type: str = "") -> None:
+        """Let an integration's page say what was refused before it was here as a whole. Raises `Refusal`."""
+        await self._keep(Heard(ids.new(), door.id, begun, content_type, [], error=why))
+
     async def _keep_refused(self, heard: Heard, refusal: Refusal) -> None:
         """Keep what was not understood, for a person to see; what must be sent again (503) is not kept."""
-        if refusal.status in {400, 413, 500}:
+        if refusal.status in {400, 408, 413, 500}:
             heard.error = _in_words(refusal)
             await self._keep(heard)
             refusal.problem["delivery"] = str(heard.delivery)
@@ -290,31 +302,41 @@ class IntakeApp:
         except Unavailable as error:
             raise _unavailable(str(error)) from error
         if door is None:
-            self._say_refused(self._doors.meant(kind, slug))
+            self._say_refused(self._doors.meant(slug), kind)
             raise _unknown()
         return door
 
-    def _say_refused(self, door: Door | None) -> None:
+    def _say_refused(self, door: Door | None, kind: str) -> None:
         """Say it beside the answer, which takes as long for an integration that does not exist."""
         if door is not None:
-            self._soon(self._say_unsigned(door, "A request came without the integration's token."))
+            why = "A request came without the integration's token."
+            if kind != door.kind:
+                why = f"A request came to the address of another kind, /intake/{kind}/, and this is {door.kind}."
+            self._soon(self._say_unsigned(door, why))
 
     async def _body(self, headers: Mapping[str, str], receive: Receive, most: int) -> bytes:
         """The whole body, bounded in size, time, and in what all requests together hold."""
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > most:
+        announced = not length.isdecimal() or int(length) > most
+        if announced and "expect" in headers:  # it waits for a word before it sends anything
             raise _too_large(most)
+        begun = bytearray()
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                return await self._pieces(receive, most)
+            async with asyncio.timeout(DROP_SECONDS if announced else BODY_SECONDS):
+                more = await self._pieces(receive, begun, BODY_KEPT if announced else most)
         except TimeoutError as error:
-            raise _closing(
-                Refusal(408, "Too slow", f"The body did not arrive within {BODY_SECONDS:.0f} seconds.")
-            ) from error
+            if announced:
+                raise _too_large(most, begun) from error
+            slow = Refusal(408, "Too slow", f"The body did not arrive within {BODY_SECONDS:.0f} seconds.")
+            raise _closing(slow, begun) from error
+        if more:
+            await _drop(receive)
+        if more or announced or len(begun) > most:
+            raise _too_large(most, begun)
+        return bytes(begun)
 
-    async def _pieces(self, receive: Receive, most: int) -> bytes:
-        """The pieces of a body put together; most come in one."""
-        body: bytes = b""
+    async def _pieces(self, receive: Receive, body: bytearray, most: int) -> bool:
+        """Put the pieces of a body together until there are more than so many bytes; whether more is to come."""
         held = 0
         try:
             while True:
@@ -322,10 +344,10 @@ class IntakeApp:
                 if message["type"] == "http.disconnect":
                     raise Gone
                 body += message.get("body", b"")
-                if len(body) > most:
-                    raise _too_large(most)
                 if not message.get("more_body"):
-                    return body
+                    return False
+                if len(body) > most:
+                    return True
                 if self._held + len(body) - held > MAX_HELD:
                     raise _unavailable("More signals are coming in than can be held.")
                 self._held += len(body) - held
@@ -427,14 +449,31 @@ def _in_words(refusal: Refusal) -> str:
     return f"{field}: {refusal}" if field else str(refusal)
 
 
-def _too_large(most: int) -> Refusal:
-    return _closing(Refusal(413, "Too large", f"A body may have at most {most} bytes; send fewer alerts at once."))
+def _too_large(most: int, begun: bytes | bytearray = b"") -> Refusal:
+    words = f"A body may have at most {most} bytes; send fewer alerts at once."
+    return _closing(Refusal(413, "Too large", words), begun)
 
 
-def _closing(refusal: Refusal) -> Refusal:
+def _closing(refusal: Refusal, begun: bytes | bytearray) -> Refusal:
     """The rest of the body is not read: the connection is of no further use."""
     refusal.headers = [(b"connection", b"close")]
+    refusal.begun = bytes(begun[:BODY_KEPT])
     return refusal
+
+
+async def _drop(receive: Receive) -> None:
+    """Read the rest of a body and forget it, within bounds, before the connection is closed.
+
+    A connection that is closed while its sender still sends is reset, and the answer lost on the way (RFC 9112, 9.6).
+    """
+    dropped = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DROP_SECONDS):
+            while dropped < MOST_DROPPED:
+                message = await receive()
+                if not message.get("more_body"):
+                    return
+                dropped += len(message.get("body", b""))
 
 
 def _unavailable(why: str) -> Refusal:

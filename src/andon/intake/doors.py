@@ -90,10 +90,9 @@ class Doors:
         until, door = self._known.get(key, (0.0, None))
         return door if until > now and _fits(door, kind, digest) else None
 
-    def meant(self, kind: str, slug: str) -> Door | None:
+    def meant(self, slug: str) -> Door | None:
         """The integration that was named by a request just refused, for those who look after it to be told."""
-        _, door = self._known.get(slug, (0.0, None))
-        return door if door is not None and door.kind == kind else None
+        return self._known.get(slug, (0.0, None))[1]
 
     def close(self) -> None:
         """End the thread and its connection."""

@@ -4,11 +4,15 @@ A mail is for an integration of the kind e-mail, whose token stands in the addre
 `<short name>+<token>@…`, at any domain. Other addresses are refused, so nothing is ever passed on. "250" is said only
 after the commit; while nothing can be written it is 451, and the mail server before this one tries again.
 
+What is refused of a mail for an integration, its page says, with the beginning of the mail. A size that is too large,
+as announced with MAIL (RFC 1870), is refused with RCPT, when it is known for whom the mail is.
+
 Who really sent a mail (DKIM, SPF, DMARC) is judged by that mail server: this listener stands behind one, or on
 loopback. It offers no TLS and no login of its own.
 """
 
 import asyncio
+from functools import wraps
 from typing import Any
 
 import structlog
@@ -17,6 +21,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from andon import __version__
 from andon.intake.asgi import IntakeApp, Refusal
 from andon.intake.events import MAX_BODY
+from andon.intake.recording import BODY_KEPT
 
 log = structlog.get_logger(__name__)
 
@@ -24,15 +29,22 @@ KIND = "email"
 MOST_CONNECTIONS = 50
 MOST_RECIPIENTS = 20
 SILENCE_SECONDS = 60.0
+MAIL = "message/rfc822"
+TOO_LARGE = f"A mail may have at most {MAX_BODY} bytes; send less in one, and no pictures."
+TOO_LONG = "A line of the mail is longer than is read here: let it be encoded, as base64 is."
 LONGEST_LINE = 100_000  # RFC 5322 says 998; programs that send HTML often do not know
 
 _SAID = {
     401: "550 5.1.1 There is no such address here",
     400: "554 5.6.0 Not understood: {}",
-    413: "552 5.3.4 Too large",
+    413: f"552 5.3.4 Too large: at most {MAX_BODY} bytes",
     500: "451 4.3.0 A fault of Andon's own; try again",
     503: "451 4.3.0 Cannot be written now; try again",
 }
+
+
+_REFUSED = {"552 Er": TOO_LARGE, "500 Li": TOO_LONG}
+"""What the library says, by its beginning, of a mail that it has not handed over."""
 
 
 class Listener:
@@ -77,7 +89,10 @@ class Listener:
         if len(envelope.rcpt_tos) >= MOST_RECIPIENTS:
             return "452 4.5.3 Too many recipients at once"
         try:
-            await self._intake.admit(KIND, *_slug_and_token(address))
+            door = await self._intake.admit(KIND, *_slug_and_token(address))
+            if _announced(envelope) > MAX_BODY:
+                await self._intake.refused(door, TOO_LARGE)
+                return _SAID[413]
         except Refusal as refusal:
             return _in_smtp(refusal)
         envelope.rcpt_tos.append(address)
@@ -88,13 +103,22 @@ class Listener:
         log.error("intake.mail_failed", exc_info=error)
         return _SAID[503]
 
+    async def refused(self, envelope: Envelope, why: str, begun: bytes) -> None:
+        """Let the pages of those for whom a mail was say that it was refused before it was whole."""
+        try:
+            for address in dict.fromkeys(envelope.rcpt_tos):
+                door = await self._intake.admit(KIND, *_slug_and_token(address))
+                await self._intake.refused(door, why, begun, content_type=MAIL)
+        except Refusal as refusal:
+            log.warning("intake.mail_refused_unsaid", why=str(refusal))
+
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  as above
         """Take a mail for each of its addresses; to repeat it after a 451 is harmless, by its Message-ID."""
         raw = envelope.original_content or b""
         try:
             for address in dict.fromkeys(envelope.rcpt_tos):
                 door = await self._intake.admit(KIND, *_slug_and_token(address))
-                await self._intake.accept(door, raw, content_type="message/rfc822")
+                await self._intake.accept(door, raw, content_type=MAIL)
         except Refusal as refusal:
             return _in_smtp(refusal)
         return "250 OK, it is on disk"
@@ -111,6 +135,33 @@ class _Connection(SMTP):
             timeout=SILENCE_SECONDS,
         )  # fmt: skip
         self._listener = listener
+        self._begun: bytearray | None = None  # the beginning of the mail that is coming
+
+    @wraps(SMTP.smtp_MAIL)
+    async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802  the library's name
+        """Without a look at the size that is announced: it is refused with RCPT."""
+        limit, self.data_size_limit = self.data_size_limit, None
+        try:
+            await super().smtp_MAIL(arg)
+        finally:
+            self.data_size_limit = limit
+
+    def data_received(self, data: bytes) -> None:
+        """Remember the beginning of a mail: of one that is too large the library keeps nothing."""
+        if self._begun is not None and (room := BODY_KEPT - len(self._begun)) > 0:
+            self._begun += data[:room]
+        super().data_received(data)
+
+    async def push(self, status: Any) -> None:
+        """Answer; a mail that the library refuses by itself is told of on the pages of those for whom it was."""
+        said = status if isinstance(status, str) else status.decode("ascii", "replace")
+        if said.startswith("354"):
+            self._begun = bytearray()
+        elif self._begun is not None:
+            begun, self._begun = bytes(self._begun).replace(b"\r\n..", b"\r\n."), None
+            if (why := _REFUSED.get(said[:6])) and self.envelope is not None:
+                await self._listener.refused(self.envelope, why, begun)
+        await super().push(status)
 
     def connection_made(self, transport: Any) -> None:
         self._listener.connections += 1
@@ -122,6 +173,12 @@ class _Connection(SMTP):
     def connection_lost(self, error: Exception | None) -> None:
         self._listener.connections -= 1
         super().connection_lost(error)
+
+
+def _announced(envelope: Envelope) -> int:
+    """The size that a mail server announced with MAIL (RFC 1870); 0 if it did not."""
+    sizes = [option[5:] for option in envelope.mail_options if option.startswith("SIZE=")]
+    return int(sizes[0]) if sizes else 0
 
 
 def _slug_and_token(address: str) -> tuple[str, str]:

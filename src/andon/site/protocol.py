@@ -15,6 +15,8 @@ from andon.site.asgi import application
 
 SHORT: Final = b"/intake/"
 """How the address of what may go the short way begins."""
+SIGNALS: Final = (SHORT, b"/v2/")
+"""How the addresses of all signals begin."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -34,6 +36,14 @@ class Protocol(HttpToolsProtocol):
             if not self.transport.is_closing():
                 super().on_headers_complete()
                 super().on_body(body)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn's never keeps a line open
+        """A sender that has said all it has to say, and closes its side, still gets the answer to its signal."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or cycle.more_body or not self.url.startswith(SIGNALS):
+            return None
+        cycle.keep_alive = False
+        return True
 
     def on_headers_complete(self) -> None:
         """Hold the request, if it may go the short way."""
@@ -85,12 +95,12 @@ class Protocol(HttpToolsProtocol):
 class _Short:
     """The answer to come of a request that went the short way; in place of uvicorn's own cycle meanwhile."""
 
-    __slots__ = ("_protocol", "disconnected", "keep_alive", "message_event", "response_complete")
+    __slots__ = ("_protocol", "disconnected", "keep_alive", "message_event", "more_body", "response_complete")
 
     def __init__(self, protocol: Protocol, *, keep_alive: bool) -> None:
         self._protocol = protocol
         self.keep_alive = keep_alive
-        self.disconnected = self.response_complete = False
+        self.disconnected = self.response_complete = self.more_body = False
         self.message_event = _DEAF
 
     def answer(

@@ -32,6 +32,12 @@ def test_priorities_are_severities(level):
     assert said({"message": "m", "priority": f"P{level}"}).events[0].severity_hint == level
 
 
+@pytest.mark.parametrize(("priority", "severity", "kept"), [("p2", 2, None), (" P4 ", 4, None), ("high", None, "high")])
+def test_a_priority_that_a_template_makes_of_some_label_loses_no_alert(priority, severity, kept):
+    (event,) = said({"message": "m", "priority": priority}).events
+    assert (event.severity_hint, event.labels.get("priority")) == (severity, kept)
+
+
 def test_without_a_priority_it_hints_at_no_severity_and_without_an_alias_at_no_other_alert():
     (event,) = said({"message": "m"}).events
     assert (event.severity_hint, event.fingerprint) == (None, str(UUID(int=7)))
@@ -61,7 +67,6 @@ def test_what_somebody_does_there_is_a_note_here():
     [
         ({}, "v2/alerts", {}, "message"),
         ({"message": " "}, "v2/alerts", {}, "happened"),
-        ({"message": "m", "priority": "P6"}, "v2/alerts", {}, "P1 to P5"),
         ({"message": "m", "alias": "a" * 513}, "v2/alerts", {}, "512"),
         ({}, "v2/alerts/17/close", {"identifierType": "tiny"}, "tiny"),
         ({}, "v2/alerts/!/close", {}, "alias"),

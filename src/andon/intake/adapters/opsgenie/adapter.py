@@ -3,7 +3,7 @@
 | of the alert | becomes |
 |---|---|
 | `alias` | the fingerprint; without one it is made |
-| `priority` | P1 to P5 = S1 to S5; without one the register's view of the system decides |
+| `priority` | P1 to P5 = S1 to S5; without one, or with another word, the register's view of the system decides |
 | `entity`, `source`, `tags`, `details` | labels; `andon_system` (or `system`) and `andon_type` in details are hints |
 
 Which alert is meant stands in the address: `identifierType` is `alias`, or `id` (the default), which is what Andon
@@ -129,10 +129,11 @@ def _create(request: Request) -> Said:
         raise Malformed("Say in a line what happened.", field="message")
     if body.alias and len(body.alias) > ALIAS:
         raise Malformed(f"An alias has at most {ALIAS} characters.", field="alias")
-    if body.priority and body.priority not in _PRIORITIES:
-        raise Malformed("The priority is one of P1 to P5.", field="priority")
     labels = {name: plain(value) for name, value in (body.details or {}).items()}
     labels |= {name: text for name in _MARKS if (text := getattr(body, name))}
+    severity = _PRIORITIES.get((body.priority or "").strip().upper())
+    if body.priority and severity is None:  # a template's word: refused, Alertmanager would drop the alert for good
+        labels["priority"] = body.priority
     if body.tags:
         labels["tags"] = ", ".join(body.tags)
     alias = body.alias or str(request.delivery)
@@ -145,7 +146,7 @@ def _create(request: Request) -> Said:
         labels=labels,
         system_hint=labels.get("andon_system") or labels.get("system") or "",
         type_hint=labels.get("andon_type", ""),
-        severity_hint=_PRIORITIES.get(body.priority or ""),
+        severity_hint=severity,
     )
     return Said([fires], notes=[note(fingerprint=alias, text=body.note, by=body.user or "")] if body.note else [])
 

@@ -159,6 +159,16 @@ def test_a_draft_is_tried_and_nothing_is_kept(cast, monitor, signed_in, kind, ti
     assert not Rule.objects.exists()
 
 
+def test_a_trial_of_many_signals_folds_all_but_the_newest(cast, monitor, signed_in, time):
+    hear(monitor, *[labelled(f"s{number}", title=f"Signal {number}.") for number in range(12)])
+    route(time)
+    answer = signed_in(cast.omar).post(reverse("rule_create", args=["silence"]), FILLED["silence"] | {"also": "1"})
+    shown, _, folded = answer.content.decode().partition("Older ones")
+    assert ">Signal 11.<" in shown
+    assert ">Signal 0.<" not in shown
+    assert ">Signal 0.<" in folded
+
+
 def test_a_wrong_expression_is_said_at_its_field(cast, signed_in, time):
     omar = signed_in(cast.omar)
     answer = omar.post(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from andon.detect.onset import Onset
 from andon.practice.words import Direction, Measure
-from andon.watch import judging
+from andon.watch import arriving, judging, wayback
 from andon.watch.questions import Question, Window
 from bench.measuring import table
 
@@ -47,6 +48,8 @@ class Case:
     wrong_after: float = 7.0
     small: float = 0.0
     """The share of the group that alone gets worse; 0 = no groups."""
+    audited: bool = False
+    """Whether half of what is wrong is found out only by an audit, 40 to 44 days later."""
 
 
 CASES = [
@@ -64,10 +67,23 @@ def ages(mean: float) -> Any:
     return np.append(chances, 1 - chances.sum())
 
 
-def drawn(case: Case, rng: np.random.Generator, days: int, change: int | None) -> dict[str, Any]:
-    """By group, by day of the decision and age of its label: how many, and how many of them wrong."""
+def audited(mean: float) -> Any:
+    """The same where half of the labels come 40 to 44 days later."""
+    late = np.where(np.isin(np.arange(AGES + 1), range(40, 45)), 1 / 5, 0.0)
+    return (ages(mean) + late) / 2
+
+
+def drawn(
+    case: Case, rng: np.random.Generator, days: int, change: int | None, bad: Sequence[tuple[int, int]] = ()
+) -> dict[str, Any]:
+    """By group, by day of the decision and age of its label: how many, and how many of them wrong.
+
+    They change for good on a day, or for as long as each of the bad times lasts.
+    """
     at = np.arange(days)
     moved = 0.0 if change is None else np.clip((at - change + 1) / max(case.ramp, 1), 0, 1)
+    for first, last in bad:
+        moved = np.where((at >= first) & (at < last), 1.0, moved)
     worse = case.p0 + (case.p1 - case.p0) * np.broadcast_to(moved, days)
     groups = {"": (A_DAY, worse)}
     if case.small:
@@ -76,7 +92,7 @@ def drawn(case: Case, rng: np.random.Generator, days: int, change: int | None) -
     found = {}
     for key, (n, rate) in groups.items():
         wrong = rng.binomial(n, rate)
-        late = rng.multinomial(wrong, ages(case.wrong_after))
+        late = rng.multinomial(wrong, audited(case.wrong_after) if case.audited else ages(case.wrong_after))
         found[key] = (late + rng.multinomial(n - wrong, ages(case.right_after)))[:, :AGES], late[:, :AGES]
     return found
 
@@ -198,13 +214,120 @@ def false_alarms(case: Case, budget: int, runs: int) -> list[Any]:
     return [case.name.split(" ")[0] + (", wrong known sooner" if case.wrong_after != case.right_after else ""), *told]
 
 
+ENDED = [
+    Case("5->10%"),
+    Case("5->20%", p1=0.20),
+    Case("5->20%, wrong known sooner", p1=0.20, wrong_after=3.0, right_after=10.0),
+    Case("5->40%, wrong known later", p1=0.40, wrong_after=10.0, right_after=3.0),
+    Case("5->20%, half of it by an audit", p1=0.20, wrong_after=3.0, right_after=3.0, audited=True),
+    Case("gap: 5->20% of a fifth", p1=0.20, small=0.2),
+    Case("the same, half of it by an audit", p1=0.20, wrong_after=3.0, right_after=3.0, small=0.2, audited=True),
+]
+LASTS, AGAIN, LOOKED = 20, 40, 60
+"""Days of a bad time, from its end to the next, and after a recovery in which a second alarm is looked for."""
+
+
+def all_alarms(question: Question, windows: list[Window], *, older: bool) -> list[tuple[int, int | None]]:
+    """Days of every alarm and of when it was over. With `older` labels of decisions before that stay evidence."""
+    detector: dict[str, Any] = {}
+    seen, found = 0, []
+    while seen < len(windows):
+        if older:
+            detector.pop("over", None)
+        learning = judging.learning(detector)
+        verdict = judging.judge(question, detector, windows[seen:])
+        detector, seen = verdict.detector, seen + verdict.seen
+        if verdict.raised is not None:
+            since = datetime.fromisoformat(detector["since"])
+            tested = [one for one in windows[:seen] if one.start >= since]
+            onset = judging.onset(question, detector, arriving.counted(question, detector, tested))
+            detector |= wayback.begin(onset, judging.usual(detector).mean)
+            found.append(((verdict.raised.window - MONDAY) // DAY, None))
+        if verdict.recovered is not None:
+            found[-1] = found[-1][0], (verdict.recovered - MONDAY) // DAY
+        if not verdict.seen and learning == judging.learning(detector):
+            break
+    return found
+
+
+def after_an_end(case: Case, budget: int, runs: int) -> list[Any]:
+    """How often a second alarm comes once a bad time is over and nothing else happens; how soon another is found."""
+    change = WAIT + LEARNS + BEFORE
+    end = change + LASTS
+    rng = np.random.default_rng(13)
+    question = question_of(case, budget, by_arrival=True)
+    days = end + 120
+    again: dict[bool, list[bool]] = {True: [], False: []}
+    delays: dict[bool, list[int]] = {True: [], False: []}
+    still = []
+    for _ in range(runs):
+        once, twice, never = (
+            as_they_came(drawn(case, rng, days, None, bad), days)
+            for bad in ([(change, end)], [(change, end), (end + AGAIN, days)], [])
+        )
+        for older in (True, False):
+            first, *more = [one for one in all_alarms(question, once, older=older) if one[0] >= change] or [(0, None)]
+            if first[1] is not None and first[1] >= end:
+                again[older].append(any(at <= first[1] + LOOKED for at, _ in more))
+            found = all_alarms(question, twice, older=older)
+            new = [at for at, _ in found if at >= end + AGAIN]
+            open_still = [at for at, over in found if at < end + AGAIN and (over is None or over >= end + AGAIN)]
+            if new and not open_still:
+                delays[older].append(new[0] - end - AGAIN + 1)
+        quiet = [at for at, _ in all_alarms(question, never, older=False)]
+        still.append(any(end + 20 <= at <= end + 20 + LOOKED for at in quiet))
+    return [
+        case.name, *(f"{np.mean(again[older]):.3f}" for older in (True, False)), f"{np.mean(still):.3f}",
+        *(f"{np.median(delays[older]):.0f}" for older in (True, False)), len(again[False]),
+    ]  # fmt: skip
+
+
+def after_recovery(case: Case, budget: int, runs: int) -> list[Any]:
+    """Days until a false alarm by budget once a bad time was over: total time at risk by alarms."""
+    rng = np.random.default_rng(17)
+    change = WAIT + LEARNS + 10
+    end = change + LASTS
+    days = end + 6 * budget
+    question = question_of(case, budget, by_arrival=True)
+    tested = alarms = 0
+    for _ in range(runs):
+        windows = as_they_came(drawn(case, rng, days, None, [(change, end)]), days)
+        first, *more = [one for one in all_alarms(question, windows, older=False) if one[0] >= change] or [(0, None)]
+        if first[1] is not None and first[1] >= end:
+            tested += (more[0][0] if more else days) - first[1]
+            alarms += bool(more)
+    return [case.name, f"{tested / alarms / budget:.1f}" if alarms else f"> {tested / budget:.0f}"]
+
+
 def main() -> int:
     """Simulate and print."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--runs", type=int, default=200)
     asked.add_argument("--budget", type=int, default=1000, help="days between false alarms")
     asked.add_argument("--risk", type=int, default=60, help="runs without a change")
+    asked.add_argument("--only", choices=["ends"], help="bad times that end")
     given = asked.parse_args()
+    if given.only != "ends":
+        settled(given)
+    return ended(given)
+
+
+def ended(given: argparse.Namespace) -> int:
+    """Of bad times that end."""
+    print(
+        f"\nA bad time of {LASTS} days that ends: how often a second alarm comes within {LOOKED} days of recovery, if"
+    )
+    print(f"labels of older decisions count, and as it is; days until a second one, {AGAIN} days later, is found\n")
+    head = ["bad time", "second, older count", "second", "no bad time", "again, older count", "again", "runs"]
+    print(table([dict(zip(head, after_an_end(case, given.budget, given.runs), strict=True)) for case in ENDED]))
+    print("\nDays from such a recovery to a false alarm, in budgets of 100 days (1 or more is kept)\n")
+    head = ["bad time", "as they come"]
+    print(table([dict(zip(head, after_recovery(case, 100, given.risk), strict=True)) for case in ENDED]))
+    return 0
+
+
+def settled(given: argparse.Namespace) -> None:
+    """Of changes that stay."""
     print(
         f"Days from the change to the alarm (median), and how often the interval holds the onset; {given.runs} runs\n"
     )
@@ -214,7 +337,6 @@ def main() -> int:
     still = [CASES[0], CASES[3], CASES[4]]
     head = ["no change", "as they come", "after a wait"]
     print(table([dict(zip(head, false_alarms(case, 100, given.risk), strict=True)) for case in still]))
-    return 0
 
 
 if __name__ == "__main__":

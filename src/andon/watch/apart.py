@@ -65,17 +65,17 @@ def lines(
         return []
     if question.measure is Measure.DISTANCE:
         return [_distance_line(question, replay, [[windows[at] for at in group] for group in groups])]
-    found = _all(question, replay, windows)
+    found = _all(question, replay, arriving.counted(question, replay.detector, windows))
     one, begins = _chosen(found, alarms), _begins(replay, windows, alarms)
-    if question.by_arrival and not question.calibrates:  # calibration's intervals need its strata, kept as they came
-        made = _all(question, replay, arriving.decided(question, windows))
-        (drawn,) = (other for other in made if (other.test, other.group) == (one.test, one.group))
-        (first, *_) = _gap_lines(question, drawn, len(found), groups, ())
-        return [
-            replace(first, name=f"{first.name}, by when decisions were made"),
-            *_gap_lines(question, one, len(found), groups, begins)[1:],
-        ]
-    return _gap_lines(question, one, len(found), groups, begins)
+    whole = _gap_lines(question, one, len(found), groups, begins)
+    if not question.by_arrival:
+        return whole
+    decided = not question.calibrates  # calibration's intervals need its strata, kept as they came
+    made = _all(question, replay, arriving.decided(question, windows) if decided else windows)
+    (drawn,) = (other for other in made if (other.test, other.group) == (one.test, one.group))
+    (first, *_) = _gap_lines(question, drawn, len(found), groups, ())
+    by = ", by when decisions were made" if decided else ""
+    return [replace(first, name=f"{first.name}{by}"), *whole[1:]]
 
 
 def stand(
@@ -86,7 +86,7 @@ def stand(
         return None, ""
     if question.measure is Measure.DISTANCE:
         return _distance_words(replay, windows)
-    found = _all(question, replay, windows)
+    found = _all(question, replay, arriving.counted(question, replay.detector, windows))
     begins = _begins(replay, windows, alarms)
     if not begins:
         return None, "Not enough evidence yet: it has learnt what is normal, and tested no window since."

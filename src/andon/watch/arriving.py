@@ -13,10 +13,10 @@ So the reference also says what is normal at each age, and onsets are looked for
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from andon.detect.fairness import BINS
 from andon.practice.words import Measure
@@ -40,6 +40,66 @@ def learn(ages: Made | None, window: Window) -> Made:
     return [[age, *figures] for age, figures in sorted(known.items())]
 
 
+def over(question: Question, at: Window) -> dict[str, Any]:
+    """What a detector keeps of an alarm that was over with a window: labels of older decisions are still to come."""
+    return {"over": at.start.isoformat()} if question.by_arrival else {}
+
+
+def counted(question: Question, detector: Mapping[str, Any], windows: Sequence[Window]) -> Sequence[Window]:
+    """Windows as a test takes them: one that begins once an alarm is over leaves older decisions alone."""
+    if "over" not in detector:
+        return windows
+    return renewed(question, windows, detector["baseline"].get("ages"), datetime.fromisoformat(detector["over"]))
+
+
+def renewed(question: Question, windows: Sequence[Window], ages: Made | None, over: datetime) -> list[Window]:
+    """Windows of the test that begins once an alarm is over, without the labels of decisions made before that.
+
+    Labels of the bad time go on coming for weeks: in the renewed test they would be a second alarm about the first
+    change. What is left are at first the labels that come soonest, which may be mostly of one outcome. So until most
+    labels of older decisions have had their time, rows are added, all of an event or all of none, so many that what is
+    normal at the ages that are left is, with them, what is normal of all. The promise stands: what a bet is expected to
+    win on a row is a line over its mean, at most 1 where that is normal, and the logarithm of a line is concave.
+
+    Groups are compared with each other, all their labels being as soon: of a gap, nothing is added. Where what is
+    normal at an age is not known (a baseline that was given), or not in the strata that are compared (calibration),
+    nothing counts until most labels of older decisions have come, and then everything.
+    """
+    return [_renewed(question, one, ages, over) for one in windows]
+
+
+def _renewed(question: Question, window: Window, ages: Made | None, over: datetime) -> Window:
+    if not window.made or window.start < over:
+        return window
+    soon = window.start < over + question.label_delay
+    if question.calibrates or (question.adds_up and not ages):
+        return replace(window, n=0, total=0.0, squares=0.0, segments={}) if soon else window
+    newer = {key: _newer(question, window, key, over) for key in window.made}
+    left = _window(question, window.start, newer)
+    return _balanced(question, left, window.made[""], ages, over) if soon and question.adds_up and ages else left
+
+
+def _balanced(question: Question, left: Window, made: Sequence[Sequence[float]], ages: Made, over: datetime) -> Window:
+    """What is left of a window, with rows added whose mean and that of what is normal at their ages is that of all."""
+    whole, events = (sum(row[at] for row in ages) for at in (1, 2))
+    mean, lowest, highest = events / whole, 0.0, 1.0
+    if question.measure is Measure.MEAN and question.low is not None and question.high is not None:
+        lowest, highest = question.low, question.high
+    beyond = _apart(ages, mean)
+    apart = sum(n * beyond.get(age, 0.0) for age, n, *_ in made if left.start - int(age) * question.length >= over)
+    at = lowest if apart > 0 else highest
+    more = apart / (mean - at) if mean != at else 0.0
+    return replace(
+        left, n=left.n + more, total=left.total + more * at, squares=left.squares + more * at * at, made={"": made}
+    )
+
+
+def _newer(question: Question, window: Window, key: str, over: datetime) -> list[float]:
+    """Rows of a window, or of a segment of it, whose decisions were made from then on, added up."""
+    held = [figures for age, *figures in window.made.get(key, ()) if window.start - int(age) * question.length >= over]
+    return [sum(row[at] for row in held) for at in range(4)]
+
+
 def beside(question: Question, windows: Sequence[Window], ages: Made | None) -> list[Window]:
     """Windows as if rows of every age were alike: what is normal at an age, beside the mean of all, is taken off.
 
@@ -50,7 +110,7 @@ def beside(question: Question, windows: Sequence[Window], ages: Made | None) -> 
     if not ages or not total:
         return list(windows)
     mean = total / whole
-    apart = {age: (events - n * mean) / (n + _LITTLE) for age, n, events in ages}
+    apart = _apart(ages, mean)
     rate = question.measure is Measure.RATE
     found = []
     for window in windows:
@@ -60,6 +120,11 @@ def beside(question: Question, windows: Sequence[Window], ages: Made | None) -> 
             rows.append([age, n * (1 + beyond / mean), events, *rest] if rate else [age, n, events - n * beyond, *rest])
         found.append(replace(window, made={**window.made, "": rows}))
     return found
+
+
+def _apart(ages: Sequence[Sequence[float]], mean: float) -> dict[float, float]:
+    """By how much what is normal at an age differs from the mean of all."""
+    return {age: (events - n * mean) / (n + _LITTLE) for age, n, events in ages}
 
 
 _LITTLE: Final = 50.0

@@ -13,7 +13,7 @@ from typing import Any
 from andon.detect import sequential
 from andon.detect.sequential import Baseline, Evidence, Plan
 from andon.practice.words import Direction, Measure
-from andon.watch import gaps, methods, wayback
+from andon.watch import arriving, gaps, methods, wayback
 from andon.watch.questions import Phase, Question, Raised, Verdict, Window
 
 
@@ -71,7 +71,7 @@ def _afresh(baseline: dict[str, Any], window: Window) -> dict[str, Any]:
 
 
 def _watch(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Verdict:
-    step = methods.of(question).advance(question, detector, windows)
+    step = methods.of(question).advance(question, detector, arriving.counted(question, detector, windows))
     kept = _kept(detector, step)
     if step.alarm_at is None:
         return Verdict(kept, len(windows), statistics=step.statistics)
@@ -142,5 +142,5 @@ def _recover(question: Question, detector: dict[str, Any], windows: Sequence[Win
         still = Verdict(_kept(detector, step), len(windows), statistics=step.statistics)
         return wayback.take(still, figures, normal)
     at = windows[step.alarm_at]
-    fresh = _afresh(detector["baseline"], at)
+    fresh = _afresh(detector["baseline"], at) | arriving.over(question, at)
     return Verdict(fresh, step.alarm_at + 1, recovered=at.start, statistics=step.statistics)

@@ -196,7 +196,7 @@ def _watch(question: Question, detector: dict[str, Any], windows: Sequence[Windo
     now = plan(question, detector)
     if now is None:
         raise ValueError("A detector that watches has a baseline.")
-    found = _advance(question, now, detector, windows)
+    found = _advance(question, now, detector, arriving.counted(question, detector, windows))
     kept, told = _kept(question, detector, found, windows), [float(one) for one in found.statistics]
     if found.alarm_at is None:
         return Verdict(kept, len(windows), statistics=told)
@@ -221,7 +221,7 @@ def _recover(question: Question, detector: dict[str, Any], windows: Sequence[Win
     if found.alarm_at is None:
         return wayback.take(Verdict(kept, len(windows), statistics=told), levelled, usual(detector).mean)
     at = windows[found.alarm_at]
-    again = _afresh(detector["baseline"], at, detector.get("week"))
+    again = _afresh(detector["baseline"], at, detector.get("week")) | arriving.over(question, at)
     return Verdict(again, found.alarm_at + 1, recovered=at.start, statistics=told)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from andon.watch import judging, wayback
+from andon.watch import arriving, judging, wayback
 from andon.watch.judging import Onset, Phase, Question, Raised, Window
 
 AT_ONCE: Final = 2_000
@@ -85,7 +85,8 @@ def _would(
 ) -> tuple[Would, Onset]:
     """The alarm, and its onset in the windows that were judged: what the way back is tested against."""
     since = datetime.fromisoformat(detector["since"])
-    onset = judged = judging.onset(question, detector, [one for one in seen if one.start >= since][-AT_ONCE:])
+    tested = arriving.counted(question, detector, [one for one in seen if one.start >= since][-AT_ONCE:])
+    onset = judged = judging.onset(question, detector, tested)
     if question.by_arrival:
         onset = judging.onset(question, detector, judging.made(question, detector, seen[-AT_ONCE:], over))
     return Would(raised, onset), judged

@@ -181,7 +181,7 @@ def _raise(watch: Watch, question: Question, raised: Raised, now: datetime) -> A
     start = raised.window
     since = datetime.fromisoformat(watch.detector["since"])
     windows = loading.load(watch, since=since, until=start + watch.length, limit=JUDGED_AT_ONCE, newest=True)
-    onset = judging.onset(question, watch.detector, windows)
+    onset = judging.onset(question, watch.detector, arriving.counted(question, watch.detector, windows))
     watch.detector |= wayback.begin(onset, judging.usual(watch.detector).mean)
     if question.by_arrival:
         came, levelled = evidence.made(watch, question, start + watch.length)

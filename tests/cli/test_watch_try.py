@@ -209,6 +209,9 @@ def test_what_cannot_be_used_is_told_by_file_column_and_row(table, tried, column
 def test_a_file_that_is_not_there_or_not_a_table(tried, tmp_path):
     assert "There is no file" in tried(tmp_path / "none.csv").err
     assert "is not a file" in tried(tmp_path).err
+    wide = tmp_path / "wide.csv"
+    wide.write_text("when,error\n1,0\n2,1\n", encoding="utf-16")
+    assert "is no CSV file in UTF-8" in tried(wide).err
     empty = tmp_path / "empty.csv"
     empty.write_text("")
     assert "is empty" in tried(empty).err

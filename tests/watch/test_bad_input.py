@@ -206,6 +206,42 @@ def test_a_slow_warehouse_ends_at_the_time_limit_in_words(folder, make, name):
     assert f"“slow one” (slow in {name}) did not answer within 0.3 s" in str(slow.value)
 
 
+def test_a_row_that_is_not_of_its_column_s_type_is_told_by_its_line_and_never_shown(folder):
+    """DuckDB's words hold the row itself, and hints for whoever writes SQL."""
+    rows = [f"2026-02-02T00:00:{n % 60:02}Z,{n % 2}" for n in range(30_000)]
+    (folder / "d.csv").write_text("at,failed\n" + "\n".join([*rows, "yesterday,a name of somebody"]) + "\n")
+    with pytest.raises(Unreadable) as refused:
+        looking.look(Place("odd one", LogEngine.FILES, "d.csv"), "at")
+    said = str(refused.value)
+    assert "“odd one” (d.csv) cannot be read: line 30,002, column “at”, holds something that is no TIMESTAMP" in said
+    assert not {"somebody", "yesterday", "types="} & set(said.replace(",", " ").split())
+
+
+def test_a_table_that_is_not_there_is_called_so(folder):
+    with sqlite3.connect(folder / "d.sqlite") as base:
+        base.execute("CREATE TABLE decisions (at TEXT, failed INTEGER)")
+    with pytest.raises(Unreadable, match="there is no table “refusals”, or this account may not see it"):
+        looking.look(Place("texts", LogEngine.SQLITE, "refusals", "d.sqlite"), "at")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("failed +", "something is missing after “+”"),
+        ("CASE WHEN failed THEN", "something is missing after “THEN”"),
+        ("failed = 1 1", "“1” cannot stand where it does"),
+        ("failed IN (1", "after “1” it should go on with )"),
+        ("region = 'north", "a text in quotes that are not closed"),
+        ("", "it is empty"),
+    ],
+)
+def test_an_expression_that_cannot_be_read_is_told_without_words_of_its_parser(text, said):
+    with pytest.raises(Invalid) as refused:
+        parse(text)
+    assert said in refused.value.what
+    assert "sqlglot" not in refused.value.what
+
+
 def test_times_as_texts_in_sqlite_are_read_and_what_is_no_time_lies_in_no_window(folder):
     with sqlite3.connect(folder / "d.sqlite") as base:
         base.execute("CREATE TABLE decisions (at TEXT, failed INTEGER)")

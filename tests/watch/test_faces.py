@@ -82,6 +82,12 @@ def test_the_page_says_what_it_tests_what_it_saw_and_what_it_can_detect(cast, wa
     assert "Pause it" not in page  # a viewer only looks
 
 
+def test_a_watch_says_which_rows_it_tests(cast, log, watched, signed_in):
+    watch = watched(log, what="failed", only="region = 'north'")
+    page = signed_in(cast.lena).get(f"/watches/{watch.number}").content.decode()
+    assert "of rows with region = &#x27;north&#x27;." in page
+
+
 def test_a_stale_watch_says_why_and_gives_no_verdict(cast, watch, signed_in, folder, time):
     (folder / "decisions.csv").unlink()
     time.set(END + 5 * HOUR)

@@ -66,6 +66,9 @@ class Piece:
     groups: "NDArray[np.int64] | None"
 
 
+_NO_TEXT: Final = ("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 class Table:
     """A CSV or Parquet file."""
 
@@ -204,6 +207,11 @@ class Table:
                 f"{self._file} could not be read as {'Parquet' if parquet else 'CSV'}: {_first(error)}"
             ) from None
         self._types = {str(row[0]): str(row[1]) for row in described}
+        if any(sign in name for name in self._types for sign in _NO_TEXT):
+            raise Trouble(
+                f"{self._file} is no CSV file in UTF-8: its first line holds signs that are no text there. Save it as "
+                "CSV in UTF-8, or give a Parquet file."
+            )
         for option, column in [
             ("--time", self.columns.time),
             ("--value", self.columns.value),

@@ -115,9 +115,10 @@ def tests(watch: Watch) -> str:
     beyond = f" by more than {said(watch, watch.tolerance)}" if watch.tolerance else ""
     by = ", by when their labels come" if watch.by_arrival else ""
     where = f"in {watch.log}" if watch.log is not None else "in the numbers that are pushed"
+    rows = f", of rows with {watch.only}" if watch.only else ""
     whose = f" of {watch.system}"
     moves_to = f"{moves[Direction(watch.direction)]} {normal}{beyond}{by}"
-    return f"Tests every {every(watch)} whether {measured(watch)} {moves_to}, {where}{whose}."
+    return f"Tests every {every(watch)} whether {measured(watch)} {moves_to}, {where}{whose}{rows}."
 
 
 def every(watch: Watch) -> str:

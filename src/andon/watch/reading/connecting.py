@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,5 +97,26 @@ def _in_words(place: Place, error: Exception, *, late: bool, seconds: float) -> 
             f"The log “{place.name}” ({place.where}) did not answer within {seconds:g} s. The warehouse is slow or "
             "down; Andon tries again by itself."
         )
-    said = backends.without_secrets(place, " ".join(str(error).split()))[:500]
-    return Unreadable(f"The log “{place.name}” ({place.where}) cannot be read. The engine says: {said}")
+    if type(error).__name__ == "TableNotFound":  # Ibis': imported here it would be loaded by every start
+        return Unreadable(
+            f"The log “{place.name}” ({place.where}) cannot be read: there is no table “{place.table}”, or this "
+            "account may not see it."
+        )
+    said = backends.without_secrets(place, " ".join(str(error).split()))
+    if row := _NOT_OF_TYPE.search(said):
+        return Unreadable(
+            f"The log “{place.name}” ({place.where}) cannot be read: line {int(row['line']):,}, column "
+            f"“{row['column']}”, holds something that is no {row['type']}. Put it right, or take the row out."
+        )
+    told = _ROWS_AND_HINTS.sub("", said)[:500]
+    return Unreadable(f"The log “{place.name}” ({place.where}) cannot be read. The engine says: {told}")
+
+
+_NOT_OF_TYPE: Final = re.compile(
+    r"CSV Error on Line: (?P<line>\d+) .*? Error when converting column \"(?P<column>.+?)\"\. Could not convert string"
+    r".*? to '(?P<type>\w+)'"
+)
+_ROWS_AND_HINTS: Final = re.compile(
+    r" (Original Line|The search space used was|Possible fix|Possible solution|file =).*"
+)
+"""What DuckDB says of a CSV file, from the row on that it shows: rows do not leave a log, and its hints are for SQL."""

@@ -20,6 +20,21 @@ LONGEST: Final = 2_000
 _DEEPEST: Final = 60
 
 
+def _fault(error: Exception) -> str:
+    """What sqlglot says is wrong, for a person: its words name its own classes."""
+    found = next(iter(getattr(error, "errors", ())), None)
+    if found is None or not found["highlight"]:
+        return "it has no end, such as a text in quotes that are not closed, or it is empty"
+    said, at = found["description"], found["highlight"]
+    if said.startswith("Required keyword"):
+        return f"something is missing after “{at}”"
+    return (
+        f"after “{at}” it should go on with {said.split()[1]}"
+        if said.startswith("Expecting ")
+        else (f"“{at}” cannot stand where it does")
+    )
+
+
 def parse(text: str, *, field: str = "what") -> Expr:
     """The expression as a tree of nodes that are all taken. Raises `Invalid`, naming what is not."""
     import sqlglot
@@ -30,8 +45,7 @@ def parse(text: str, *, field: str = "what") -> Expr:
     try:
         tree = sqlglot.parse_one(text, dialect="duckdb")
     except (SqlglotError, RecursionError) as error:
-        said = str(error).splitlines()[0].partition(". Line")[0]
-        raise Invalid(f"“{text}” cannot be read as an SQL expression: {said}.", field=field) from None
+        raise Invalid(f"“{text}” cannot be read as an SQL expression: {_fault(error)}.", field=field) from None
     _check(tree, field, 0)
     return tree
 

@@ -22,10 +22,10 @@ def sentence(error: BaseException) -> tuple[str, int] | None:
     from andon.kit.crypto import Undecryptable
     from andon.kit.errors import Refused
 
-    if isinstance(error, Refused):
-        return f"{error.field}: {error.what}" if error.field else error.what, REFUSED
     if isinstance(error, Undecryptable):
         return str(error), UNUSABLE
+    if isinstance(error, Refused):
+        return f"{error.field}: {error.what}" if error.field else error.what, REFUSED
     if isinstance(error, DatabaseError | InterfaceError):
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         what = f"The database could not be used: {said}. "

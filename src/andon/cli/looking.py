@@ -20,11 +20,12 @@ def check(
     system: Annotated[str, typer.Option(help="Only this system (its short name), whatever its stage.")] = "",
     json: say.AsJson = False,
 ) -> None:
-    """Say whether every system in production is ready for an incident; exit code 1 if one is not."""
+    """Say whether every system in production is ready for an incident, and all can be read; exit code 1 if not."""
     house.enter()
     from rich.text import Text
 
     from andon.kit import clock
+    from andon.kit.crypto import LOST_KEY, lost
     from andon.practice.words import Stage
     from andon.registry import queries
     from andon.registry.policy import access_system
@@ -56,7 +57,10 @@ def check(
         return lines
 
     say.answer(data, show)
-    if not all(verdict.ready for verdict in verdicts.values()):
+    if unread := lost():
+        kinds = ", ".join(f"{kind} ({count})" for kind, count in sorted(unread.items()))
+        say.problem(f"What these hold cannot be read: {kinds}. {LOST_KEY} Or give it again, row by row.")
+    if unread or not all(verdict.ready for verdict in verdicts.values()):
         raise typer.Exit(1)
 
 

@@ -9,6 +9,7 @@ from andon.containment import probes
 from andon.containment.actions import LeverFacts
 from andon.containment.lever import LeverAdapter
 from andon.containment.models import Lever
+from andon.kit.crypto import unless_sealed
 from andon.kit.forms import setting
 from andon.practice.containment import ApprovalRule
 from andon.practice.words import ContainmentKind
@@ -55,7 +56,7 @@ class LeverForm(forms.Form):
             kinds.choices = [(kind.value, kind.label) for kind in ContainmentKind if kind in adapter.does]
         self._of = {"settings": adapter.fields, "probe": probes.FIELDS, "drill_settings": adapter.fields}
         for part in _PARTS:
-            kept: Mapping[str, str] = getattr(lever, part) if lever else {}
+            kept: Mapping[str, str] = unless_sealed(getattr(lever, part), {}) if lever else {}
             for one in self._of[part]:  # what is missing is not refused: a lever may be kept before it is complete
                 made = setting(one, kept, required=False, filled=part == "settings" or bool(kept))
                 made.needed = part == "settings" and one.required  # type: ignore[attr-defined]  # see field.html

@@ -14,6 +14,7 @@ from andon.containment.actions.pulls import why_not_undoable
 from andon.containment.forms import LeverForm
 from andon.containment.lever import LeverAdapter
 from andon.containment.models import Lever, Pull, Target
+from andon.kit.crypto import readable
 from andon.kit.errors import Conflict, Invalid, Refused
 from andon.kit.forms import refuse
 from andon.kit.markdown import render as markdown
@@ -157,6 +158,8 @@ def _shown(row: Lever, adapter: LeverAdapter | None) -> list[dict[str, str]]:
     """The settings as people read them; of a secret only that it is kept."""
     if adapter is None:
         return []
+    if not readable(row.settings):
+        return [{"label": "Settings", "value": "cannot be read: their key is missing"}]
     return [
         {"label": one.label, "value": "kept, not shown" if one.secret else row.settings[one.name]}
         for one in adapter.fields

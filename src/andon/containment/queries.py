@@ -15,6 +15,7 @@ from andon.containment.policy import must_view, visible_pulls
 from andon.handbook.queries import handbook_at
 from andon.incidents.models import Incident
 from andon.kit import clock
+from andon.kit.crypto import LOST_KEY, readable, unless_sealed
 from andon.people.policy import Actor
 from andon.practice import containment as rules
 from andon.practice.containment import OPEN, TROUBLED, ApprovalRule, PullState, Unfit
@@ -79,7 +80,11 @@ def problems(lever: Lever, *, drill: bool = False) -> tuple[str, ...]:
         adapter = adapters.find(lever.adapter)
     except LookupError:
         return (f"This Andon has no adapter {lever.adapter!r}.",)
-    wrong = complaints(adapter, lever.drill_settings if drill else lever.settings)
+    settings = lever.drill_settings if drill else lever.settings
+    lost = [name for name, value in (("settings", settings), ("probe", lever.probe)) if not readable(value)]
+    if lost:
+        return (f"Its {' and '.join(lost)} cannot be read. {LOST_KEY} Or change the lever, and give them again.",)
+    wrong = complaints(adapter, settings)
     if not drill and lever.probe:
         wrong += probes.complaints(lever.probe)
     return tuple(wrong)
@@ -198,7 +203,7 @@ def switch_of(pull: Pull) -> Switch | None:
     """The kill switch that a pull sets, where its lever is Andon's own."""
     if pull.lever.adapter != SWITCH:
         return None
-    system = System.objects.filter(slug=pull.settings.get("system", "")).first()
+    system = System.objects.filter(slug=unless_sealed(pull.settings, {}).get("system", "")).first()
     return switches.switch_of(system) if system is not None else None
 
 
@@ -209,7 +214,7 @@ def holding_back(system: System) -> list[Pull]:
         incident__state__in=UNRESOLVED,
     ).exclude(undone_by__approved_at__isnull=False)  # fmt: skip
     pulls = rows.select_related("lever", "incident").order_by("-number")
-    return [pull for pull in pulls if pull.settings.get("system") == system.slug]
+    return [pull for pull in pulls if unless_sealed(pull.settings, {}).get("system") == system.slug]
 
 
 def taken_back(pull: Pull) -> bool:
@@ -226,5 +231,7 @@ def contained_by_one(pulls: Iterable[Pull], incident: Incident) -> bool:
 def targets(lever: Lever) -> list[Target]:
     """On what a lever can be rehearsed: its target for drills, if it has one; the real one if that can be undone."""
     adapter = adapters.find(lever.adapter) if lever.adapter in adapters.kinds() else None
+    if problems(lever):
+        return []
     found = [Target.DRILL] if lever.drill_settings else []
     return [*found, Target.REAL] if adapter is not None and adapter.undoable(lever.settings) else found

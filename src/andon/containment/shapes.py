@@ -11,6 +11,7 @@ from andon.containment.actions import LeverFacts, Trial
 from andon.containment.models import Lever, Pull, Rehearsal
 from andon.containment.queries import Standing, stages
 from andon.incidents.shapes import short
+from andon.kit.crypto import unless_sealed
 from andon.kit.fields import Field as Setting
 from andon.kit.shapes import Given
 from andon.oncall.shapes import PersonShort
@@ -84,9 +85,9 @@ class LeverOut(Schema):
         return cls(
             **{name: getattr(row, name) for name in plain},
             system=row.system.slug,
-            settings=without_secrets(fields, row.settings) if known else {},
-            drill_settings=without_secrets(fields, row.drill_settings) if known else {},
-            probe=without_secrets(probes.FIELDS, row.probe),
+            settings=without_secrets(fields, unless_sealed(row.settings, {})) if known else {},
+            drill_settings=without_secrets(fields, unless_sealed(row.drill_settings, {})) if known else {},
+            probe=without_secrets(probes.FIELDS, unless_sealed(row.probe, {})),
             fit=one.fitness.unfit is None,
             unfit=one.fitness.unfit,
             says=one.fitness.text,

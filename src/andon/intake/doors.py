@@ -22,7 +22,7 @@ from andon.intake.adapters import adapters
 from andon.intake.models import Integration
 from andon.intake.writer import Unavailable
 from andon.kit import clock, ids
-from andon.kit.crypto import Undecryptable
+from andon.kit.crypto import Undecryptable, opened
 
 T = TypeVar("T")
 
@@ -164,4 +164,4 @@ def find_door(slug: str, digest: str) -> Door | None:
 def _door(key: UUID, kind: str, digest: str, settings: dict[str, Any], secret: str) -> Door:
     """A secret counts only where the adapter can check a signature: else the token is demanded all the same."""
     adapter = adapters().get(kind)
-    return Door(key, kind, digest, settings, secret if adapter and adapter.signed_by else "")
+    return Door(key, kind, digest, settings, opened(secret) if adapter and adapter.signed_by else "")

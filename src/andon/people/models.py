@@ -10,7 +10,7 @@ from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
 
 from andon.kit import clock
-from andon.kit.crypto import EncryptedTextField
+from andon.kit.crypto import EncryptedTextField, readable
 from andon.kit.models import Row, one_of
 from andon.practice.pacing import QuietHours
 from andon.practice.words import OrgRole
@@ -190,6 +190,8 @@ class ContactPoint(Row):
     @property
     def shown_address(self) -> str:
         """The address as people see it: one that is a credential, only so far that they recognise it."""
+        if not readable(self.address):
+            return "cannot be read: its key is missing"
         if not ChannelKind(self.kind).address_is_secret:
             return self.address
         scheme, found, _ = self.address.partition("://")

@@ -6,6 +6,7 @@ from django.db.models import Q, QuerySet
 
 from andon.incidents.models import Incident
 from andon.incidents.policy import visible
+from andon.kit.crypto import readable
 from andon.kit.errors import Conflict, Missing
 from andon.paging.models import Page
 from andon.paging.providers import queries as providers
@@ -48,7 +49,8 @@ def members_of(incident: Incident) -> tuple[str, ...]:
     """Slack's IDs of those who have or had a role in the incident, were paged for it or have it, and may see it."""
     involved = Q(person__incident_roles__incident=incident) | Q(person__pages__incident=incident)
     points = _points().filter(involved | Q(person=incident.acknowledged_by_id)).distinct()
-    return tuple(sorted({point.address for point in points if _may_see(point.person, incident)}))
+    known = [point for point in points if readable(point.address)]
+    return tuple(sorted({point.address for point in known if _may_see(point.person, incident)}))
 
 
 def _may_see(person: Person, incident: Incident) -> bool:

@@ -7,6 +7,7 @@ from uuid import UUID
 from ninja import Field, Schema
 
 from andon.incidents.shapes import short
+from andon.kit.crypto import unless_sealed
 from andon.kit.errors import Invalid
 from andon.kit.instants import Instant
 from andon.kit.shapes import Given
@@ -60,7 +61,7 @@ class LogOut(Schema):
             **{name: getattr(row, name) for name in plain},
             id=row.pk,
             system=row.system.slug,
-            place=shown(row.source),
+            place=shown(unless_sealed(row.source, "cannot be read: its key is missing")),
             made_at=row.created_at,
             made_by=short(row.made_by),
         )

@@ -12,6 +12,7 @@ from andon.containment.models import Lever
 from andon.containment.policy import must_prepare
 from andon.incidents.actions import next_number
 from andon.kit import clock, db
+from andon.kit.crypto import readable
 from andon.kit.errors import Conflict, Invalid
 from andon.kit.fields import Field, Settings
 from andon.people.policy import Actor
@@ -132,7 +133,7 @@ def _said(adapter: LeverAdapter, facts: LeverFacts, before: Lever | None) -> dic
 def _cleaned(part: str, fields: Sequence[Field], given: Settings, before: Settings | None) -> Settings:
     """As `lever.cleaned`; the field that is refused is named with the part that it stands in."""
     try:
-        return cleaned(fields, given, before)
+        return cleaned(fields, given, before if readable(before) else None)
     except Invalid as error:
         raise Invalid(error.what, field=f"{part}.{error.field}") from error
 

@@ -19,6 +19,7 @@ from andon.incidents.actions import next_number
 from andon.incidents.models import Incident
 from andon.incidents.timeline import hold, record
 from andon.kit import clock, db, wake
+from andon.kit.crypto import LOST_KEY, readable
 from andon.kit.errors import Conflict, Forbidden, Invalid
 from andon.people.models import Person
 from andon.people.policy import Actor
@@ -86,8 +87,8 @@ def why_not_undoable(done: Pull) -> str:
         return "This is an undo itself. Pull the lever again."
     if done.phase not in SEEN_TO:
         return f"{done.ref} is {done.phase.words}: there is nothing to undo."
-    if done.lever.adapter not in adapters.kinds() or not adapters.find(done.lever.adapter).undoable(done.settings):
-        return f"“{done.lever.name}” cannot be undone by Andon."
+    if (lost := _cannot_be_undone(done)) != "":
+        return lost
     again = done.undone_by.filter(state__in=[*OPEN, PullState.VERIFIED]).first()
     if again is not None:
         return f"{done.ref} is being undone, or was: see {again.ref}."
@@ -95,6 +96,15 @@ def why_not_undoable(done: Pull) -> str:
     if later is not None:
         return f"{later.ref} pulled “{done.lever.name}” again since, and stands. Undo that one."
     return ""
+
+
+def _cannot_be_undone(done: Pull) -> str:
+    """Why Andon has not what it takes to undo a pull; nothing where it has."""
+    if not (readable(done.settings) and readable(done.prior)):
+        return f"What {done.ref} was made with, or what held before it, cannot be read. {LOST_KEY}"
+    known = done.lever.adapter in adapters.kinds()
+    able = known and adapters.find(done.lever.adapter).undoable(done.settings)
+    return "" if able else f"“{done.lever.name}” cannot be undone by Andon."
 
 
 def _begin(

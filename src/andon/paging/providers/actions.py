@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from django.db import transaction
 
 from andon.kit import clock, db
-from andon.kit.crypto import Undecryptable
+from andon.kit.crypto import readable
 from andon.kit.errors import Conflict, Invalid
 from andon.kit.fields import checked, secrets_stay
 from andon.paging import adapters
@@ -84,7 +84,4 @@ def _held(kind: ChannelKind) -> Provider:
 
 def _readable(row: Provider) -> dict[str, str]:
     """The settings as they are; none where no key opens them, so that they can be given again."""
-    try:
-        return dict(row.settings)
-    except Undecryptable:
-        return {}
+    return dict(row.settings) if readable(row.settings) else {}

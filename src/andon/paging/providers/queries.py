@@ -9,7 +9,7 @@ from typing import Final
 
 from django.db import transaction
 
-from andon.kit.crypto import Undecryptable
+from andon.kit.crypto import opened, readable
 from andon.kit.errors import Missing
 from andon.kit.fields import Settings
 from andon.kit.memo import Memo
@@ -75,14 +75,11 @@ def kept(kind: str) -> Kept:
 
 
 def _read(kind: str) -> Kept:
-    facts = Provider.objects.filter(kind=kind)
-    try:
-        found = facts.first()
-    except Undecryptable:
-        row = facts.defer("settings").get()
-        return Kept(exists=True, disabled_at=row.disabled_at, changed_at=row.changed_at, readable=False)
+    found = Provider.objects.filter(kind=kind).first()
     if found is None:
         return Kept()
+    if not readable(found.settings):
+        return Kept(exists=True, disabled_at=found.disabled_at, changed_at=found.changed_at, readable=False)
     return Kept(True, found.settings, found.disabled_at, found.changed_at)  # noqa: FBT003  as the fields are named
 
 
@@ -141,7 +138,7 @@ def destination(point: ContactPoint) -> Destination | Receipt:
     """Where a message to a contact point goes, with all that the channel needs; a receipt when it cannot be used."""
     if why := missing(point.kind):
         return Receipt.unable(why)
-    return Destination(point.address, point.secret, filled(point.kind))
+    return Destination(opened(point.address), opened(point.secret), filled(point.kind))
 
 
 def asks(kind: str) -> Callable[[], str]:

@@ -6,6 +6,7 @@ from django import template
 from django.urls import reverse
 
 from andon.kit import ids
+from andon.kit.crypto import readable
 from andon.paging.providers import queries as providers
 from andon.people.models import ChannelKind, Person
 from andon.people.queries import own_contact_points
@@ -40,6 +41,8 @@ def browsers(person: Person) -> Push:
         key=key,
         missing=missing,
         points=[
-            Browser(ids.digest(point.address), reverse("own_contact_point_remove", args=[point.pk])) for point in points
+            Browser(ids.digest(point.address), reverse("own_contact_point_remove", args=[point.pk]))
+            for point in points
+            if readable(point.address)
         ],
     )

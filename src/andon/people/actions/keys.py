@@ -27,7 +27,8 @@ def match() -> bool:
     made, new = KeyCheck.objects.get_or_create(id=1, defaults={"sealed": crypto.encrypt(WORD)})
     try:
         if new:
-            ContactPoint.objects.order_by("created_at").first()  # of a version that kept no such word
+            known = ContactPoint.objects.order_by("created_at").first()  # of a version that kept no such word
+            crypto.opened(known.address if known else "")
             return True
         crypto.decrypt(made.sealed)
     except crypto.Undecryptable:

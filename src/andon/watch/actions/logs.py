@@ -5,6 +5,7 @@ from typing import Any
 from django.db import transaction
 
 from andon.kit import clock, db
+from andon.kit.crypto import opened
 from andon.kit.errors import Conflict, Invalid
 from andon.people.policy import Actor
 from andon.watch.facts import LogFacts, fitted
@@ -35,7 +36,7 @@ def change_log(log: Log, facts: LogFacts, *, by: Actor) -> Log:
     """
     must_manage(by, "change a decision log")
     if not facts.source.strip() and log.source:
-        facts = LogFacts(**{**vars(facts), "source": log.source})
+        facts = LogFacts(**{**vars(facts), "source": opened(log.source)})
     said, found = _seen(facts)
     with transaction.atomic():
         held = db.lock(Log.objects.filter(pk=log.pk)).get()

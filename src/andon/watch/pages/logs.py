@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from andon.kit.crypto import unless_sealed
 from andon.kit.errors import Refused
 from andon.kit.forms import refuse
 from andon.people.http import actor_of
@@ -46,7 +47,7 @@ def log(request: HttpRequest, key: UUID) -> HttpResponse:
     row = policy.access_log(by, key)
     context = {
         "log": row,
-        "place": shown(row.source) if row.source else "",
+        "place": shown(unless_sealed(row.source, "cannot be read: its key is missing; give it again")),
         "engine": row.get_engine_display(),
         "roles": _roles(row),
         "watches": queries.watches(by).filter(log=row),

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from andon.kit.crypto import LOST_KEY, readable
 from andon.kit.errors import Refused
 from andon.kit.outbound import Unreachable
 from andon.watch.reading import backends
@@ -71,6 +72,8 @@ def opened(place: Place, *, seconds: float) -> Iterator[Opened]:
 
     Raises `Unreadable` in words for whatever the engine says inside the block.
     """
+    if not readable(place.source):
+        raise Unreadable(f"Where the log “{place.name}” lies cannot be read. {LOST_KEY} Or give its place again.")
     session, limit = None, None
     try:
         session = backends.open_at(place, seconds=seconds)

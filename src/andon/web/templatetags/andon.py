@@ -13,6 +13,7 @@ from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
 from andon.kit import clock, spans
+from andon.kit.crypto import unless_sealed
 from andon.practice.words import OrgRole
 from andon.web import icons
 
@@ -117,7 +118,7 @@ def severity_word(level: int) -> str:
 @register.filter
 def pairs(named: Mapping[Any, Any] | None) -> list[tuple[Any, Any]]:
     """Names with their values. A template that asks for `.items` gets the entry of that name, where there is one."""
-    return list(named.items()) if named else []
+    return list(unless_sealed(named, {}).items()) if named else []
 
 
 @register.filter

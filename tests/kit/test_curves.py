@@ -118,6 +118,7 @@ def test_whatever_was_measured_stays_within_the_picture(series):
         assert all(b - a >= 12.9 for a, b in pairwise(ends))
         inside = sorted(text.y for text in panel.texts if text.look == "scale")
         assert all(b - a >= 9.9 for a, b in pairwise(inside))
+        assert not any(text - 9 <= level <= text for text in inside for level, _ in panel.levels)
     assert len(view.rows) == len(view.spots) <= 30
     assert view.spots[-1].x + view.spots[-1].width == pytest.approx(PLOT, abs=0.05)
 

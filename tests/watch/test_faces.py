@@ -134,6 +134,17 @@ def scene_incident(cast, time):
     return make
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("error_rate", "A budget of 10,000 windows of an hour is a false alarm in 14 months, on average"),
+        ("output_drift", "A budget of 10,000 windows of a day is a false alarm in 27 years, on average"),
+    ],
+)
+def test_the_form_says_what_a_budget_means_for_windows_of_the_kind(cast, log, signed_in, kind, said):
+    assert said in signed_in(cast.omar).get(f"/systems/credit-scorer/watches/new/{kind}").content.decode()
+
+
 def test_a_lead_changes_a_watch_and_tries_the_change_first(cast, watch, signed_in):
     browser, url = signed_in(cast.omar), reverse("watch_change", args=[watch.number])
     form = {name: value for name, value in browser.get(url).context["form"].initial.items() if value is not None}

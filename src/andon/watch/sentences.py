@@ -131,6 +131,14 @@ def promise(watch: Watch, budget: int) -> str:
     return f"On average at least {budget:,} windows between false alarms: {long_span(budget * watch.length)}"
 
 
+def budget_means(budget: int, minutes: int) -> str:
+    """What a budget is in time: "10,000 windows of a day are a false alarm in 27 years, on average"."""
+    length = timedelta(minutes=minutes)
+    each = _LENGTHS.get(minutes)
+    of = f"{'an' if each == 'hour' else 'a'} {each}" if each else spans.span(length)
+    return f"A budget of {budget:,} windows of {of} is a false alarm in {long_span(budget * length)}, on average"
+
+
 def long_span(length: timedelta) -> str:
     """A length of time that may be years: "26 hours", "2 days", "14 months", "27 years"."""
     if length >= 2 * _YEAR:

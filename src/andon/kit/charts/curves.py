@@ -28,6 +28,7 @@ ACROSS: Final = 1000.0
 
 _NAME = 36  # letters of a panel's name that a phone has room for
 _HEAD, _FOOT, _NOTES, _LINE = 22.0, 20.0, 16.0, 13.0  # pixels: name of a panel, times, a row of notes, a line of text
+_CAPITALS = 9.0  # pixels: the height of figures
 _NEAR = 13.0  # percent: half of what a note takes on a phone
 _LETTER = 2.1  # percent: what a letter of a note takes there
 _WHOLE = 100.0
@@ -254,11 +255,16 @@ def _area(drawing: _Drawing, ranges: Sequence[Range | None]) -> str:
 
 
 def _grid_words(drawing: _Drawing, top: float) -> list[Text]:
-    """The values of the grid, inside at the left: above their line, the highest below it; none stands on another."""
+    """The values of the grid, inside at the left: above their line, the highest below it.
+
+    None stands on another, and none where a level is drawn through it.
+    """
+    levels = [top + drawing.y(level.value) for level in drawing.line.levels]
     found: list[Text] = []
     for value in sorted(drawing.grid, reverse=True):
         y = round(top + drawing.y(value) + (11 if drawing.y(value) < _LINE else -3), 1)
-        if not found or y - found[-1].y >= _LINE - 3:
+        struck = any(y - _CAPITALS <= level <= y + 1 for level in levels)
+        if not struck and (not found or y - found[-1].y >= _LINE - 3):
             found.append(Text(0.0, y, scales.short(value, drawing.line.unit), look="scale"))
     return found[::-1]
 

@@ -19,6 +19,7 @@ from andon.practice.words import WatchKind
 from andon.registry.models import System
 from andon.registry.policy import access_system
 from andon.watch import actions, past, policy, queries, screen, sentences
+from andon.watch.facts import BUDGET
 from andon.watch.forms import WatchForm
 from andon.watch.kinds import KINDS
 from andon.watch.models import Watch
@@ -135,6 +136,7 @@ def _form(request: HttpRequest, form: WatchForm, row: Watch | None, trial: past.
     context = {
         "form": form, "row": row, "system": form.system, "kind": form.kind, "line": KINDS[form.kind].line,
         "trial": trial, "unit": sentences.unit_of(row) if row else None,
+        "budget": sentences.budget_means(BUDGET, row.window_minutes if row else KINDS[form.kind].window),
     }  # fmt: skip
     return render(request, "watch/form.html", context, status=UNPROCESSABLE if form.errors else 200)
 

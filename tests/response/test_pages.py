@@ -188,3 +188,16 @@ def test_the_page_of_a_long_incident_asks_few_questions(cast, incident, signed_i
     lena.get(at("incident", incident))
     with django_assert_max_num_queries(45):
         lena.get(at("incident", incident))
+
+
+@pytest.mark.parametrize("name", ["incident_resolve", "incident_note", "incident_waive"])
+def test_a_page_for_one_form_begins_in_its_field(cast, incident, signed_in, name):
+    page = signed_in(cast.lena).get(at(name, incident)).content.decode()
+    assert page.count("data-focus") == 1
+    assert re.search(r"<textarea[^>]* data-focus", page)
+
+
+def test_declaring_begins_in_what_is_wrong_and_signing_in_goes_from_address_to_password(cast, client, signed_in):
+    assert re.search(r'<input[^>]*name="title"[^>]* data-focus', signed_in(cast.rui).get(reverse("declare")).text)
+    page = client.get("/account/login/").text
+    assert page.index('name="password"') < page.index("Forgot your password?")

@@ -13,3 +13,4 @@ class LoginForm(AllauthLoginForm):  # type: ignore[misc]  # allauth is untyped
         self.fields["login"].label = "E-mail address"
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
+        self.fields["password"].help_text = ""  # a link there comes between address and password for the keyboard

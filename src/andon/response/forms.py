@@ -1,7 +1,7 @@
 """The forms of the response."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 
@@ -13,13 +13,15 @@ from andon.practice.severity import Severity
 from andon.practice.words import ContainmentKind, HarmDimension, IncidentType, OrgRole
 from andon.registry.models import System
 
+FIRST: Final = {"data-focus": ""}
+"""Where the keyboard begins on a page that is there for its form."""
 NOT_ASSESSED = ("", "Not assessed")
 
 
 class DeclareForm(forms.Form):
     """Two fields are enough; the rest may wait."""
 
-    title = forms.CharField(label="What is wrong?", max_length=200)
+    title = forms.CharField(label="What is wrong?", max_length=200, widget=forms.TextInput(attrs=FIRST))
     system = forms.ModelChoiceField(
         System.objects.all(),
         label="Which system?",
@@ -91,20 +93,20 @@ class ResolveForm(forms.Form):
     """How it ended, and how that was seen."""
 
     summary = forms.CharField(
-        label="How was it resolved, and how was that verified?", widget=forms.Textarea(attrs={"rows": 4})
+        label="How was it resolved, and how was that verified?", widget=forms.Textarea(attrs={"rows": 4} | FIRST)
     )
 
 
 class ReasonForm(forms.Form):
     """A reason, for the timeline."""
 
-    reason = forms.CharField(label="Reason, for the timeline", widget=forms.Textarea(attrs={"rows": 3}))
+    reason = forms.CharField(label="Reason, for the timeline", widget=forms.Textarea(attrs={"rows": 3} | FIRST))
 
 
 class NoteForm(forms.Form):
     """A note."""
 
-    text = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4}))
+    text = forms.CharField(label="Note", widget=forms.Textarea(attrs={"rows": 4} | FIRST))
 
 
 class LinkForm(forms.Form):

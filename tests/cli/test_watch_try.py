@@ -315,6 +315,22 @@ def test_labels_are_taken_as_they_come_and_the_onset_is_by_decisions(table, trie
     assert sum(at < changed for at in ranks) == pytest.approx(last["onset"], abs=400)
 
 
+def test_times_without_a_zone_are_of_the_one_that_is_said(table, tried):
+    errors = decisions((600, 0.05), (300, 0.4))
+    wall = [f"{START + timedelta(minutes=row):%Y-%m-%d %H:%M:%S}" for row in range(900)]
+    plain = tried(table(error=errors, when=wall), "--baseline", "0.05", "--json").data["alarms"][0]
+    there = tried(table(error=errors, when=wall), "--baseline", "0.05", "--zone", "Europe/Berlin", "--json")
+    alarm = there.data["alarms"][0]
+    assert datetime.fromisoformat(plain["time"]) - datetime.fromisoformat(alarm["time"]) == timedelta(hours=2)
+    assert alarm["onset"] == plain["onset"]
+    said = [f"{one}Z" for one in wall]
+    zoned = tried(table(error=errors, when=said), "--baseline", "0.05", "--zone", "Europe/Berlin", "--json")
+    assert zoned.data["alarms"][0] == plain
+    refused = tried(table(error=errors, when=wall), "--zone", "CEST")
+    assert refused.code == 2
+    assert "“CEST” is no time zone" in refused.err
+
+
 def test_what_ends_and_comes_again_is_named_by_its_own_onset(table, tried):
     """By rows, and by when decisions were made where labels come late."""
     columns = labelled((1_500, 0.05), (600, 0.25), (1_500, 0.05), (700, 0.25), seed=3, never=0.0, takes=60)

@@ -15,10 +15,12 @@ from pathlib import Path
 
 SINCE = datetime(2026, 1, 5, tzinfo=UTC)
 HOURS = 12
+WALL = datetime(2026, 10, 24, tzinfo=UTC)
+"""From then on run the clocks on the wall: over a night in which those of Europe go back, each hour of it twice."""
 ROOT = Path(__file__).parents[2]
 COLUMNS = {
     "happened": "timestamp", "id": "integer", "seg": "text", "old": "boolean", "x": "real", "err": "boolean",
-    "y": "integer", "day": "date", "seconds": "integer", "millis": "integer",
+    "y": "integer", "day": "date", "seconds": "integer", "millis": "integer", "wall": "timestamp", "told": "text",
 }  # fmt: skip
 
 
@@ -37,6 +39,8 @@ def rows():
             "day": date(2026, 1, 5) + timedelta(days=n % 3),
             "seconds": int(SINCE.timestamp()) + n * 9_770 // 1000,
             "millis": int(SINCE.timestamp()) * 1000 + n * 9_770,
+            "wall": WALL + timedelta(seconds=n * 60),
+            "told": f"{WALL + timedelta(seconds=n * 60):%Y-%m-%dT%H:%M:%S}{('', 'Z', '+02:00', '+05:30')[n % 4]}",
         }
 
 
@@ -88,6 +92,19 @@ def wanted():
             made="day",
             ages=20,
         ),
+        "times of Los Angeles": ask(
+            time="wall", zone="America/Los_Angeles", since=WALL, until=WALL + timedelta(hours=24)
+        ),
+        "times of Kolkata, by day": ask(
+            time="wall", zone="Asia/Kolkata", since=WALL, until=WALL + timedelta(hours=24), segments=("old",)
+        ),
+        "times of Berlin in the night when clocks go back": ask(
+            time="wall", zone="Europe/Berlin", since=WALL + timedelta(hours=20), until=WALL + timedelta(hours=40)
+        ),
+        "as labels came in Berlin": ask(
+            time="wall", made="happened", ages=9000, zone="Europe/Berlin", since=WALL, until=WALL + timedelta(hours=24)
+        ),
+        "instants, whatever the zone": ask(time="millis", zone="America/New_York"),
         "arithmetic": ask(measure=Measure.MEAN, what="x / y + coalesce(y, 2) * abs(-3) - id % 5"),
         "logic": ask(what="x % 7 in (1, 2, 3) or lower(seg) = 's3 ö' and not (y between 0 and 0) or err is not true"),
         "text": ask(measure=Measure.MEAN, what="length(upper(coalesce(null, 'abc'))) + nullif(y, 0)"),
@@ -116,8 +133,9 @@ def write_parquet(path):
     types = {
         "happened": pa.timestamp("us"), "id": pa.int64(), "seg": pa.string(), "old": pa.bool_(), "x": pa.float64(),
         "err": pa.bool_(), "y": pa.int64(), "day": pa.date32(), "seconds": pa.int64(), "millis": pa.int64(),
+        "wall": pa.timestamp("us"), "told": pa.string(),
     }  # fmt: skip
-    held = [{**row, "happened": row["happened"].replace(tzinfo=None)} for row in rows()]
+    held = [row | {name: row[name].replace(tzinfo=None) for name in ("happened", "wall")} for row in rows()]
     parquet.write_table(pa.Table.from_pylist(held, schema=pa.schema(types)), path)
 
 
@@ -126,7 +144,13 @@ def write_sqlite(path):
         con.execute(f"create table decisions ({', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})")
         places = ", ".join("?" * len(COLUMNS))
         held = [
-            [f"{row['happened']:%Y-%m-%d %H:%M:%S.%f}", *list((row | {"day": row["day"].isoformat()}).values())[1:]]
+            list(
+                (
+                    row
+                    | {name: f"{row[name]:%Y-%m-%d %H:%M:%S.%f}" for name in ("happened", "wall")}
+                    | {"day": row["day"].isoformat()}
+                ).values()
+            )
             for row in rows()
         ]
         con.executemany(f"insert into decisions values ({places})", held)
@@ -146,7 +170,10 @@ def write_postgresql(url):
             places = ", ".join(["%s"] * len(COLUMNS))
             cursor.executemany(
                 f"insert into risk.decisions values ({places})",
-                [[row["happened"].replace(tzinfo=None), *list(row.values())[1:]] for row in rows()],
+                [
+                    list((row | {name: row[name].replace(tzinfo=None) for name in ("happened", "wall")}).values())
+                    for row in rows()
+                ],
             )
 
 
@@ -197,7 +224,7 @@ def by_snowflake(parquet):
     from andon.watch.reading.places import LogEngine
 
     connect = connector.connect
-    types = COLUMNS | {"happened": "timestamp_ntz", "x": "double"}
+    types = COLUMNS | {"happened": "timestamp_ntz", "wall": "timestamp_ntz", "x": "double"}
     with fakesnow.server(session_parameters={"nop_regexes": ["^ALTER SESSION"]}) as at:
         there = {name: at[name] for name in ("host", "port", "protocol", "session_parameters")} | {
             "network_timeout": 60

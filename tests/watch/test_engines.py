@@ -1,10 +1,15 @@
 """The same watch gives the same aggregates, whatever engine its log lies in."""
 
 import math
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from andon.kit.errors import Invalid
+from andon.practice.words import Measure
 from andon.watch.reading import Place, looking, read
 from andon.watch.reading.places import LogEngine
 from tests.support import warehouses
@@ -62,6 +67,51 @@ def test_sqlite_gives_what_files_give(on_files, name):
     assert len(found) >= warehouses.HOURS - 1
 
 
+def texts(zone):
+    """Texts of which some say their zone and some do not."""
+    one = warehouses.wanted()["times of Los Angeles"]
+    return replace(one, time="told", zone=zone, measure=Measure.MEAN, what="id")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Los_Angeles", "Europe/Berlin"])
+@pytest.mark.parametrize("engine", [LogEngine.FILES, LogEngine.SQLITE])
+def test_texts_say_their_own_zone_or_are_of_the_log_s(lake, settings, engine, zone):
+    settings.LOG_DIRS = [lake]
+    place = (
+        Place("decisions", engine, "decisions.parquet")
+        if engine is LogEngine.FILES
+        else Place("decisions", engine, "decisions", "decisions.sqlite")
+    )
+    wanted, expected = texts(zone), Counter()
+    for row in warehouses.rows():
+        at = datetime.fromisoformat(row["told"])
+        at = (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+        if wanted.since <= at < wanted.until:
+            expected[at.replace(minute=0, second=0)] += row["id"]
+    assert {at: tally.total for at, tally in read(place, wanted).windows().items()} == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "zone"), [("times of Los Angeles", "America/Los_Angeles"), ("times of Kolkata, by day", "Asia/Kolkata")]
+)
+def test_times_of_a_place_lie_in_the_windows_of_their_instants(on_files, name, zone):
+    wanted, expected, found = warehouses.wanted()[name], Counter(), Counter()
+    for row in warehouses.rows():
+        at = row["wall"].replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        if wanted.since <= at < wanted.until:
+            expected[f"{at:%H}"] += row["err"]
+    for key, (_, total, *_) in on_files(name).items():
+        found[key[:2]] += total
+    assert found == expected
+
+
+def test_an_hour_that_comes_twice_counts_as_the_first(on_files):
+    """On 25 October 2026 clocks in Berlin go from 3 back to 2: from 2 to 3 is 0 to 1 o'clock UTC, and then none is."""
+    hours = {key[:2]: n for key, (n, *_) in on_files("times of Berlin in the night when clocks go back").items()}
+    assert "01" not in hours
+    assert hours["00"] == hours["02"] == 60
+
+
 @pytest.mark.heavy
 def test_postgresql_gives_what_files_give(on_files, settings):
     settings.ALLOW_PRIVATE_TARGETS = True
@@ -72,6 +122,9 @@ def test_postgresql_gives_what_files_give(on_files, settings):
         place = Place("decisions", LogEngine.POSTGRESQL, "risk.decisions", url)
         for name, one in warehouses.wanted().items():
             assert warehouses.plain(read(place, one)) == on_files(name), name
+        files = Place("decisions", LogEngine.FILES, "decisions.parquet")
+        for zone in ("UTC", "Europe/Berlin"):
+            assert read(place, texts(zone)).windows() == read(files, texts(zone)).windows(), zone
 
 
 @pytest.mark.parametrize("name", ["by Unix time in seconds", "by Unix time in milliseconds"])

@@ -1,7 +1,7 @@
 """Watches and decision logs on the screen and over the API: who may see, make, run and try them, and what they say."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.urls import reverse
@@ -295,6 +295,32 @@ def test_everything_that_the_screens_can_do(cast, written, folder, signed_in, ti
     assert sent(api, "get", "/watches?ended=true").json()["items"][0]["number"] == number
     assert len(sent(api, "post", f"/logs/{key}/suggest", {"keys": ["volume"]}).json()) == 1
     assert sent(api, "post", f"/logs/{key}/suggest", {"keys": ["nosuch"]}).status_code == 422
+
+
+def test_a_log_says_of_which_place_its_times_are(cast, written, folder, signed_in, time):
+    time.set(END + timedelta(minutes=10))
+    rows = decisions(240, 20, lambda hour: 5 if hour >= 200 else 1)
+    ago = timedelta(hours=8)  # of Los Angeles, in winter
+    written([row | {"at": f"{datetime.fromisoformat(row['at']) - ago:%Y-%m-%d %H:%M:%S}"} for row in rows])
+    api = signed_in(cast.omar)
+    log = {"system": "credit-scorer", "name": "Decisions", "table": "decisions.csv", "time_column": "at"}
+    refused = sent(api, "post", "/logs", log | {"time_zone": "PST8"})
+    assert refused.status_code == 422
+    assert "“PST8” is no time zone" in refused.json()["detail"]
+    made = sent(api, "post", "/logs", log).json()
+    assert made["time_zone"] == "UTC"
+    changed = sent(api, "patch", f"/logs/{made['id']}", {"time_zone": "America/Los_Angeles"}).json()
+    assert changed["time_zone"] == "America/Los_Angeles"
+    watch = {"system": "credit-scorer", "name": "Failures", "kind": "error_rate", "log": made["id"], "what": "failed"}
+    number = sent(api, "post", "/watches", watch).json()["number"]
+    actions.run_watch(Watch.objects.get(number=number))
+    windows = sent(api, "get", f"/watches/{number}/windows?limit=1").json()
+    assert datetime.fromisoformat(windows[0]["start"]) == END - timedelta(hours=1)
+    assert windows[0]["n"] == 20
+    page = api.get(f"/logs/{made['id']}").content.decode()
+    assert "America/Los_Angeles" in page
+    form = api.get(f"/logs/{made['id']}/change").content.decode()
+    assert 'value="America/Los_Angeles" selected' in form
 
 
 ROUTES = (

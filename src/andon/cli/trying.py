@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from andon.cli.say import Trouble
+from andon.kit import zones
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,6 +30,7 @@ DOUBT: Final = 0.01
 SELDOM: Final = 0.05
 """A smaller share of rows at the time of the row before is no habit of the file."""
 PARQUET: Final = {".parquet", ".pq"}
+ZONED: Final = zones.ZONED.replace("'", "''")
 DELIMITERS: Final = (",", ";", "\t", "|")
 LONGEST_LINE: Final = 1 << 20
 
@@ -43,6 +45,8 @@ class Columns:
     count_of: int | None = None
     label_time: str | None = None
     """When a row's label came: rows are taken in that order, and those without it are left out."""
+    zone: str = "UTC"
+    """Of which place times are that say no zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,8 +263,27 @@ class Table:
         if self._types[column].startswith("TIMESTAMP WITH"):
             return f"epoch_us({name})"
         if self._types[column].startswith(("TIMESTAMP", "DATE")):
-            return f"epoch_us({name}::timestamp)"
-        return f"epoch_us(try_cast({name} as timestamptz))"
+            return self._instant(f"epoch_us({name}::timestamp)")
+        zoned = f"regexp_matches({name}, '{ZONED}')"
+        found = f"epoch_us(try_cast({name} as timestamptz))"
+        return (
+            found if self.columns.zone == "UTC" else f"case when {zoned} then {found} else {self._instant(found)} end"
+        )
+
+    def _instant(self, wall: str) -> str:
+        """Microseconds of a wall clock as those of UTC."""
+        clock = zones.clock(self.columns.zone)
+        if clock.even and not clock.ahead[0]:
+            return wall
+        cases = " ".join(
+            f"when {wall} < {change}000000 then {ahead}"
+            for change, ahead in zip(clock.changes, clock.ahead, strict=False)
+        )
+        return (
+            f"({wall} - 1000000::bigint * (case {cases} else {clock.ahead[-1]} end))"
+            if cases
+            else (f"({wall} - {clock.ahead[-1]}000000)")
+        )
 
     def _value(self) -> str:
         name = _quoted(self.columns.value)

@@ -63,6 +63,9 @@ def try_(
             "without it are left out.",
         ),
     ] = "",
+    zone: Annotated[
+        str, typer.Option(metavar="NAME", help="Of which place times are that say no zone, such as Europe/Berlin.")
+    ] = "UTC",
     json: say.AsJson = False,
 ) -> None:
     """Play a file of decisions through a watch: when it would have raised an alarm, and when what it found began.
@@ -76,13 +79,23 @@ def try_(
     _check_options(baseline, reference, budget, count_of)
     if label_time and count_of is not None:
         raise Trouble("--label-time goes by single decisions, and --count-of by windows of them. Choose one.")
-    table = Table(file, Columns(time, value, group or None, count_of, label_time or None))
+    table = Table(file, Columns(time, value, group or None, count_of, label_time or None, _zone(zone)))
     facts = table.facts()
     for note in facts.notes:
         say.note(note)
     normal, skip = _normal(table, facts, baseline, reference, count_of)
     found = _played(table, facts, _plan(table, facts, normal, budget, count_of), skip)
     say.answer(found.data(), found.shown)
+
+
+def _zone(name: str) -> str:
+    from andon.kit import zones
+    from andon.kit.errors import Invalid
+
+    try:
+        return zones.named(name)
+    except Invalid as error:
+        raise Trouble(f"--zone: {error.what}") from None
 
 
 def _check_options(baseline: float | None, reference: int | None, budget: int, count_of: int | None) -> None:

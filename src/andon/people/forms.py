@@ -63,13 +63,8 @@ class ZoneField(forms.ChoiceField):
     """A time zone; a name that is kept already stays choosable, whatever its age."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            choices=zones,
-            widget=ZoneSelect,
-            label="Time zone",
-            help_text="Times are shown in it, and shifts are read in their schedule's own.",
-            **kwargs,
-        )
+        shown = "Times are shown in it, and shifts are read in their schedule's own."
+        super().__init__(choices=zones, widget=ZoneSelect, label="Time zone", **{"help_text": shown} | kwargs)
 
     def valid_value(self, value: Any) -> bool:
         """Any IANA name."""

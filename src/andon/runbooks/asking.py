@@ -141,6 +141,7 @@ def look(step: Step, asked: Asked, incident: Incident) -> dict[str, Any]:
         wanted = Wanted(
             measure=ask.measure, what=what, only=asked.only, time=asked.log.time_column, window=window, since=since,
             until=until, segments=(asked.by,) if asked.by else (), key=asked.log.key_column,
+            zone=asked.log.time_zone,
         )  # fmt: skip
         try:
             cells = read(place_of(asked.log), wanted, seconds=SECONDS / len(asked.whats))

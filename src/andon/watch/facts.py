@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from andon.kit import zones
 from andon.kit.errors import Invalid
 from andon.practice.words import Direction, FairnessMetric, Measure, WatchKind
 from andon.registry.models import System
@@ -36,6 +37,7 @@ class LogFacts:
     Attributes:
         table: A path or pattern of Parquet or CSV files below a log folder, or the name of a table.
         source: A database file below a log folder, or the connection string of a warehouse; kept encrypted.
+        time_zone: Of which place times are that say no zone: an IANA name.
         evidence_rows: Whether its last rows in the affected window are kept when evidence is preserved.
         evidence_without: Columns that are left out of those rows.
     """
@@ -44,6 +46,7 @@ class LogFacts:
     name: str
     table: str
     time_column: str
+    time_zone: str = "UTC"
     source: str = ""
     subject_column: str = ""
     output_column: str = ""
@@ -70,6 +73,7 @@ class LogFacts:
             "engine": engine_of(source, table).value,
             "source": source,
             "table": table,
+            "time_zone": zones.named(self.time_zone),
             "segment_columns": list(dict.fromkeys(one.strip() for one in self.segment_columns if one.strip())),
             "evidence_rows": self.evidence_rows,
             "evidence_without": list(dict.fromkeys(one.strip() for one in self.evidence_without if one.strip())),

@@ -5,6 +5,7 @@ from typing import Any, Final
 from django import forms
 
 from andon.kit.forms import WhenField
+from andon.people.forms import ZoneField
 from andon.practice.words import Direction, FairnessMetric, Measure, WatchKind
 from andon.registry.models import System
 from andon.watch.facts import BUDGET, NAME_LIMIT, LogFacts, WatchFacts
@@ -59,6 +60,12 @@ class LogForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "off", **_PLAIN}),
     )
     time_column = _column("Column of the time", "When each decision was made.", required=True)
+    time_zone = ZoneField(
+        initial="UTC",
+        required=False,
+        help_text="Of which place times are that say no zone. An hour that comes twice when clocks go back counts as "
+        "the first.",
+    )
     output_column = _column("Column of the output", "What was decided.")
     score_column = _column("Column of the score", "With which score, between 0 and 1.")
     label_column = _column("Column of the label", "What turned out to be true, later.")

@@ -30,6 +30,7 @@ class Log(Row):
     source = EncryptedTextField(blank=True)  # the connection string of a warehouse; never shown again
     table = models.CharField(max_length=500)  # files: a path or pattern below a log folder; else the table's name
     time_column = models.CharField(max_length=200)
+    time_zone = models.CharField(max_length=64, default="UTC")  # IANA name: of which place times without a zone are
     subject_column = models.CharField(max_length=200, blank=True)  # whom a decision was about
     output_column = models.CharField(max_length=200, blank=True)  # what was decided
     score_column = models.CharField(max_length=200, blank=True)  # with which score, between 0 and 1

@@ -22,8 +22,8 @@ from andon.watch.reading.places import shown
 from andon.watch.suggestions import Suggestion
 
 _COLUMNS = (
-    "time_column", "output_column", "score_column", "label_column", "label_time_column", "subject_column", "key_column",
-    "segment_columns", "evidence_rows", "evidence_without",
+    "time_column", "time_zone", "output_column", "score_column", "label_column", "label_time_column", "subject_column",
+    "key_column", "segment_columns", "evidence_rows", "evidence_without",
 )  # fmt: skip
 
 
@@ -37,6 +37,7 @@ class LogOut(Schema):
     place: str = Field(description="Where its database is, without user, password and parameters; empty for files.")
     table: str
     time_column: str
+    time_zone: str = Field(description="IANA name: of which place times are that say no zone.")
     output_column: str
     score_column: str
     label_column: str
@@ -75,6 +76,9 @@ class LogIn(Given):
     table: str = Field(description="A path or pattern of files below a log folder, or the name of a table.")
     source: str = Field(default="", description="A database file or a connection string; kept encrypted, never given.")
     time_column: str
+    time_zone: str = Field(
+        default="UTC", description="IANA name, such as Europe/Berlin: of which place times are that say no zone."
+    )
     output_column: str = ""
     score_column: str = ""
     label_column: str = ""
@@ -99,6 +103,7 @@ class LogChange(Given):
     table: str | None = None
     source: str | None = None
     time_column: str | None = None
+    time_zone: str | None = None
     output_column: str | None = None
     score_column: str | None = None
     label_column: str | None = None

@@ -81,12 +81,12 @@ def end_log(log: Log, *, by: Actor) -> Log:
 
 def place_of(log: Log) -> Place:
     """Where a log lies, as the readers take it."""
-    return Place(log.name, LogEngine(log.engine), log.table, log.source)
+    return Place(log.name, LogEngine(log.engine), log.table, log.source, log.time_zone)
 
 
 def _seen(facts: LogFacts) -> tuple[dict[str, Any], dict[str, str]]:
     said = facts.columns()
-    place = Place(said["name"], LogEngine(said["engine"]), said["table"], said["source"])
+    place = Place(said["name"], LogEngine(said["engine"]), said["table"], said["source"], said["time_zone"])
     try:
         found = looking.columns(place)
     except Unreadable as error:

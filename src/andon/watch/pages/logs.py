@@ -60,8 +60,9 @@ def _roles(row: Log) -> list[tuple[str, str]]:
     """Columns by the part that they play, those that the log names."""
     parts = ("time", "output", "score", "label", "label_time", "subject", "key")
     named = [(part.replace("_", " ").capitalize(), getattr(row, f"{part}_column")) for part in parts]
+    zone = [("Times without a zone", row.time_zone)]
     groups = [("Groups", ", ".join(row.segment_columns))]
-    return [(part, column) for part, column in named + groups if column]
+    return [(part, column) for part, column in named[:1] + zone + named[1:] + groups if column]
 
 
 @require_http_methods(["GET", "POST"])

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
+from andon.kit import zones
 from andon.kit.errors import Invalid
 from andon.practice.words import FairnessMetric, Measure
+from andon.watch.reading import times
 from andon.watch.reading.connecting import Opened, opened
 from andon.watch.reading.expressions import build, column_of, finite
 from andon.watch.reading.places import Place, Unreadable
-from andon.watch.reading.times import in_its_words, literal, moment
 
 BINS: Final = 20
 MOST_CELLS: Final = 200_000
@@ -55,6 +56,7 @@ class Wanted:
         bins: 19 inner edges in order, or up to 19 values of their own; None = no histogram.
         low: Values below count as this.
         high: Values above count as this.
+        zone: Of which place times without a zone are.
     """
 
     measure: Measure
@@ -74,6 +76,7 @@ class Wanted:
     bins: tuple[float, ...] | tuple[str, ...] | None = None
     low: float | None = None
     high: float | None = None
+    zone: str = "UTC"
 
     @property
     def calibrates(self) -> bool:
@@ -163,7 +166,7 @@ def goes_with(one: Wanted, other: Wanted) -> bool:
     return all(getattr(one, name) == getattr(other, name) for name in _OF_A_STATEMENT)
 
 
-_OF_A_STATEMENT: Final = ("time", "made", "ages", "key", "only", "window", "since", "until", "segments")
+_OF_A_STATEMENT: Final = ("time", "zone", "made", "ages", "key", "only", "window", "since", "until", "segments")
 
 
 def expression(table: Any, *asked: Wanted) -> Any:
@@ -175,13 +178,13 @@ def expression(table: Any, *asked: Wanted) -> Any:
     if any(not goes_with(wanted, other) for other in asked[1:]):
         raise ValueError("These readings do not go together.")
     rows = between(table, wanted)
-    seconds = moment(rows, wanted.time).epoch_seconds()
     length = int(wanted.window.total_seconds())
+    seconds = _seconds(rows, wanted.time, wanted)
     names = [column_of(table.columns, name, field="segments") for name in wanted.segments]
     columns: dict[str, Any] = {"w": (seconds - _EPOCH_SECONDS) // length}
     columns |= {f"s{n}": rows[name] for n, name in enumerate(names)}
     if wanted.made:
-        columns["age"] = _age(columns["w"], moment(rows, wanted.made).epoch_seconds(), wanted)
+        columns["age"] = _age(columns["w"], _seconds(rows, wanted.made, wanted), wanted)
     groups: list[Any] = list(columns)
     columns |= {f"v{n}": value_of(rows, one) for n, one in enumerate(asked)}
     if wanted.calibrates:
@@ -212,6 +215,12 @@ def expression(table: Any, *asked: Wanted) -> Any:
     return cut.group_by(groups).agg(**held)
 
 
+def _seconds(rows: Any, column: str, wanted: Wanted) -> Any:
+    """A time of the rows that are looked at, in seconds since 1970."""
+    back = (wanted.ages + 1) * wanted.window if wanted.made else timedelta()
+    return times.seconds_of(rows, column, wanted.zone, zones.clock(wanted.zone, wanted.since - back, wanted.until))
+
+
 def _age(came: Any, seconds: Any, wanted: Wanted) -> Any:
     """By how many windows before its label a decision was made; null where that is not known, or too long ago."""
     import ibis
@@ -223,9 +232,7 @@ def _age(came: Any, seconds: Any, wanted: Wanted) -> Any:
 
 def between(table: Any, wanted: Wanted) -> Any:
     """The rows of a table that are looked at: between `since` and `until`, and as `only` says."""
-    time = moment(table, wanted.time)
-    held = in_its_words(table, wanted.time, wanted.since, wanted.until)
-    rows = table.filter(time >= literal(wanted.since, time), time < literal(wanted.until, time), *held)
+    rows = table.filter(*times.between(table, wanted.time, wanted.zone, wanted.since, wanted.until))
     if not wanted.only:
         return rows
     condition = build(wanted.only, rows, field="only")

@@ -12,7 +12,7 @@ from andon.watch.reading.connecting import opened
 from andon.watch.reading.cube import BINS, Wanted, between, value_of
 from andon.watch.reading.expressions import column_of
 from andon.watch.reading.places import Place, Unreadable
-from andon.watch.reading.times import moment
+from andon.watch.reading.times import moment, seconds_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ def look(place: Place, time_column: str, *, seconds: float = 60.0) -> Look:
     """Columns, rows and reach of a log. Raises `Unreadable`, or `Invalid` if the time column is missing or no time."""
     with opened(place, seconds=seconds) as log:
         time = moment(log.table, time_column)
+        if place.zone != "UTC":
+            time = seconds_of(log.table, time_column, place.zone)
         held = log.table.aggregate(rows=log.table.count(), dated=time.count(), first=time.min(), last=time.max())
         (line,) = [line for batch in log.rows(held, limit=1) for line in batch]
         name = column_of(log.table.columns, time_column, field="time_column")
@@ -77,7 +79,8 @@ def days_until(place: Place, time_column: str, later_column: str, *, share: floa
     with opened(place, seconds=seconds) as log:
         at, later = moment(log.table, time_column), moment(log.table, later_column)
         known = log.table.filter(at.notnull(), later.notnull())
-        between = (moment(known, later_column).epoch_seconds() - moment(known, time_column).epoch_seconds()) // _A_DAY
+        came, made = (seconds_of(known, name, place.zone) for name in (later_column, time_column))
+        between = (came - made) // _A_DAY
         counted = known.select(day=between).group_by("day").agg(n=ibis._.count()).order_by("day")
         lines = [line for batch in log.rows(counted, limit=_MOST_DAYS) for line in batch]
     rows = sum(line["n"] for line in lines)
@@ -96,6 +99,8 @@ _MOST_DAYS: Final = 5_000
 def _aware(value: Any) -> datetime | None:
     if value is None:
         return None
+    if isinstance(value, int):
+        return datetime.fromtimestamp(value, UTC)
     found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 

@@ -65,12 +65,14 @@ class Place:
         engine: What reads it.
         source: Connection string of a warehouse, or the path of a database file.
         table: Name of the table, or path or pattern of files.
+        zone: Of which place its times without a zone are.
     """
 
     name: str
     engine: LogEngine
     table: str
     source: str = field(default="", repr=False)
+    zone: str = "UTC"
 
     @property
     def where(self) -> str:

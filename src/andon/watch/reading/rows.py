@@ -10,13 +10,13 @@ import json
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
 from andon.watch.reading.connecting import opened
 from andon.watch.reading.expressions import column_of
 from andon.watch.reading.places import Place
-from andon.watch.reading.times import literal, moment
+from andon.watch.reading.times import between, moment
 
 LONGEST_TEXT: Final = 4_000
 """Characters of a text that are kept; a prompt or an answer may be longer."""
@@ -58,7 +58,7 @@ def newest(
     with opened(place, seconds=seconds) as log:
         table = log.table
         at = moment(table, time_column)
-        low, high = (literal(one, at) for one in (since, until))
+        inside = between(table, time_column, place.zone, since, until + timedelta(seconds=1))
         hidden = {column_of(table.columns, name, field="without") for name in without if name in table.columns}
         kinds = table.schema()
         binary = tuple(name for name in table.columns if name not in hidden and kinds[name].is_binary())
@@ -67,7 +67,7 @@ def newest(
             for name in table.columns
             if name not in hidden and name not in binary
         }
-        found = table.filter(at >= low, at <= high).order_by(ibis.desc(at)).limit(most_rows + 1).select(**shown)
+        found = table.filter(*inside).order_by(ibis.desc(at)).limit(most_rows + 1).select(**shown)
         lines, rows, cut = bytearray(), 0, False
         for row in (one for batch in log.rows(found, limit=most_rows + 1) for one in batch):
             plain = dict(_values(row))

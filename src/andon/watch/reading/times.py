@@ -1,19 +1,73 @@
 """Columns of time: whatever a log writes, read as instants.
 
-A timestamp with a zone is an instant; without one it is of UTC. Text in ISO 8601 and Unix time are read as such.
+A timestamp with a zone is an instant, and so is Unix time; without one it is of the log's zone (see `andon.kit.zones`),
+which is UTC where nobody has said otherwise. Text in ISO 8601 is read as such, with its zone where it has one.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from andon.kit import zones
 from andon.kit.errors import Invalid
 from andon.watch.reading.expressions import column_of, engine_of
 
 
+def seconds_of(table: Any, name: str, zone: str, clock: zones.Clock | None = None) -> Any:
+    """A column as seconds since 1970; null where it is no time. `clock` is the zone's for what is asked of.
+
+    Raises `Invalid` if the column is no time.
+    """
+    import ibis
+
+    seconds = moment(table, name).epoch_seconds()
+    naive = None if zone == "UTC" else _naive(table, name)
+    if naive is None:
+        return seconds
+    known = clock or zones.clock(zone)
+    ahead = ibis.literal(known.ahead[-1]).cast("int64")
+    if known.changes:
+        steps = zip(known.changes, known.ahead, strict=False)
+        ahead = ibis.cases(*((seconds < change, before) for change, before in steps), else_=known.ahead[-1])
+    local = seconds - ahead.cast("int64")
+    return local if naive is True else naive.ifelse(local, seconds)
+
+
+def between(table: Any, name: str, zone: str, since: datetime, until: datetime) -> Sequence[Any]:
+    """Conditions that hold for rows from `since` to before `until`.
+
+    The column itself is compared too where it is read by a wall clock, so that an engine can leave out what lies far
+    away: with bounds as wide as its clock is ahead or behind.
+    """
+    time = moment(table, name)
+    naive = None if zone == "UTC" else _naive(table, name)
+    if naive is None:
+        return [time >= literal(since, time), time < literal(until, time), *in_its_words(table, name, since, until)]
+    clock = zones.clock(zone, since, until)
+    ahead = clock.ahead if naive is True else (*clock.ahead, 0)
+    low, high = since + timedelta(seconds=min(ahead)), until + timedelta(seconds=max(ahead))
+    coarse = [time >= literal(low, time), time < literal(high, time), *in_its_words(table, name, low, high)]
+    if clock.even and naive is True:
+        return coarse
+    seconds = seconds_of(table, name, zone, clock)
+    return [*coarse, seconds >= int(since.timestamp()), seconds < int(until.timestamp())]
+
+
+def _naive(table: Any, name: str) -> Any:
+    """Which rows of a column say no zone: True = all, None = none, else a condition."""
+    column = table[column_of(table.columns, name, field="time_column")]
+    kind = column.type()
+    if kind.is_integer() or (kind.is_timestamp() and kind.timezone is not None):
+        return None
+    if engine_of(table) == "sqlite" and (kind.is_timestamp() or kind.is_date()):
+        return (column.typeof() == "text") & ~column.cast("string").re_search(zones.ZONED)
+    return ~column.re_search(zones.ZONED) if kind.is_string() else True
+
+
 def moment(table: Any, name: str) -> Any:
-    """A column as instants; text in ISO 8601 and Unix time are read as such. Raises `Invalid` if it is no time."""
+    """A column as instants, as if all that says no zone were of UTC. Raises `Invalid` if it is no time."""
     found = _moment(table, name)
     if engine_of(table) == "bigquery" and found.type().timezone is None:
         # It compares no DATETIME, which has no zone, with a TIMESTAMP, and counts the seconds of the latter only.
@@ -31,8 +85,7 @@ def _moment(table: Any, name: str) -> Any:
     if kind.is_date():
         return column.cast("timestamp")
     if kind.is_string():
-        # SQLite's own reading of a time gives null for what is none, and it knows no TRY_CAST.
-        return column.cast("timestamp") if engine_of(table) == "sqlite" else column.try_cast("timestamp")
+        return _of_text(column, engine_of(table))
     if kind.is_integer():
         return _since_1970(column, engine_of(table))
     raise Invalid(
@@ -40,6 +93,13 @@ def _moment(table: Any, name: str) -> Any:
         "2026-03-02T03:12:00, or of whole numbers in Unix time.",
         field="time_column",
     )
+
+
+def _of_text(column: Any, engine: str) -> Any:
+    if engine == "sqlite":  # its own reading of a time gives null for what is none, and it knows no TRY_CAST
+        return column.cast("timestamp")
+    # As a timestamp of no zone these drop the one that a text says.
+    return column.try_cast("timestamp('UTC')" if engine in {"duckdb", "postgres", "snowflake"} else "timestamp")
 
 
 def _of_sqlite(column: Any) -> Any:

@@ -48,6 +48,7 @@ class Case:
     wrong_after: float = 7.0
     small: float = 0.0
     """The share of the group that alone gets worse; 0 = no groups."""
+    wait: int = WAIT
     audited: bool = False
     """Whether half of what is wrong is found out only by an audit, 40 to 44 days later."""
 
@@ -97,10 +98,10 @@ def drawn(
     return found
 
 
-def as_they_came(story: dict[str, Any], days: int) -> list[Window]:
+def as_they_came(story: dict[str, Any], days: int, wait: int = WAIT) -> list[Window]:
     """Windows by the arrival of labels, from the day on which those of the first decisions have had their time."""
     windows = []
-    for day in range(WAIT, days):
+    for day in range(wait, days):
         old = np.arange(min(day + 1, AGES))
         made, held = {}, {}
         for key, (n, wrong) in story.items():
@@ -138,7 +139,7 @@ def question_of(case: Case, budget: int, *, by_arrival: bool) -> Question:
     return Question(
         measure=Measure.GAP if case.small else Measure.RATE, direction=Direction.UP, budget=budget, tolerance=0.0,
         minimum=100, length=DAY, columns=("group",) if case.small else (), by_arrival=by_arrival,
-        label_delay=WAIT * DAY,
+        label_delay=case.wait * DAY,
     )  # fmt: skip
 
 
@@ -219,11 +220,13 @@ ENDED = [
     Case("5->20%", p1=0.20),
     Case("5->20%, wrong known sooner", p1=0.20, wrong_after=3.0, right_after=10.0),
     Case("5->40%, wrong known later", p1=0.40, wrong_after=10.0, right_after=3.0),
-    Case("5->20%, half of it by an audit", p1=0.20, wrong_after=3.0, right_after=3.0, audited=True),
+    Case("5->20%, half of it by an audit", p1=0.20, wrong_after=3.0, right_after=3.0, wait=45, audited=True),
     Case("gap: 5->20% of a fifth", p1=0.20, small=0.2),
-    Case("the same, half of it by an audit", p1=0.20, wrong_after=3.0, right_after=3.0, small=0.2, audited=True),
+    Case(
+        "the same, half of it by an audit", p1=0.20, wrong_after=3.0, right_after=3.0, small=0.2, wait=45, audited=True
+    ),
 ]
-LASTS, AGAIN, LOOKED = 20, 40, 60
+LASTS, AGAIN, LOOKED = 20, 60, 60
 """Days of a bad time, from its end to the next, and after a recovery in which a second alarm is looked for."""
 
 
@@ -252,7 +255,7 @@ def all_alarms(question: Question, windows: list[Window], *, older: bool) -> lis
 
 def after_an_end(case: Case, budget: int, runs: int) -> list[Any]:
     """How often a second alarm comes once a bad time is over and nothing else happens; how soon another is found."""
-    change = WAIT + LEARNS + BEFORE
+    change = case.wait + LEARNS + BEFORE
     end = change + LASTS
     rng = np.random.default_rng(13)
     question = question_of(case, budget, by_arrival=True)
@@ -262,7 +265,7 @@ def after_an_end(case: Case, budget: int, runs: int) -> list[Any]:
     still = []
     for _ in range(runs):
         once, twice, never = (
-            as_they_came(drawn(case, rng, days, None, bad), days)
+            as_they_came(drawn(case, rng, days, None, bad), days, case.wait)
             for bad in ([(change, end)], [(change, end), (end + AGAIN, days)], [])
         )
         for older in (True, False):
@@ -285,13 +288,13 @@ def after_an_end(case: Case, budget: int, runs: int) -> list[Any]:
 def after_recovery(case: Case, budget: int, runs: int) -> list[Any]:
     """Days until a false alarm by budget once a bad time was over: total time at risk by alarms."""
     rng = np.random.default_rng(17)
-    change = WAIT + LEARNS + 10
+    change = case.wait + LEARNS + 10
     end = change + LASTS
     days = end + 6 * budget
     question = question_of(case, budget, by_arrival=True)
     tested = alarms = 0
     for _ in range(runs):
-        windows = as_they_came(drawn(case, rng, days, None, [(change, end)]), days)
+        windows = as_they_came(drawn(case, rng, days, None, [(change, end)]), days, case.wait)
         first, *more = [one for one in all_alarms(question, windows, older=False) if one[0] >= change] or [(0, None)]
         if first[1] is not None and first[1] >= end:
             tested += (more[0][0] if more else days) - first[1]

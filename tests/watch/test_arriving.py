@@ -15,7 +15,7 @@ from andon.people.policy import Actor
 from andon.practice.words import Direction, FairnessMetric, Measure
 from andon.response.routing import route_due
 from andon.watch import actions, arriving, past, wording
-from andon.watch.facts import LogFacts, WatchFacts
+from andon.watch.facts import LogFacts, WatchFacts, waits_for_what_is_dated
 from andon.watch.models import Alarm, WindowState
 from andon.watch.questions import Question, Window
 from andon.watch.suggestions import suggest
@@ -365,3 +365,51 @@ def test_a_log_does_not_forget_when_labels_came_while_watches_go_by_it(connected
         actions.change_log(log, facts, by=Actor.of(cast.omar))
     actions.end_watch(watch, by=Actor.of(cast.omar))
     assert not actions.change_log(log, facts, by=Actor.of(cast.omar)).label_time_column
+
+
+@pytest.mark.django_db
+def test_a_watch_that_waits_for_dated_labels_says_so_and_a_button_mends_it(
+    worse, connected, watched, on_day, signed_in, cast, client
+):
+    """As one that was made before labels were counted as they come, or before its log named when they came."""
+    on_day(worse, 60)
+    log = connected(**NAMES)
+    watch = actions.run_watch(watched(log, "accuracy", by_arrival=False, label_delay_minutes=14 * 24 * 60))
+    page, press = (reverse(name, args=[watch.number]) for name in ("watch", "watch_as_they_come"))
+    assert "though the log says when each came" in signed_in(cast.vera).get(page).text
+    assert press not in signed_in(cast.vera).get(page).text
+    for who in ("lena", "tomas", "sam", "vera", "rui"):
+        assert signed_in(getattr(cast, who)).post(press).status_code == 403, who
+    assert client.post(press).status_code == 302
+    watch.refresh_from_db()
+    assert (watch.by_arrival, watch.version) == (False, 1)
+    browser = signed_in(cast.omar)
+    assert press in browser.get(page).text
+    assert "counts labels as they come, as version 2" in browser.post(press, follow=True).text
+    watch.refresh_from_db()
+    assert (watch.by_arrival, watch.version, watch.states.count()) == (True, 2, 0)
+    watch = actions.run_watch(watch)
+    assert watch.began_at == MONDAY + 14 * DAY
+    assert watch.alarms.filter(recovered_at=None).exists()
+    assert "though the log says when each came" not in browser.get(page).text
+    with pytest.raises(Conflict, match="already"):
+        actions.count_as_they_come(watch, by=Actor.of(cast.omar))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("kind", "more", "names"),
+    [
+        ("accuracy", {"by_arrival": True}, NAMES),
+        ("accuracy", {"weekly": True}, NAMES),
+        ("accuracy", {}, {"output_column": "approved", "label_column": "repaid"}),
+        ("error_rate", {"what": "approved"}, NAMES),
+        ("fairness_gap", {"metric": FairnessMetric.SELECTION_RATE, "segments": ["region"]}, NAMES),
+    ],
+)
+def test_no_other_watch_is_told_to_count_labels_as_they_come(connected, watched, on_day, cast, kind, more, names):
+    on_day(rows_of(2, 5, lambda _day, _group: 0.1), 2)
+    watch = watched(connected(**names), kind, **more)
+    assert not waits_for_what_is_dated(watch)
+    with pytest.raises(Conflict):
+        actions.count_as_they_come(watch, by=Actor.of(cast.omar))

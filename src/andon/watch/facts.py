@@ -15,7 +15,7 @@ from andon.practice.words import Direction, FairnessMetric, Measure, WatchKind
 from andon.registry.models import System
 from andon.watch import weekly
 from andon.watch.kinds import BY_LABELS, KINDS, measures
-from andon.watch.models import Log
+from andon.watch.models import Log, Watch
 from andon.watch.reading.expressions import column_of, parse
 from andon.watch.reading.expressions import columns as columns_of
 from andon.watch.reading.places import engine_of
@@ -199,8 +199,7 @@ class WatchFacts:
     def _by_arrival(self, measure: Measure) -> bool:
         """Whether a row is of the window in which its label came: where labels are needed, and the log says when."""
         told = self.log is not None and bool(self.log.label_time_column)
-        gap = measure is Measure.GAP
-        needs = self.metric not in {None, FairnessMetric.SELECTION_RATE} if gap else self.kind in BY_LABELS
+        gap, needs = measure is Measure.GAP, needs_labels(self.kind, measure, self.metric)
         if self.by_arrival is None:
             return told and needs and not self.weekly
         if not self.by_arrival:
@@ -271,6 +270,22 @@ class WatchFacts:
                 for name in columns_of(said[field]):
                     column_of(log.columns, name, field=field)
         said["segments"] = [column_of(log.columns, name, field="segments") for name in said["segments"]]
+
+
+def needs_labels(kind: WatchKind, measure: Measure, metric: FairnessMetric | None) -> bool:
+    """Whether it counts nothing but labelled decisions."""
+    return metric not in {None, FairnessMetric.SELECTION_RATE} if measure is Measure.GAP else kind in BY_LABELS
+
+
+def waits_for_what_is_dated(watch: Watch) -> bool:
+    """Whether a watch waits for labels though its log says when each came: it could count them as they come.
+
+    So does one that was made before that could be done, or before its log named that time; or somebody chose to wait.
+    """
+    dated = watch.log is not None and bool(watch.log.label_time_column) and watch.ended_at is None
+    metric = FairnessMetric(watch.metric) if watch.metric else None
+    could = dated and not (watch.by_arrival or watch.weekly)
+    return could and needs_labels(watch.what_kind, Measure(watch.measure), metric)
 
 
 def _possible(said: dict[str, Any], measure: Measure) -> None:

@@ -13,6 +13,7 @@ from andon.people.policy import Actor
 from andon.practice.words import Measure
 from andon.watch import apart, estimating, judging, late, past, picture, policy, queries, sentences
 from andon.watch.actions.writing import question_of
+from andon.watch.facts import waits_for_what_is_dated
 from andon.watch.judging import Window
 from andon.watch.models import Alarm, Watch
 from andon.watch.replaying import Replay, replay
@@ -97,6 +98,7 @@ class Screen:
             "says": watch.detector.get("says", "") or self.replayed.says,
             "progress": queries.progress(watch, now),
             "late": self.late(),
+            "dated": waits_for_what_is_dated(watch),
             "may_manage": policy.may_manage(self.by) and watch.ended_at is None,
             "may_run": policy.may_run(self.by, watch.system) and watch.ended_at is None,
         }

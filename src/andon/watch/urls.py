@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("watches/<int:number>/pause", watches.pause, name="watch_pause"),
     path("watches/<int:number>/resume", watches.resume, name="watch_resume"),
     path("watches/<int:number>/run", watches.run, name="watch_run"),
+    path("watches/<int:number>/labels", watches.as_they_come, name="watch_as_they_come"),
     path("watches/<int:number>/end", watches.end, name="watch_end"),
     path("systems/<slug:slug>/watches/new", watches.choose, name="watch_choose"),
     path("systems/<slug:slug>/watches/new/<slug:kind>", watches.create, name="watch_create"),

@@ -5,6 +5,7 @@ from andon.watch.actions.pushing import push, push_metric
 from andon.watch.actions.running import claim, next_over, read, run_watch, settle
 from andon.watch.actions.watches import (
     change_watch,
+    count_as_they_come,
     create_watch,
     end_watch,
     pause_watch,
@@ -17,6 +18,7 @@ __all__ = [
     "change_log",
     "change_watch",
     "claim",
+    "count_as_they_come",
     "create_log",
     "create_watch",
     "end_log",

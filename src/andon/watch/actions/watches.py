@@ -9,7 +9,7 @@ from andon.kit import clock, db, wake
 from andon.kit.errors import Conflict, Invalid
 from andon.people.policy import Actor
 from andon.watch.actions import telling
-from andon.watch.facts import WatchFacts
+from andon.watch.facts import WatchFacts, waits_for_what_is_dated
 from andon.watch.judging import Phase
 from andon.watch.models import Alarm, AlarmBudget, Watch, WindowState
 from andon.watch.policy import must_manage, must_run
@@ -60,10 +60,29 @@ def change_watch(watch: Watch, facts: WatchFacts, *, by: Actor, seen_version: in
         setattr(held, name, value)
     held.version += 1
     if changed & READS_ANEW:
-        WindowState.objects.filter(watch=held).delete()
-        held.began_at = held.read_until = held.bins = None
+        _read_anew(held)
     if changed & (READS_ANEW | _JUDGES_ANEW):
         _judge_anew(held)
+    held.save()
+    wake.after_commit()
+    return held
+
+
+@transaction.atomic
+def count_as_they_come(watch: Watch, *, by: Actor) -> Watch:
+    """Let a watch that waits for labels count them as they come, as its next version; it reads everything again.
+
+    Raises:
+        Conflict: It does so already, its log does not say when labels came, or it has ended.
+    """
+    must_manage(by, "change this watch")
+    held = _hold(watch)
+    if not waits_for_what_is_dated(held):
+        raise Conflict(f"{held.ref} counts labels as they come already, or cannot: look at what it goes by.")
+    held.by_arrival = True
+    held.version += 1
+    _read_anew(held)
+    _judge_anew(held)
     held.save()
     wake.after_commit()
     return held
@@ -131,6 +150,11 @@ def _hold(watch: Watch) -> Watch:
 def _let_go(held: Watch) -> None:
     """Whoever reads it just now will find that it is no longer theirs, and write nothing."""
     held.lease_by, held.lease_until = "", None
+
+
+def _read_anew(held: Watch) -> None:
+    WindowState.objects.filter(watch=held).delete()
+    held.began_at = held.read_until = held.bins = None
 
 
 def _judge_anew(held: Watch) -> None:

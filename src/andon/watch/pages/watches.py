@@ -196,6 +196,16 @@ def run(request: HttpRequest, number: int) -> HttpResponse:
 
 
 @require_POST
+def as_they_come(request: HttpRequest, number: int) -> HttpResponse:
+    """Let it count labels as they come instead of waiting for them."""
+    row = actions.count_as_they_come(_access(request, number), by=actor_of(request))
+    messages.success(
+        request, f"{row.ref} counts labels as they come, as version {row.version}. It reads its log again."
+    )
+    return redirect("watch", number)
+
+
+@require_POST
 def end(request: HttpRequest, number: int) -> HttpResponse:
     """Stop it for good."""
     row = actions.end_watch(_access(request, number), by=actor_of(request))

@@ -6,6 +6,10 @@ The lag of an incident runs from when its first signal was heard to when its fir
 Andon's log (`sent_at`, which is written after the channel took it), or with --webhook a listener on loopback, by the
 listener's own clock. Afterwards the database is asked whether every alert that was answered with 200 is in it, has been
 routed, and found the one incident of its system; a difference fails the bench.
+
+With --mixed each system has a type of its own of the five, and its alerts come in all severities by chance: an incident
+opens with whichever comes first, but for an S5, which is kept as a hazard until one is open, and rises with what is
+worse, which pages again.
 """
 
 import argparse
@@ -23,6 +27,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from andon.practice.words import IncidentType
 from bench.measuring import cpu_seconds, keep, percentile, table
 from tests.support.listener import Listener, listening
 from tests.support.postgres import fresh_database, running_postgres
@@ -31,6 +36,8 @@ from tests.support.processes import RunningAndon, Sender, running_andon
 AT_MOST = 600.0
 """Seconds after which a storm that is not over has failed."""
 RETRY = 0.5
+SEVERITIES = ("info", "warning", "error", "critical", "s1")
+TYPES = [word.value for word in IncidentType]
 ORGANISATION = """
 from andon.kit import clock
 from andon.oncall.models import Chain, ChainStep, StepTarget
@@ -66,9 +73,11 @@ result = {
     "incidents": Incident.objects.count(),
     "systems": Incident.objects.values("system").distinct().count(),
     "signals": Signal.objects.count(),
+    "all pages": Page.objects.count(),
     "due": Signal.objects.filter(route_at__isnull=False).count(),
-    "astray": Signal.objects.exclude(incident__system__slug=F("system_hint")).count()
-    + Signal.objects.filter(incident=None).count(),
+    "hazards": Signal.objects.filter(incident=None, reason_joined="hazard").count(),
+    "astray": Signal.objects.exclude(incident=None).exclude(incident__system__slug=F("system_hint")).count()
+    + Signal.objects.filter(incident=None).exclude(reason_joined="hazard").count(),
     "pages": [
         [str(incident), key, heard[incident].timestamp(), sent.timestamp() if sent else None]
         for incident, key, sent in firsts
@@ -90,6 +99,7 @@ class Storm:
     systems: int
     per_request: int
     runs: bool
+    mixed: bool = False
 
     def bodies(self) -> Iterator[bytes]:
         """Webhooks, each of some alerts; the systems mixed by chance, or one after the other."""
@@ -104,10 +114,14 @@ class Storm:
 
     def _alert(self, number: int) -> dict[str, Any]:
         system = f"system-{number % self.systems}"
+        said = {"severity": "critical"}
+        if self.mixed:
+            severity = SEVERITIES[number // self.systems % len(SEVERITIES)]
+            said = {"severity": severity, "andon_type": TYPES[number % self.systems % len(TYPES)]}
         return {
             "status": "firing",
             "fingerprint": f"{number:016x}",
-            "labels": {"alertname": "HighErrorRate", "severity": "critical", "system": system, "pod": f"pod-{number}"},
+            "labels": {"alertname": "HighErrorRate", "system": system, "pod": f"pod-{number}", **said},
             "annotations": {"summary": f"Errors of {system}", "description": "More than 5 % of requests fail."},
             "startsAt": "2026-11-25T22:00:00Z",
         }
@@ -176,6 +190,8 @@ def measure(andon: RunningAndon, storm: Storm, clients: int, pager: Listener | N
     used = [cpu_seconds(pid) - earlier for pid, earlier in zip(pids, before, strict=True)]
     found = andon.python(OUTCOME)
     lost = storm.alerts - found["signals"]
+    if found["hazards"] and not storm.mixed:
+        raise SystemExit(f"{found['hazards']} alerts were taken for hazards, and none of them is one.")
     if lost or found["astray"] or found["incidents"] != storm.systems or found["systems"] != storm.systems:
         raise SystemExit(f"LOST OR DOUBLED: {found | {'pages': len(found['pages'])}}, {lost} alerts lost")
     lags = first_page_lags(found["pages"], pager)
@@ -183,6 +199,8 @@ def measure(andon: RunningAndon, storm: Storm, clients: int, pager: Listener | N
         "alerts": storm.alerts,
         "incidents": found["incidents"],
         "lost": lost,
+        "hazards": found["hazards"],
+        "pages": found["all pages"],
         "taken/s": storm.alerts / posted.seconds,
         "refused": posted.refused,
         "all routed s": elapsed,
@@ -214,10 +232,11 @@ def main() -> None:
     parser.add_argument("--per-request", type=int, default=10)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--runs", action="store_true", help="all alerts of a system, then those of the next")
+    parser.add_argument("--mixed", action="store_true", help="alerts of all severities, systems of all types")
     parser.add_argument("--webhook", action="store_true", help="page a listener on loopback in place of the log")
     parser.add_argument("--postgres", action="store_true", help="on PostgreSQL in place of SQLite")
     given = parser.parse_args()
-    storm = Storm(given.alerts, given.systems, given.per_request, given.runs)
+    storm = Storm(given.alerts, given.systems, given.per_request, given.runs, given.mixed)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="andon-bench-")))
         url = None
@@ -232,8 +251,17 @@ def main() -> None:
     database = "PostgreSQL" if given.postgres else "SQLite"
     channel = "a webhook on loopback" if given.webhook else "Andon's log"
     order = "one system after the other" if given.runs else "systems mixed"
+    order += ", all severities and types" if given.mixed else ""
     print(f"A storm on {database}, {order}, {given.per_request} alerts a request, pages to {channel}\n{table(rows)}")
-    name = "_".join(["storm", database.lower(), *(["runs"] if given.runs else []), *(["webhook"] if pager else [])])
+    name = "_".join(
+        [
+            "storm",
+            database.lower(),
+            *(["runs"] if given.runs else []),
+            *(["mixed"] if given.mixed else []),
+            *(["webhook"] if pager else []),
+        ]
+    )
     path = keep(name, rows, database=database, order=order, channel=channel, clients=given.clients)
     print(f"written to {path.relative_to(Path(__file__).parents[1])}")
 

@@ -80,6 +80,12 @@ def test_behind_a_storm_each_sort_of_what_is_due_is_found(sender, cast, time):
     ]
 
 
+def test_each_severity_is_a_sort_of_its_own(sender, cast, time):
+    for key, severity in (("a", None), ("b", 4), ("c", 2), ("d", 4)):
+        hear(sender, key, severity_hint=severity)
+    assert [(one.severity, one.count) for one in queries.sorts_due(clock.now())] == [(None, 1), (4, 2), (2, 1)]
+
+
 def test_a_signal_is_about_the_system_it_names_else_its_senders(sender, cast):
     assert queries.find_system(sender, "") == cast.credit_scorer
     sender.system = None

@@ -160,6 +160,35 @@ def test_what_joins_waits_for_what_opens_and_not_without_end(monitor, cast, time
     assert routing.route_due(time.now(), 10) == 11
 
 
+def test_an_incident_opens_as_bad_as_the_worst_that_opens_it_and_pages_once(monitor, cast, time):
+    hear(monitor, event("mild", severity=4), event("bad", severity=1), event("none", severity=None))
+    route(time)
+    incident = Incident.objects.get()
+    assert (incident.level.name, incident.title) == ("S1", "Alert mild")
+    assert not incident.timeline.filter(kind="severity_raised").exists()
+    escalating.escalate_due(time.now(), 10)
+    assert incident.pages.count() == 1
+
+
+def test_in_a_storm_the_worst_of_what_opens_an_incident_is_not_left_behind(monitor, cast, time):
+    hear(monitor, *(event(f"mild-{number:03}", severity=5) for number in range(60)))
+    hear(monitor, *(event(f"milder-{number:03}", severity=4) for number in range(60)), event("bad", severity=1))
+    assert routing.route_due(time.now(), 10) == 2  # the first is a hazard, and opens nothing by itself
+    assert Incident.objects.get().level.name == "S1"
+    assert Signal.objects.get(fingerprint="bad").incident is not None
+
+
+def test_in_a_storm_what_says_worse_of_an_open_incident_does_not_wait_behind_what_opens_others(monitor, cast, time):
+    hear(monitor, event("first", severity=3))
+    route(time)
+    hear(monitor, *(event(f"storm-{number:03}", severity=3) for number in range(120)), event("worse", severity=1))
+    hear(monitor, event("late", type_="safety"))
+    assert routing.route_due(time.now(), 10) == 2
+    assert Incident.objects.get(type="technical_failure").level.name == "S1"
+    assert Incident.objects.filter(type="safety").exists()
+    assert Signal.objects.filter(route_at__isnull=False).count() == 120
+
+
 def test_not_more_incidents_are_opened_at_once_than_their_pages_can_wait_for(monitor, cast, time, monkeypatch):
     monkeypatch.setattr(routing, "OPENED_AT_ONCE", 2)
     hear(monitor, event("a"), event("b", type_="safety"), event("c", type_="ethical"))

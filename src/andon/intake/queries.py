@@ -102,12 +102,19 @@ def _taken(rows: QuerySet[Signal], *, lean: bool = False) -> QuerySet[Signal]:
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """Due signals that say the same of where they belong: how many, and the oldest; `fresh` have no incident yet."""
+    """Due signals that say the same of where they belong and how bad it is; `fresh` have no incident yet.
+
+    Attributes:
+        severity: As they say it, 1 the worst; None = they say nothing.
+        count: How many there are.
+        oldest: The first of them.
+    """
 
     integration: UUID
     system_hint: str
     type_hint: str
     fresh: bool
+    severity: int | None
     count: int
     oldest: UUID
 
@@ -117,13 +124,13 @@ def sorts_due(now: datetime) -> list[Sort]:
 
     One pass over the index of what is due. What opens an incident is found by it behind a storm of what joins one.
     """
-    sort = ["integration", "system_hint", "type_hint", "fresh"]
+    sort = ["integration", "system_hint", "type_hint", "fresh", "severity_hint"]
     fresh = ExpressionWrapper(Q(incident__isnull=True), output_field=BooleanField())
     oldest = Min(Cast("pk", CharField()))  # PostgreSQL has no least UUID; their text is in the same order
     found = _due(now).order_by().annotate(fresh=fresh).values_list(*sort).annotate(count=Count("pk"), oldest=oldest)
     return [
-        Sort(integration, system_hint, type_hint, fresh, count, UUID(first))
-        for integration, system_hint, type_hint, fresh, count, first in found.order_by("oldest")[:MOST_SORTS]
+        Sort(integration, system_hint, type_hint, fresh, severity, count, UUID(first))
+        for integration, system_hint, type_hint, fresh, severity, count, first in found.order_by("oldest")[:MOST_SORTS]
     ]
 
 

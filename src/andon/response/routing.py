@@ -6,7 +6,7 @@ with one group holds up no other (`andon.kit.together`).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -31,6 +31,7 @@ from andon.kit.together import together
 from andon.people.policy import Actor
 from andon.practice.grouping import RouteAction, RouteDecision, group_key, route
 from andon.practice.lifecycle import UNRESOLVED
+from andon.practice.severity import Severity
 from andon.practice.words import IncidentType
 from andon.registry.models import System
 from andon.response import worsening
@@ -46,6 +47,8 @@ REST = timedelta(seconds=30)
 """How long signals are left alone that could not be routed."""
 OPENED_AT_ONCE = 256
 """Groups without an incident that are routed in one transaction. Half of what a round costs does not grow with it."""
+RAISED_AT_ONCE = 8
+"""Incidents that are made worse in one transaction, beside those that open: each costs as much as several of these."""
 STORM = 100
 """With more signals due than these, what opens incidents is looked for behind what merely joins some."""
 PATIENCE = timedelta(seconds=2)
@@ -83,11 +86,11 @@ def route_due(now: datetime, limit: int) -> int:
         fence.hold()
         rules.hold_still()
         ruling = Ruling(now)
-        taken, storm = _take_up(now, limit, ruling)
+        taken, storm, worse = _take_up(now, limit, ruling)
         if not taken:
             return 0
         ruling.about(taken)
-        batch = _of_this_round(_grouped(taken, ruling, now, failures), now, storm=storm)
+        batch = _of_this_round(_grouped(taken, ruling, now, failures), now, storm=storm, worse=worse)
         ruling.remember()
         alone = partial(_route_alone, ruling=ruling, now=now, failures=failures)
         together(batch, partial(_route_groups, ruling=ruling), alone)
@@ -96,41 +99,56 @@ def route_due(now: datetime, limit: int) -> int:
     return sum(len(signals) for _, signals in batch)
 
 
-def _take_up(now: datetime, limit: int, ruling: Ruling) -> tuple[list[Signal], bool]:
-    """The signals of this round, and whether so much is due that some of it waits.
+def _take_up(now: datetime, limit: int, ruling: Ruling) -> tuple[list[Signal], bool, Collection[UUID]]:
+    """The signals of this round, whether so much is due that some of it waits, and which say worse than is known.
 
-    In a storm that is whatever may open an incident, and nothing beside it but a little of what has waited for long:
-    to read a thousand signals that merely join would cost each new incident's page that time. Where rules go by what
-    was heard before, the oldest are read first all the same, or what explains a signal would be seen too late.
+    In a storm that is whatever may open an incident or make one worse, and beside it a little of what has waited for
+    long: to read a thousand signals that merely join would cost each new incident's page that time. Where rules go by
+    what was heard before, the oldest are read first all the same, or what explains a signal would be seen too late.
     """
     if not heard.more_are_due(now, min(limit, STORM)):
-        return heard.take_due(now, limit), False
+        return heard.take_due(now, limit), False, ()
     sorts = heard.sorts_due(now)
-    ahead = heard.take(_ahead(sorts), now)
+    opening, worse = _ahead(sorts)
+    ahead = heard.take(opening, now)
     if ruling.goes_by_signals:
         oldest = heard.take_due(now, limit)
     elif ahead:
         oldest = heard.take_due(now - PATIENCE, min(limit, JOINED_BESIDE))
     else:
         oldest = _of_few_incidents(sorts, now, limit, lean=ruling.empty)
+    ahead += heard.take(worse.difference(opening), now)
     held = {signal.pk for signal in ahead}
-    return [*(signal for signal in oldest if signal.pk not in held), *ahead], True
+    return [*(signal for signal in oldest if signal.pk not in held), *ahead], True, worse
 
 
-def _ahead(sorts: Iterable[Sort]) -> list[UUID]:
-    """The signals that look as if they open incidents, of as many groups as are opened at once.
+def _ahead(sorts: Iterable[Sort]) -> tuple[list[UUID], set[UUID]]:
+    """The signals that look as if they open incidents, and those that look as if they make an open one worse.
 
-    What rules would make of them is not asked for that: a sender's own words tell well enough which look new.
+    Of as many groups as are opened at once; of a group the first and the worst are enough. What rules would make of
+    them is not asked for that: a sender's own words tell well enough.
     """
     fresh = [sort for sort in sorts if sort.fresh]
     senders = Integration.objects.in_bulk({sort.integration for sort in fresh})
     systems = heard.keys_of_systems_named(sort.system_hint for sort in fresh)
-    keys = [(_key_of(sort, senders[sort.integration], systems), sort) for sort in fresh]
-    known = _known(key for key, _ in keys)
+    said: dict[str, list[Sort]] = defaultdict(list)
+    for sort in fresh:
+        said[_key_of(sort, senders[sort.integration], systems)].append(sort)
+    known = _known(said)
+    opening: list[UUID] = []
+    for group in islice((group for key, group in said.items() if key not in known), OPENED_AT_ONCE):
+        opening += {group[0].oldest, _worst(group).oldest}
     # What Andon says itself may open another one beside the incident of its system and type (see `placing`).
-    news = [(key, sort) for key, sort in keys if key not in known or senders[sort.integration].kind == own.KIND]
-    groups = set(islice(dict.fromkeys(key for key, _ in news), OPENED_AT_ONCE))
-    return [sort.oldest for key, sort in news if key in groups]
+    own_words = (sort for sort in fresh if senders[sort.integration].kind == own.KIND)
+    opening += [sort.oldest for sort in islice(own_words, OPENED_AT_ONCE)]
+    worst = ((known[key], _worst(group)) for key, group in said.items() if key in known)
+    worse = (sort.oldest for level, sort in worst if sort.severity is not None and sort.severity < level)
+    return opening, set(islice(worse, RAISED_AT_ONCE))
+
+
+def _worst(sorts: Sequence[Sort]) -> Sort:
+    """The one that says worst, the oldest of equals."""
+    return min(sorts, key=lambda sort: sort.severity or Severity.S5)
 
 
 def _key_of(sort: Sort, sender: Integration, systems: Mapping[str, UUID]) -> str:
@@ -156,26 +174,32 @@ def _of_few_incidents(sorts: Iterable[Sort], now: datetime, limit: int, *, lean:
     return found or heard.take_due(now, limit, lean=lean)  # another replica has them in hand
 
 
-def _of_this_round(groups: Batch, now: datetime, *, storm: bool) -> Batch:
+def _of_this_round(groups: Batch, now: datetime, *, storm: bool, worse: Collection[UUID]) -> Batch:
     """What opens incidents first, not too much at once, so that its pages go out before the rest is routed.
 
-    In a storm what merely joins waits for that, but for what has waited for long; what is left out stays due.
+    In a storm what merely joins waits for that, but for what is worse or has waited for long; what is left stays due.
     """
     known = _known(group.key for group, _ in groups)
     news = [one for one in groups if one[0].key not in known][:OPENED_AT_ONCE]
     joining = [one for one in groups if one[0].key in known]
     if not storm or not news:
         return [*news, *joining]
+    rising = [(group, [s for s in signals if s.pk in worse]) for group, signals in joining]
     waited = [
-        (group, [s for s in signals if s.route_at and s.route_at <= now - PATIENCE]) for group, signals in joining
+        (group, [s for s in signals if s.pk not in worse and s.route_at and s.route_at <= now - PATIENCE])
+        for group, signals in joining
     ]
-    return [*news, *[one for one in waited if one[1]][:JOINED_BESIDE]]
+    return [*news, *filter(_any, rising), *islice(filter(_any, waited), JOINED_BESIDE)]
 
 
-def _known(keys: Iterable[str]) -> set[str]:
-    """Which of these groups have an open incident, as it looks now."""
+def _any(one: tuple[Group, list[Signal]]) -> bool:
+    return bool(one[1])
+
+
+def _known(keys: Iterable[str]) -> dict[str, int]:
+    """Which of these groups have an open incident, as it looks now, and of which severity."""
     rows = Incident.objects.filter(group_key__in=set(keys), state__in=UNRESOLVED)
-    return set(rows.values_list("group_key", flat=True))
+    return dict(rows.values_list("group_key", "severity"))
 
 
 def _grouped(signals: Iterable[Signal], ruling: Ruling, now: datetime, failures: list[Exception]) -> Batch:
@@ -238,13 +262,19 @@ def _belongs(integration: Integration, system: System | None, type_: IncidentTyp
 
 @dataclass
 class Plan:
-    """What becomes of a group's signals; decided before anything is written. `told`: its timeline says so already."""
+    """What becomes of a group's signals; decided before anything is written.
+
+    Attributes:
+        worst: What those that join and fire say of their severity; None = nothing.
+        told: The incident's timeline says so already.
+    """
 
     group: Group
     signals: Sequence[Signal]
     incident: Incident | None
     turn: Turn
     opener: Signal | None = None
+    worst: Severity | None = None
     over: list[Signal] = field(default_factory=list)
     kept: list[tuple[Signal, str]] = field(default_factory=list)
     held: list[tuple[Signal, str]] = field(default_factory=list)
@@ -325,7 +355,8 @@ def _plan(group: Group, signals: Sequence[Signal], incident: Incident | None, tu
             continue
         # What only says that all is well is part of no incident, or that would never end by itself.
         apart = signal.incident_id is None and turn.alive(signal)
-        decision = _decide(ruling.read(signal), group, None if apart else incident or plan.opener)
+        read = ruling.read(signal)
+        decision = _decide(read, group, None if apart else incident or plan.opener)
         if decision.action is RouteAction.OPEN and (held := turn.holds(signal)):
             plan.held.append((signal, held.value))
             continue
@@ -335,6 +366,8 @@ def _plan(group: Group, signals: Sequence[Signal], incident: Incident | None, tu
         if decision.action is RouteAction.OPEN:
             plan.opener = signal
         plan.joined.append((signal, decision.reason.value))
+        if read.fires and read.severity is not None:
+            plan.worst = min(plan.worst or read.severity, read.severity)
     return plan
 
 
@@ -346,7 +379,7 @@ def _decide(read: Read, group: Group, open_incident: object | None) -> RouteDeci
 
 
 def _opening(plan: Plan, read: Read) -> Opening:
-    """What is known of an incident that a signal opens."""
+    """What is known of an incident that a signal opens; it is as bad as the worst that joins it at once."""
     signal, group = read.signal, plan.group
     alarm = group.by_onset.get(signal.pk)
     return Opening(
@@ -356,7 +389,7 @@ def _opening(plan: Plan, read: Read) -> Opening:
         key=group.key,
         detected_at=signal.first_at,
         by=Actor.integration(group.integration.slug),
-        technical=technical_from(read.severity),
+        technical=technical_from(plan.worst),
         description=signal.description,
         onset=signal.starts_at if signal.starts_at and signal.starts_at <= signal.first_at else None,
         onset_low=alarm.onset_low if alarm else None,

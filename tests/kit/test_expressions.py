@@ -86,6 +86,12 @@ def test_what_cannot_be_said_of_one_signal_is_no_match_and_is_told(source):
         ("signal.labels.map(a, signal.labels.map(b, signal.description + a)) == []", "neither joins texts"),
         ('signal.labels.all(a, signal.labels.all(b, signal.title.matches("x")))', "nor matches"),
         ('signal.title.matches("(")', "not a valid regex"),
+        # Each of these took seconds or gigabytes for a single signal.
+        ("signal.labels.map(a, signal.labels.map(b, signal.title)) == []", "nor maps"),
+        ("[" + "0, " * 80 + "0].map(a, [signal.description]) == []", "at most 64 values"),
+        ("signal.labels.map(a, signal.labels) == []", "which of its labels"),
+        ("signal.labels.map(a, [signal]) == []", "which field"),
+        ('[signal["labels"], signal["labels"]] == []', "which field"),
         ("true || signal.labels.exists(a, signal.labels[a].matches( r'(?=x)'))", "not a valid regex"),
         ("true || " * 400 + "true", "characters long"),
         ("(" * 500 + "true" + ")" * 500, "cannot be read"),
@@ -101,7 +107,7 @@ def test_what_cannot_be_an_expression_is_refused_in_words(source, says):
     assert refused.value.field == "source"
 
 
-@pytest.mark.parametrize("source", ["signal.title", "1", "[true]", "signal.labels", 'signal.title + "!"'])
+@pytest.mark.parametrize("source", ["signal.title", "1", "[true]", "{1: 2}", 'signal.title + "!"'])
 def test_a_condition_that_could_never_hold_is_refused(source):
     with pytest.raises(Invalid, match="not true or false"):
         expressions.condition(source)

@@ -16,6 +16,8 @@ LONGEST: Final = 2000
 """Characters of an expression."""
 LOOPS: Final = 2
 """Macros that loop, at most: two nested ones over 64 labels are 4,096 steps, a third would be 262,144."""
+LISTED: Final = 64
+"""Values that an expression with a loop may list: as many as a signal has labels."""
 
 FIELDS: Final[Mapping[str, str]] = {
     "title": "one line for a person",
@@ -68,7 +70,9 @@ _APART = re.compile(
 """Comments and texts, as CEL's grammar tells them from code: whichever begins first swallows the other's signs."""
 _LOOP = re.compile(r"\b(?:all|exists|exists_one|existsOne|map|filter)\s*\(")
 _LOOPED = re.compile(_LOOP.pattern + r"\s*(\w+)\s*,")
-_COSTLY = re.compile(r"\+|\bmatches\b")
+_COSTLY = re.compile(r"\+|\bmatches\b|\bmap\s*\(")
+_ASKED_OF_ALL = re.compile(r"\b(?:in\s+|(?:size|has)\s*\(\s*)signal\s*\.\s*labels\b")
+_WHOLE = re.compile(r"\bsignal\b(?!\s*\.)|\bsignal\s*\.\s*labels\b(?!\s*(?:[.\[]|[!=]=))")
 _MATCHES, _ALONE = re.compile(r"\bmatches\s*\(\s*\Z"), re.compile(r"\s*\)")
 _FIELD = re.compile(r"\bsignal\s*\.\s*(\w+)")
 _ADVICE = re.compile(r"Check function arguments and their types\.| CEL does not coerce between types.*| expecting \{.*")
@@ -158,12 +162,9 @@ def _read(source: str) -> Expression:
         raise _Unreadable(_where(str(error))) from None
     code = _APART.sub(lambda part: " " if part[0].startswith("//") else '""', source)
     looped, loops = _LOOPED.findall(code), len(_LOOP.findall(code))
-    if loops > LOOPS:
-        raise _Unreadable(f"It loops {loops} times; at most {LOOPS} of all, exists, map and filter are taken.")
-    if loops == LOOPS and _COSTLY.search(code):
-        raise _Unreadable("It loops twice, and then neither joins texts (+) nor matches: that could take too long.")
     if "signal" in looped:
         raise _Unreadable("Call what a loop goes through something else than signal.")
+    _check_costs(code, loops)
     unknown = set(program.variables()) - {"signal"} - set(looped)
     if unknown:
         raise _Unreadable(f"There is no {_listed(unknown)}: an expression speaks of signal, such as signal.title.")
@@ -175,6 +176,18 @@ def _read(source: str) -> Expression:
         raise _Unreadable(f"A signal has no {_listed(fields)}; it has {_listed(FIELDS)}.")
     _check_patterns(source, cel.compile)
     return Expression(source, program)
+
+
+def _check_costs(code: str, loops: int) -> None:
+    """Refuse what could take seconds or gigabytes: it is asked of each signal, before anybody is paged for it."""
+    if loops > LOOPS:
+        raise _Unreadable(f"It loops {loops} times; at most {LOOPS} of all, exists, map and filter are taken.")
+    if loops == LOOPS and _COSTLY.search(code):
+        raise _Unreadable("It loops twice, and then neither joins texts (+) nor matches nor maps: that takes too long.")
+    if loops and code.count(",") > LISTED:
+        raise _Unreadable(f"It loops, and then lists at most {LISTED} values: more could take too long.")
+    if _WHOLE.search(_ASKED_OF_ALL.sub("", code)):
+        raise _Unreadable("Say which field of signal, and which of its labels: the whole is copied each time.")
 
 
 def _check_patterns(source: str, read_it: Callable[[str], Any]) -> None:

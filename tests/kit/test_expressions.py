@@ -86,6 +86,7 @@ def test_what_cannot_be_said_of_one_signal_is_no_match_and_is_told(source):
         ("signal.labels.map(a, signal.labels.map(b, signal.description + a)) == []", "neither joins texts"),
         ('signal.labels.all(a, signal.labels.all(b, signal.title.matches("x")))', "nor matches"),
         ('signal.title.matches("(")', "not a valid regex"),
+        ("signal.title.matches('((x{20}){20}y{1,9})')", "more than 1,000 times"),
         # Each of these took seconds or gigabytes for a single signal.
         ("signal.labels.map(a, signal.labels.map(b, signal.title)) == []", "nor maps"),
         ("[" + "0, " * 80 + "0].map(a, [signal.description]) == []", "at most 64 values"),

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from typing import Any, Final
 
 from andon.kit.errors import Invalid
@@ -18,6 +19,8 @@ LOOPS: Final = 2
 """Macros that loop, at most: two nested ones over 64 labels are 4,096 steps, a third would be 262,144."""
 LISTED: Final = 64
 """Values that an expression with a loop may list: as many as a signal has labels."""
+COUNTED: Final = 1_000
+"""Repeats of a part that a regular expression may count, all counts of it multiplied: it is built for each signal."""
 
 FIELDS: Final[Mapping[str, str]] = {
     "title": "one line for a person",
@@ -74,6 +77,7 @@ _COSTLY = re.compile(r"\+|\bmatches\b|\bmap\s*\(")
 _ASKED_OF_ALL = re.compile(r"\b(?:in\s+|(?:size|has)\s*\(\s*)signal\s*\.\s*labels\b")
 _WHOLE = re.compile(r"\bsignal\b(?!\s*\.)|\bsignal\s*\.\s*labels\b(?!\s*(?:[.\[]|[!=]=))")
 _MATCHES, _ALONE = re.compile(r"\bmatches\s*\(\s*\Z"), re.compile(r"\s*\)")
+_COUNTED = re.compile(r"\{(?:\d*,)?([1-9]\d*)\}")
 _FIELD = re.compile(r"\bsignal\s*\.\s*(\w+)")
 _ADVICE = re.compile(r"Check function arguments and their types\.| CEL does not coerce between types.*| expecting \{.*")
 _WORD = re.compile(r"[A-Za-z]\w*")
@@ -197,6 +201,8 @@ def _check_patterns(source: str, read_it: Callable[[str], Any]) -> None:
             said = Expression(source, read_it(f'"".matches({text[0]}\n)')).ask({}).error
             if "regex" in said:
                 raise _Unreadable(said.removesuffix(":") + ".")
+            if prod(int(count) for count in _COUNTED.findall(text[0])) > COUNTED:
+                raise _Unreadable(f"Its regular expression repeats a part more than {COUNTED:,} times.")
 
 
 def _listed(names: Any) -> str:

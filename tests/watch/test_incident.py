@@ -318,8 +318,9 @@ def test_a_watch_of_a_critical_system_that_cannot_be_read_is_a_signal_that_ends_
     incident = Incident.objects.get()
     assert incident.title == "Blind: WATCH-1 A watch of error_rate cannot be read"
     assert name in incident.description
+    assert "No window from 2026-02-02 02:00 UTC on is read." in incident.description
     assert incident.incident_type is IncidentType.TECHNICAL_FAILURE
-    assert incident.state == "open"
+    assert incident.state == "resolved"
 
 
 def test_a_gap_between_groups_makes_a_fairness_violation(story, cast, watched):

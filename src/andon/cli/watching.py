@@ -80,7 +80,8 @@ def try_(
     if label_time and count_of is not None:
         raise Trouble("--label-time goes by single decisions, and --count-of by windows of them. Choose one.")
     table = Table(file, Columns(time, value, group or None, count_of, label_time or None, _zone(zone)))
-    facts = table.facts()
+    with say.console(stderr=True).status(f"Checking every row of {file} before any is watched"):
+        facts = table.facts()
     for note in facts.notes:
         say.note(note)
     normal, skip = _normal(table, facts, baseline, reference, count_of)

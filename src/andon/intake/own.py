@@ -36,7 +36,7 @@ class Voice:
 
 
 ITSELF: Final = Voice("andon-itself", "Andon", resolves=True, digest="")
-"""Of heartbeats: the end of what it says is proof, so it resolves by rule."""
+"""Of heartbeats, and of watches that see nothing: the end of what it says is proof, so it resolves by rule."""
 WATCHES: Final = Voice("andon-watches", "Watches", resolves=False, digest="andon-watches")
 """Of watches: that a measure is back says nothing of why, so a person resolves unless somebody decides otherwise."""
 

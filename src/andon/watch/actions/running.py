@@ -288,6 +288,8 @@ def settle(reading: Reading, now: datetime) -> bool:
 def _failed(watch: Watch, why: str, now: datetime) -> None:
     """It could not be read: it is stale from now on, and is tried again after a growing while."""
     watch.failures += 1
+    if watch.read_until is not None:
+        why = f"{why} No window from {watch.read_until:%Y-%m-%d %H:%M} UTC on is read."
     watch.error = why
     watch.stale_since = watch.stale_since or now
     watch.next_run_at = now + _RESTS[min(watch.failures, len(_RESTS)) - 1]

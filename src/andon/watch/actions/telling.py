@@ -140,7 +140,11 @@ def sight(watch: Watch, *, was_stale: bool, caught_up: bool) -> None:
 
 
 def _blind(watch: Watch, what: str, why: str, kind: IncidentType, since: datetime | None) -> None:
-    """Say of a watch on a critical system that nothing is known of what it looks for; said again, it is one signal."""
+    """Say of a watch on a critical system that nothing is known of what it looks for; said again, it is one signal.
+
+    Said by Andon itself and not by its watches: that a log was read is proof that it can be, so no person need resolve
+    it.
+    """
     if watch.system.criticality != Criticality.CRITICAL:
         return
     own.say(
@@ -156,7 +160,7 @@ def _blind(watch: Watch, what: str, why: str, kind: IncidentType, since: datetim
             severity_hint=STALE_SEVERITY,
             starts_at=since,
         ),
-        voice=own.WATCHES,
+        voice=own.ITSELF,
     )
 
 
@@ -170,7 +174,7 @@ def sees(watch: Watch) -> None:
             title=f"{watch.ref} {watch.name} is blind no more",
             passing=True,
         ),
-        voice=own.WATCHES,
+        voice=own.ITSELF,
     )
 
 

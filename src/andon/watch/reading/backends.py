@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from andon.watch.reading.csvs import SAMPLE, OneFile
 from andon.watch.reading.places import SPARK_HERE, LogEngine, Place, Unreadable, files, may_reach
 
 _MEMORY: Final = "1GB"
@@ -72,12 +73,16 @@ def _demand(place: Place, module: str, extra: str) -> None:
 def _files(place: Place, _seconds: float) -> Session:
     import ibis
 
-    paths = [str(path) for path in files(place.table, name=place.name)]
+    found = files(place.table, name=place.name)
+    paths = [str(path) for path in found]
     con = ibis.duckdb.connect(memory_limit=_MEMORY)
     _shut_in(con, paths)
-    csv = not paths[0].endswith((".parquet", ".pq"))
-    table = (lambda: con.read_csv(paths, sample_size=100_000)) if csv else (lambda: con.read_parquet(paths))
-    return Session(con, table, con.con.interrupt)
+    if paths[0].endswith((".parquet", ".pq")):
+        return Session(con, lambda: con.read_parquet(paths), con.con.interrupt)
+    if len(found) > 1:
+        return Session(con, lambda: con.read_csv(paths, sample_size=SAMPLE), con.con.interrupt)
+    one = OneFile(con, found[0], place)
+    return Session(one, one.table, con.con.interrupt)
 
 
 def _duckdb(place: Place, _seconds: float) -> Session:

@@ -12,8 +12,8 @@ from typing import Any, Final
 from andon.kit.crypto import LOST_KEY, readable
 from andon.kit.errors import Refused
 from andon.kit.outbound import Unreachable
-from andon.watch.reading import backends
-from andon.watch.reading.places import Place, Unreadable
+from andon.watch.reading import backends, csvs
+from andon.watch.reading.places import LogEngine, Place, Unreadable
 
 _LINES_A_BATCH: Final = 10_000
 
@@ -100,26 +100,16 @@ def _in_words(place: Place, error: Exception, *, late: bool, seconds: float) -> 
             f"The log “{place.name}” ({place.where}) did not answer within {seconds:g} s. The warehouse is slow or "
             "down; Andon tries again by itself."
         )
+    of = f"The log “{place.name}” ({place.where}) cannot be read"
     if type(error).__name__ == "TableNotFound":  # Ibis': imported here it would be loaded by every start
-        return Unreadable(
-            f"The log “{place.name}” ({place.where}) cannot be read: there is no table “{place.table}”, or this "
-            "account may not see it."
-        )
+        return Unreadable(f"{of}: there is no table “{place.table}”, or this account may not see it.")
+    if place.engine is LogEngine.FILES and (fault := csvs.in_words(error, place)):
+        return Unreadable(f"{of}: {fault}")
     said = backends.without_secrets(place, " ".join(str(error).split()))
-    if row := _NOT_OF_TYPE.search(said):
-        return Unreadable(
-            f"The log “{place.name}” ({place.where}) cannot be read: line {int(row['line']):,}, column "
-            f"“{row['column']}”, holds something that is no {row['type']}. Put it right, or take the row out."
-        )
-    told = _ROWS_AND_HINTS.sub("", said)[:500]
-    return Unreadable(f"The log “{place.name}” ({place.where}) cannot be read. The engine says: {told}")
+    return Unreadable(f"{of}. The engine says: {_ROWS_AND_HINTS.sub('', said)[:500]}")
 
 
-_NOT_OF_TYPE: Final = re.compile(
-    r"CSV Error on Line: (?P<line>\d+) .*? Error when converting column \"(?P<column>.+?)\"\. Could not convert string"
-    r".*? to '(?P<type>\w+)'"
-)
 _ROWS_AND_HINTS: Final = re.compile(
-    r" (Original Line|The search space used was|Possible fix|Possible solution|file =).*"
+    r" (LINE 1: |Original Line|The search space used was|Possible fix|Possible solution|Potential Fixes|file =).*"
 )
-"""What DuckDB says of a CSV file, from the row on that it shows: rows do not leave a log, and its hints are for SQL."""
+"""What DuckDB says of a file, from the row on that it shows: rows do not leave a log, and its hints are for SQL."""

@@ -101,7 +101,7 @@ class Counter:
             self._say("count", f"This was not counted: {error}")
 
     def flush(self, patience: float = TIMEOUT) -> bool:
-        """Send everything, the present window too; whether Andon has it all. Raises nothing."""
+        """Send everything, the present window too; whether Andon has taken all that was left. Raises nothing."""
         try:
             self._seal(math.inf)
             return self._send(timing.monotonic() + patience, patient=True)
@@ -170,13 +170,13 @@ class Counter:
             self._say("refused", f"Too many metrics and windows at once: {refused} observations were not counted")
 
     def _send(self, ends: float, *, patient: bool = False) -> bool:
-        """Send the batches that wait, oldest first; whether none is left. Only one thread sends at a time.
+        """Send the batches that wait, oldest first; whether Andon has taken them all. Only one thread sends at a time.
 
         Args:
             ends: When (monotonic) no further try is begun.
             patient: Whether to try again what failed; else the first failure ends it.
         """
-        left = ends - timing.monotonic()
+        left, refused = ends - timing.monotonic(), False
         if not self._waiting:
             return True
         if not self._sending.acquire(timeout=max(0.0, left)):
@@ -186,13 +186,14 @@ class Counter:
             with sending.client(self._token, max(0.1, min(TIMEOUT, left))) as line:
                 while self._waiting and timing.monotonic() < ends:
                     tried = self._send_oldest(line)
+                    refused = refused or not (tried.taken or tried.again)
                     if tried.again and not patient:
                         return False
                     if tried.again:
                         timing.pause(min(max(next(pauses), tried.asked), max(0.0, ends - timing.monotonic())))
         finally:
             self._sending.release()
-        return not self._waiting
+        return not (self._waiting or refused)
 
     def _send_oldest(self, line: httpx.Client) -> sending.Tried:
         """One try for the oldest batch: it goes when Andon has it, or will not have it."""

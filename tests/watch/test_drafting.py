@@ -10,11 +10,13 @@ from andon.incidents.models import Incident
 from andon.kit.errors import Conflict, Forbidden, Invalid
 from andon.people.policy import Actor
 from andon.practice.words import Direction, WatchKind
-from andon.watch import actions, drafting, loading, past, screen
+from andon.watch import actions, drafting, judging, loading, past, screen, sentences
+from andon.watch.actions.writing import question_of
 from andon.watch.facts import WatchFacts
 from andon.watch.models import Alarm, Watch, WindowState
 from andon.watch.questions import Onset, Raised
 from andon.watch.replaying import Would
+from andon.watch.suggestions import suggest
 from tests.watch.conftest import MONDAY, decisions
 
 pytestmark = pytest.mark.django_db
@@ -121,3 +123,19 @@ def test_what_cannot_be_tried_says_why(cast, facts, folder, time):
     (folder / "decisions.csv").unlink()
     with pytest.raises(Invalid, match="there is no file"):
         past.try_draft(by, facts())
+
+
+@pytest.mark.django_db
+def test_what_a_proposal_calls_normal_is_what_the_watch_then_learns(cast, written, connected, time):
+    """By the same rows: its reference is worse in its first days than in its last, and what came since is worse still."""
+    time.set(MONDAY + timedelta(days=20, hours=2))
+    written(decisions(20 * 24, 6, lambda hour: 3 if hour < 6 * 24 else 1 if hour < 14 * 24 else 5))
+    told = {}
+    for offer in suggest(connected(), by=Actor.of(cast.omar)).offers:
+        if not offer.detects:
+            continue
+        watch = actions.run_watch(actions.create_watch(offer.facts, by=Actor.of(cast.omar)))
+        normal = sentences.said(watch, judging.normal_of(question_of(watch), watch.detector))
+        told[offer.key] = (offer.detects.split(" from ")[1].split(" to ")[0], normal)
+    assert {"failed", "volume"} <= told.keys()
+    assert all(offered == learnt for offered, learnt in told.values()), told

@@ -30,8 +30,7 @@ SECONDS: Final = 10.0
 _WINDOWS: Final = 28
 _REFERENCE: Final = timedelta(days=28)
 _HOUR: Final = timedelta(hours=1)
-_STRETCH: Final = timedelta(days=7)
-"""How much of the end of a reference is read to say what is normal; at least `_WINDOWS` windows."""
+_MICROSECOND: Final = timedelta(microseconds=1)
 _MOST_LABELS: Final = 0.95
 """Share of labels that a proposed watch waits for, where the log says when they came."""
 _LEAST: Final = timedelta(days=8)
@@ -251,16 +250,20 @@ def _detects(draft: Watch, last: datetime) -> str:
         return ""
     until = draft.window_of(last - draft.waits)
     windows = _windows(draft, until - _WINDOWS * draft.length, until)
-    normal, learns = windows, _WINDOWS
-    if draft.reference_from is not None and draft.reference_to is not None:
-        ends = draft.window_of(draft.reference_to)
-        begins = max(draft.reference_from, ends - max(_STRETCH, _WINDOWS * draft.length))
-        normal = _windows(draft, begins, ends) or windows
-        learns = (draft.reference_to - draft.reference_from) // draft.length
+    normal = _normal(draft) or windows
     question = _question(draft, normal)
     usual = usual_of(question, normal, windows)
-    learnt = round(usual.n * learns) or None
-    return sentences.detects(draft, reach(question, usual, draft.length, known_from=learnt), usual.n)
+    learnt = len(normal) if draft.measure == Measure.COUNT else round(sum(window.n for window in normal))
+    return sentences.detects(draft, reach(question, usual, draft.length, known_from=learnt or None), usual.n)
+
+
+def _normal(draft: Watch) -> list[Window]:
+    """All windows of its reference, from which the watch itself will learn; none where it has yet to choose one."""
+    begins, ends = draft.reference_from, draft.reference_to
+    if begins is None or ends is None:
+        return []
+    until = draft.window_of(ends - _MICROSECOND) + draft.length
+    return [one for one in _windows(draft, draft.window_of(begins), until) if begins <= one.start < ends]
 
 
 def _windows(draft: Watch, since: datetime, until: datetime) -> list[Window]:

@@ -14,15 +14,18 @@ from typing import Any, Final
 
 from andon.watch.questions import Onset, Question, Verdict, Window
 
-LEAST, SPAN = 100, timedelta(days=60)
-"""How seldom it is said that something is over which is not: once in so many windows, or in this time if longer."""
+LEAST, MOST, SPAN = 100, 1_000, timedelta(days=60)
+"""How seldom it is said that something is over which is not: once in this time, as windows between these two counts.
+
+More would hold up what is plain.
+"""
 _NEAREST: Final = 0.5
 """A level is taken to be at least so far from what was normal, in parts of the first: else a false alarm had no end."""
 
 
 def budget(question: Question) -> int:
     """In windows, how seldom it is said on average that something is over which is not."""
-    return max(LEAST, SPAN // question.length)
+    return min(MOST, max(LEAST, SPAN // question.length))
 
 
 def begin(onset: Onset, normal: float) -> dict[str, Any]:

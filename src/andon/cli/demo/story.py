@@ -222,7 +222,7 @@ class Story:
 
     def _alarm_ends(self) -> None:
         """The watch sees that the answers are as right as they were."""
-        self._pass(timedelta(minutes=8), 3, "The answers are right again")
+        self._pass(timedelta(minutes=12), 3, "The answers are right again")
         entry = self._entry("signals_ended")
         recovered = self._entry("alarm_recovered")
         self._happened("signal_ended", _time(entry["at"]), "The alarm has ended", recovered["text"])

@@ -102,7 +102,7 @@ def _invalid(_request: HttpRequest, error: ValidationError) -> HttpResponse:
     errors = [
         {
             "field": _field(one.get("loc", ())),
-            "detail": str(one.get("msg", "")),
+            "detail": str(one.get("msg", "")).removeprefix("Value error, "),  # as the library begins our own words
             "code": str(one.get("type", "")),
         }
         for one in error.errors

@@ -272,6 +272,36 @@ def test_a_body_that_does_not_come_is_told_on_the_page(token, monkeypatch):
     assert "did not arrive" in kept.error
 
 
+UPGRADES = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAEAAEAAAAIAAAABAAMAAABk"}
+
+
+@pytest.mark.parametrize("cut", [None, 0, -5])
+def test_a_sender_that_would_rather_speak_another_protocol_is_heard_in_this_one(token, cut):
+    """As Java's client does, whose first POST came without its body; whole, head and body apart, and cut in the body."""
+
+    async def story(_, line):
+        await known(line, token)
+        body = b'{"title": "By Java"}'
+        asked = request(token, body, **UPGRADES)
+        at = len(asked) - len(body) if cut == 0 else cut
+        await line.send(*([asked] if at is None else [asked[:at], asked[at:]]))
+        assert (await line.answer())[0] == 200
+        await line.send(asked + request(token) + request(token, **(UPGRADES | {"Connection": "upgrade, close"})))
+        assert [(await line.answer())[0] for _ in range(3)] == [200, 200, 200]
+        assert await line.ended()
+
+    talk(story)
+    assert Signal.objects.filter(title="By Java").exists()
+
+
+def test_a_tunnel_is_not_dug(token):
+    async def story(_, line):
+        await line.send(b"CONNECT example.org:443 HTTP/1.1\r\nhost: example.org:443\r\n\r\n")
+        assert b" 40" in await asyncio.wait_for(line.reader.readline(), ENOUGH)
+
+    talk(story)
+
+
 @pytest.mark.parametrize("pieces", [1, 2, 3])
 def test_a_sender_that_closes_its_side_after_its_request_gets_the_answer(token, pieces):
     """Taken at once, in several reads, and one behind another."""

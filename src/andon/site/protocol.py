@@ -9,24 +9,37 @@ reads, a request that waits for the one before it, and all that `IntakeApp.take_
 from collections.abc import Sequence
 from typing import Any, Final
 
+from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from andon.site.asgi import application
 
 SHORT: Final = b"/intake/"
 """How the address of what may go the short way begins."""
+_UPGRADING: Final = {b"connection", b"upgrade", b"http2-settings"}
 SIGNALS: Final = (SHORT, b"/v2/")
 """How the addresses of all signals begin."""
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection. What it overrides are the parser's callbacks, which hold a request until it is whole."""
+    """One connection. What it overrides are the parser's callbacks, which hold a request until it is whole.
+
+    Attributes:
+        plain: The head of a request that asks for another protocol, without that; empty for any other request.
+    """
 
     intake = application.intake
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.parser = _Parser(self)
         self._held: bytes | None = None
+        self.plain = b""
+
+    def go_on(self, rest: bytes) -> None:
+        """Go on after a request that asked for another protocol, as if it had not."""
+        self.parser = _Parser(self)
+        self.parser.feed_data(self.plain + rest)
 
     def data_received(self, data: bytes) -> None:
         """Parse a read; a request of which more is to come is no longer held."""
@@ -47,6 +60,10 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Hold the request, if it may go the short way."""
+        asks = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        self.plain = self._without_upgrade() if asks else b""
+        if self.plain:
+            return
         if self._is_usual():
             self._held = b""
         else:
@@ -54,6 +71,8 @@ class Protocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Hold its body with it."""
+        if self.plain:
+            return
         if self._held is None:
             super().on_body(body)
         else:
@@ -61,6 +80,8 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """It is whole: hand it over, or let it go on as if nothing had been held."""
+        if self.plain:
+            return
         if self._held is None:
             super().on_message_complete()
             return
@@ -69,6 +90,13 @@ class Protocol(HttpToolsProtocol):
             super().on_headers_complete()
             super().on_body(body)
             super().on_message_complete()
+
+    def _without_upgrade(self) -> bytes:
+        """The head of the request, but for what asks for another protocol."""
+        line = b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        kept = (b"%s: %s\r\n" % header for header in self.headers if header[0] not in _UPGRADING)
+        closes = b"" if self.parser.should_keep_alive() else b"connection: close\r\n"
+        return b"".join((line, *kept, closes, b"\r\n"))
 
     def _is_usual(self) -> bool:
         free = self.cycle is None or self.cycle.response_complete
@@ -79,7 +107,7 @@ class Protocol(HttpToolsProtocol):
             and b"%" not in self.url
             and self.parser.get_method() == b"POST"
             and self.parser.get_http_version() == "1.1"
-            and not (self.expect_100_continue or self.parser.should_upgrade() or self.flow.write_paused)
+            and not (self.expect_100_continue or self.flow.write_paused)
         )
 
     def _hand_over(self, body: bytes) -> bool:
@@ -90,6 +118,27 @@ class Protocol(HttpToolsProtocol):
             return False
         self.cycle = short  # type: ignore[assignment]  # all of a cycle that uvicorn asks for
         return True
+
+
+class _Parser(HttpRequestParser):
+    """A parser for a server that changes to no other protocol, and so need not heed who asks (RFC 9110, 7.8).
+
+    The library reads no body after such a head, which Java's client sends with its first POST: all of it was lost.
+    """
+
+    def __init__(self, protocol: Protocol) -> None:
+        super().__init__(protocol)
+        self._protocol = protocol
+        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+
+    def feed_data(self, data: bytes) -> None:  # type: ignore[override]  # uvicorn gives bytes alone
+        """Parse a read."""
+        try:
+            super().feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            if not self._protocol.plain:
+                raise
+            self._protocol.go_on(data[upgrade.args[0] :])
 
 
 class _Short:

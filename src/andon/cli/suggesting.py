@@ -57,7 +57,7 @@ def _logs(slug: str, name: str) -> "list[Log]":
 def _proposal(found: "SuggestionOut", name: str) -> list[Any]:
     from rich.text import Text
 
-    parts: list[Any] = [Text(f"{name}: {found.recipes}", style="bold")]
+    parts: list[Any] = [Text(f"{name}: {found.recipes}", style="bold"), *(f"  Note: {one}" for one in found.remarks)]
     for offer in found.offers:
         state = f" (WATCH-{offer.made} does)" if offer.made is not None else ""
         detects = f"\n    detects {offer.detects}" if offer.detects else ""

@@ -406,6 +406,7 @@ class SuggestionOut(Schema):
     recipes: str
     offers: list[OfferOut]
     lacking: list[LackingOut]
+    remarks: list[str] = Field(description="What is odd about the times of the log, in words.")
 
     @classmethod
     def of(cls, found: Suggestion) -> "SuggestionOut":
@@ -430,7 +431,9 @@ class SuggestionOut(Schema):
             )
             for one in found.offers
         ]
-        return cls(log=found.log.pk, recipes=found.title, offers=offers, lacking=barred + lacking)
+        return cls(
+            log=found.log.pk, recipes=found.title, offers=offers, lacking=barred + lacking, remarks=list(found.remarks)
+        )
 
 
 class Chosen(Given):

@@ -9,10 +9,11 @@ from typing import Final
 
 from andon.handbook.queries import in_force
 from andon.handbook.recipes import GROUP
+from andon.kit import clock
 from andon.kit.errors import Refused
 from andon.people.policy import Actor
 from andon.practice.words import FairnessMetric, Measure, SystemKind, WatchKind
-from andon.watch import sentences, wants
+from andon.watch import remarks, sentences, wants
 from andon.watch.actions.logs import place_of
 from andon.watch.facts import BUDGET, WatchFacts
 from andon.watch.judging import Question, Window
@@ -77,6 +78,8 @@ class Suggestion:
     offers: Sequence[Offer]
     lacking: Sequence[Lacking]
     barred: Sequence[Barred] = ()
+    remarks: Sequence[str] = ()
+    """What is odd about the times of the log, in words."""
 
 
 def suggest(log: Log, *, by: Actor, measured: bool = True) -> Suggestion:
@@ -115,7 +118,15 @@ def suggest(log: Log, *, by: Actor, measured: bool = True) -> Suggestion:
             except (Unreadable, Refused) as error:
                 offer = replace(offer, unknown=f"What it could detect cannot be said now. {error}")
         offers.append(offer)
-    return Suggestion(log, book.title, offers, lacking, barred)
+    return Suggestion(log, book.title, offers, lacking, barred, _remarks(log, look))
+
+
+def _remarks(log: Log, look: looking.Look | None) -> list[str]:
+    """What is odd about the times of a log."""
+    if look is None:
+        return []
+    zone = remarks.of_zone(log.time_column, log.time_zone, look, clock.now())
+    return [*([zone] if zone else []), *remarks.told(remarks.kept(log.time_column, look), log.name, log.time_column)]
 
 
 def said_of(log: Log) -> dict[str, list[str]]:

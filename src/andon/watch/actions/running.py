@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import Q
@@ -21,13 +21,14 @@ from django.db.models import Q
 from andon.kit import clock, db, fence, ids, wake
 from andon.kit.errors import Refused
 from andon.practice.words import FairnessMetric, Measure
-from andon.watch import late, wants
+from andon.watch import late, remarks, wants
 from andon.watch.actions import pushing, telling
 from andon.watch.actions.logs import place_of
 from andon.watch.actions.writing import judge_windows, note, question_of, write_windows
-from andon.watch.models import Watch
+from andon.watch.models import Log, Watch
 from andon.watch.reading import Cells, Outcome, Place, Unreadable, Wanted, looking, read_together
 from andon.watch.reading.cube import BINS, MOST_CELLS
+from andon.watch.reading.places import LogEngine
 
 WINDOWS_AT_ONCE: Final = 500
 LEAST_AT_ONCE: Final = 20
@@ -42,6 +43,10 @@ PATIENCE: Final = 90.0
 LEASE: Final = timedelta(seconds=180)
 TOGETHER: Final = 32
 """Watches of one log that are read in one turn."""
+LOOKS: Final = timedelta(days=1)
+"""How often rows are counted whose time cannot be read: that takes a look at all of a log."""
+_CHARGES: Final = frozenset({LogEngine.BIGQUERY, LogEngine.SNOWFLAKE})
+"""Engines that are paid by what they scan: there they are counted when a watch begins, and never again."""
 _RESTS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30))
 _GRACE: Final = timedelta(minutes=2)
 PUSHED_GRACE: Final = timedelta(minutes=3)
@@ -65,7 +70,8 @@ class Claim:
 class Reading:
     """What came of a claim: the windows from `since` to `until`, or in words why they could not be read.
 
-    `bins` are what was learnt about the spread of its values, where it keeps histograms. With `waits` nothing is read
+    `bins` are what was learnt about the spread of its values, where it keeps histograms. `undated` is what was found of
+    rows whose time cannot be read, None where nobody looked. With `waits` nothing is read
     yet, though there is something to read. With `left` its turn was over before it came to this one: it stays due.
     """
 
@@ -74,6 +80,7 @@ class Reading:
     until: datetime | None = None
     cells: Cells = field(default_factory=Cells)
     bins: Mapping[str, object] | None = None
+    undated: dict[str, Any] | None = None
     failure: str = ""
     says: str = ""
     waits: bool = False
@@ -88,6 +95,7 @@ class _Ask:
     wanted: Wanted
     bins: Mapping[str, object] | None
     labels: Wanted | None = None
+    undated: dict[str, Any] | None = None
 
     @property
     def all(self) -> list[Wanted]:
@@ -102,7 +110,7 @@ class _Ask:
                 return _refused(self.claim, one)
         for more in cells[1:]:
             wants.with_labels(cells[0], more, self.claim.watch.labels_behind)
-        return Reading(self.claim, self.wanted.since, self.wanted.until, cells[0], self.bins)
+        return Reading(self.claim, self.wanted.since, self.wanted.until, cells[0], self.bins, self.undated)
 
 
 def claim(now: datetime, limit: int) -> list[list[Claim]]:
@@ -138,7 +146,7 @@ def read(turn: Sequence[Claim]) -> Iterator[Reading]:
     """
     ends, held = clock.monotonic() + PATIENCE, 0
     asked: list[_Ask] = []
-    first = cache(_earliest)
+    first = cache(_looked_at)
     for one in turn:
         found = _prepared(one, first) if clock.monotonic() < ends else Reading(one, left=True)
         if isinstance(found, Reading):
@@ -162,7 +170,23 @@ def read(turn: Sequence[Claim]) -> Iterator[Reading]:
     yield from (Reading(ask.claim, left=True) for ask in asked if len(answers.get(id(ask), ())) < len(ask.all))
 
 
-def _prepared(one: Claim, first: Callable[[Place, str], datetime | None]) -> Reading | _Ask:
+def _undated(one: Claim, look: Callable[[Place, str], looking.Look]) -> dict[str, Any] | None:
+    """What a log keeps of rows whose time cannot be read, if it is time to look; None if not.
+
+    A look that fails says nothing of the log but that it took too long: what cannot be read, its reading says.
+    """
+    log, place = one.watch.log, one.place
+    if log is None or place is None or (log.undated_at is not None and one.now - log.undated_at < LOOKS):
+        return None
+    if log.undated_at is not None and place.engine in _CHARGES:
+        return None
+    try:
+        return remarks.kept(log.time_column, look(place, log.time_column))
+    except (Unreadable, Refused):
+        return dict(log.undated)
+
+
+def _prepared(one: Claim, first: Callable[[Place, str], looking.Look]) -> Reading | _Ask:
     """What is to be read for a claim; or what came of it, if that is known before anything of it is read."""
     watch, end = one.watch, over(one.watch, one.now)
     try:
@@ -178,7 +202,8 @@ def _prepared(one: Claim, first: Callable[[Place, str], datetime | None]) -> Rea
         again = min(late.again(watch, begins, until), late.LAST + most - (until - begins) // watch.length)
         since = max(watch.began_at or begins, begins - again * watch.length)
         bins = watch.bins or wants.learn_bins(one.place, watch, begins, until, seconds=LIMIT) or None
-        return _Ask(one, wants.wanted(watch, since, until, bins), bins, wants.labels(watch, since, until))
+        asked = wants.wanted(watch, since, until, bins)
+        return _Ask(one, asked, bins, wants.labels(watch, since, until), _undated(one, first))
     except (Unreadable, Refused) as error:
         return _refused(one, error)
 
@@ -225,16 +250,16 @@ def _grace(watch: Watch) -> timedelta:
     return PUSHED_GRACE if watch.log_id is None else min(_GRACE, watch.length / 10)
 
 
-def _earliest(place: Place, time_column: str) -> datetime | None:
-    return looking.look(place, time_column, seconds=LIMIT).first
+def _looked_at(place: Place, time_column: str) -> looking.Look:
+    return looking.look(place, time_column, seconds=LIMIT)
 
 
-def _first(one: Claim, end: datetime, first_of: Callable[[Place, str], datetime | None]) -> datetime | None:
+def _first(one: Claim, end: datetime, look: Callable[[Place, str], looking.Look]) -> datetime | None:
     """Start of the first window that a watch reads: of its reference, else of the log, within reason."""
     watch = one.watch
     if watch.log is None or one.place is None:
         return None
-    first = watch.reference_from or first_of(one.place, watch.log.time_column)
+    first = watch.reference_from or look(one.place, watch.log.time_column).first
     return None if first is None else earliest_of(watch, first, end)
 
 
@@ -270,6 +295,7 @@ def settle(reading: Reading, now: datetime) -> bool:
             watch.bins = watch.bins or reading.bins
             watch.began_at = watch.began_at or reading.since
             if watch.log is not None:
+                _keep_undated(watch.log, reading.undated, now)
                 write_windows(watch, reading.since, reading.until, reading.cells, now)
                 note(watch, reading.until)
             else:
@@ -283,6 +309,13 @@ def settle(reading: Reading, now: datetime) -> bool:
     watch.save()
     wake.after_commit()
     return True
+
+
+def _keep_undated(log: Log, found: dict[str, Any] | None, now: datetime) -> None:
+    """Keep what a look found of rows whose time cannot be read."""
+    if found is not None:
+        log.undated, log.undated_at = found, now
+        Log.objects.filter(pk=log.pk).update(undated=found, undated_at=now)
 
 
 def _failed(watch: Watch, why: str, now: datetime) -> None:

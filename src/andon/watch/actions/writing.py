@@ -9,7 +9,7 @@ from typing import Any, Final
 from andon.incidents.actions import next_number
 from andon.kit import wake
 from andon.practice.words import Direction, FairnessMetric, Measure
-from andon.watch import arriving, comparing, evidence, judging, late, loading, sentences, wayback, weekly
+from andon.watch import arriving, comparing, evidence, judging, late, loading, remarks, sentences, wayback, weekly
 from andon.watch.actions import telling
 from andon.watch.judging import Onset, Question, Raised, Window
 from andon.watch.kinds import KINDS
@@ -89,7 +89,10 @@ def note(watch: Watch, until: datetime) -> None:
     """Note on a watch that reads a log what is odd about its windows up to `until`, beside its reference."""
     since = max(watch.began_at or until, until - min(MOST_NOTED * watch.length, max(NEWEST, 4 * watch.length)))
     first, last = noted_reference(watch, since)
-    watch.notes = oddities(
+    log = watch.log
+    column = "" if log is None else log.label_time_column if watch.by_arrival else log.time_column
+    times = [] if log is None or watch.by_arrival else remarks.told(log.undated, log.name, column)
+    watch.notes = times + oddities(
         _source(watch),
         loading.held(watch, first, last),
         loading.held(watch, since, until),

@@ -37,6 +37,12 @@ class OneFile:
         name, form = _text(str(self._path)), form_of(self._path)
         sniffed = f"from sniff_csv({name}, {form}, sample_size = {SAMPLE}, ignore_errors = true) select Prompt"
         (prompt,) = self._engine.raw_sql(sniffed).fetchone()
+        dated = f"from sniff_csv({name}, {form}, sample_size = {SAMPLE}, ignore_errors = true)"
+        dates = self._engine.raw_sql(f"{dated} select DateFormat, TimestampFormat").fetchall()
+        if any(one and not one.startswith("%Y") for found in dates for one in found):
+            # 03/05/2026 is one day here and another there: no guess which, so such columns stay texts.
+            texts = "auto_type_candidates = ['BOOLEAN', 'BIGINT', 'DOUBLE', 'VARCHAR']"
+            ((prompt,),) = self._engine.raw_sql(f"{dated[:-1]}, {texts}) select Prompt").fetchall()
         self._source = str(prompt).rstrip(";")
         self._view(self._source.replace(_LENIENT, ""))
         return self._engine.table(_VIEW)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from andon.kit.errors import Invalid
-from andon.watch.reading.connecting import opened
+from andon.watch.reading.connecting import Opened, opened
 from andon.watch.reading.cube import BINS, Wanted, between, value_of
 from andon.watch.reading.expressions import column_of
 from andon.watch.reading.places import Place, Unreadable
-from andon.watch.reading.times import moment, seconds_of
+from andon.watch.reading.times import moment, seconds_of, without_zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,9 @@ class Look:
     Attributes:
         columns: Name and type of each.
         rows: How many there are.
-        undated: Rows without a time: they lie in no window, and are never counted.
+        undated: Rows without a time that can be read: they lie in no window, and are never counted.
+        bare: Whether some of its times say no zone.
+        example: What stands in one of these, cut; empty where nothing does.
         first: The earliest time, None where there is none.
         last: The latest.
     """
@@ -32,6 +35,8 @@ class Look:
     undated: int = 0
     first: datetime | None = None
     last: datetime | None = None
+    example: str = ""
+    bare: bool = False
 
 
 def columns(place: Place, *, seconds: float = 20.0) -> dict[str, str]:
@@ -46,9 +51,14 @@ def look(place: Place, time_column: str, *, seconds: float = 60.0) -> Look:
         time = moment(log.table, time_column)
         if place.zone != "UTC":
             time = seconds_of(log.table, time_column, place.zone)
-        held = log.table.aggregate(rows=log.table.count(), dated=time.count(), first=time.min(), last=time.max())
+        bare = without_zone(log.table, time_column)
+        figures = {"rows": log.table.count(), "dated": time.count(), "first": time.min(), "last": time.max()}
+        if bare is not True and bare is not None:
+            figures["bare"] = bare.ifelse(1, 0).max()
+        held = log.table.aggregate(**figures)
         (line,) = [line for batch in log.rows(held, limit=1) for line in batch]
         name = column_of(log.table.columns, time_column, field="time_column")
+        example = _unread(log, name, time) if line["dated"] < line["rows"] else ""
         if line["rows"] and not line["dated"]:
             kind = log.table.schema()[name]
             why = (
@@ -57,7 +67,8 @@ def look(place: Place, time_column: str, *, seconds: float = 60.0) -> Look:
                 else "write times as in 2026-03-02T03:12:00, with their zone if that is not UTC"
             )
             raise Invalid(
-                f"The column “{name}” is {kind}, and no time in any of {line['rows']:,} rows: {why}.",
+                f"The column “{name}” is {kind}, and no time in any of {line['rows']:,} rows"
+                f"{f', such as “{example}”' if example else ''}: {why}.{day_or_month(example)}",
                 field="time_column",
             )
         return Look(
@@ -66,7 +77,30 @@ def look(place: Place, time_column: str, *, seconds: float = 60.0) -> Look:
             int(line["rows"]) - int(line["dated"]),
             _aware(line["first"]),
             _aware(line["last"]),
+            example,
+            bare is True or bool(line.get("bare")),
         )
+
+
+def _unread(log: Opened, name: str, time: Any) -> str:
+    """What stands in a row whose time cannot be read; empty if nothing does in any."""
+    wrong = log.table.filter(time.isnull(), log.table[name].notnull()).select(raw=log.table[name].cast("string"))
+    found = [str(line["raw"]) for batch in log.rows(wrong.limit(1), limit=1) for line in batch]
+    return found[0][:_EXAMPLE] if found else ""
+
+
+def day_or_month(text: str) -> str:
+    """What to say of a date that two countries read as two days; empty for other text."""
+    if not _SLASHED.match(text.strip()):
+        return ""
+    return (
+        " Whether day or month stands first, such a date does not say, and Andon does not guess: write the year first, "
+        "as in 2026-03-05."
+    )
+
+
+_SLASHED: Final = re.compile(r"[0-9]{1,2}[./-][0-9]{1,2}[./-]([0-9]{4}|[0-9]{2})\b")
+_EXAMPLE: Final = 40
 
 
 def days_until(place: Place, time_column: str, later_column: str, *, share: float, seconds: float = 60.0) -> int | None:

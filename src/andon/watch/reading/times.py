@@ -23,7 +23,7 @@ def seconds_of(table: Any, name: str, zone: str, clock: zones.Clock | None = Non
     import ibis
 
     seconds = moment(table, name).epoch_seconds()
-    naive = None if zone == "UTC" else _naive(table, name)
+    naive = None if zone == "UTC" else without_zone(table, name)
     if naive is None:
         return seconds
     known = clock or zones.clock(zone)
@@ -42,7 +42,7 @@ def between(table: Any, name: str, zone: str, since: datetime, until: datetime) 
     away: with bounds as wide as its clock is ahead or behind.
     """
     time = moment(table, name)
-    naive = None if zone == "UTC" else _naive(table, name)
+    naive = None if zone == "UTC" else without_zone(table, name)
     if naive is None:
         return [time >= literal(since, time), time < literal(until, time), *in_its_words(table, name, since, until)]
     clock = zones.clock(zone, since, until)
@@ -55,7 +55,7 @@ def between(table: Any, name: str, zone: str, since: datetime, until: datetime) 
     return [*coarse, seconds >= int(since.timestamp()), seconds < int(until.timestamp())]
 
 
-def _naive(table: Any, name: str) -> Any:
+def without_zone(table: Any, name: str) -> Any:
     """Which rows of a column say no zone: True = all, None = none, else a condition."""
     column = table[column_of(table.columns, name, field="time_column")]
     kind = column.type()

@@ -45,15 +45,15 @@ def test_they_are_counted_anew_once_a_day_and_forgotten_when_mended(cast, writte
     log = connected()
     watch = watched(log, "error_rate", what="failed")
     actions.run_watch(watch)
-    assert Log.objects.get().undated["rows"] == 1
+    assert Log.objects.get().odd["rows"] == 1
     written(held)
     time.set(END + timedelta(hours=2, minutes=10))
     actions.run_watch(watch)
-    assert Log.objects.get().undated["rows"] == 1
+    assert Log.objects.get().odd["rows"] == 1
     time.set(END + timedelta(hours=26, minutes=10))
     actions.run_watch(watch)
     watch.refresh_from_db()
-    assert Log.objects.get().undated["rows"] == 0
+    assert Log.objects.get().odd["rows"] == 0
     assert not any("no time that can be read" in note for note in watch.notes)
 
 

@@ -41,8 +41,8 @@ class Log(Row):
     evidence_rows = models.BooleanField(default=True)  # whether its last rows are kept when evidence is preserved
     evidence_without = models.JSONField(default=list, blank=True)  # columns that are left out of those rows
     columns = models.JSONField(default=dict, blank=True)  # name and type of each, as last found
-    undated = models.JSONField(default=dict, blank=True)  # rows whose time could not be read, see `watch.remarks`
-    undated_at = models.DateTimeField(null=True, blank=True)  # when these were last counted
+    odd = models.JSONField(default=dict, blank=True)  # rows without a time, rows that are there twice: `watch.remarks`
+    looked_at = models.DateTimeField(null=True, blank=True)  # when it was last looked at for these
     checked_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)  # why it could not be read, in words
     made_by = models.ForeignKey(Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")

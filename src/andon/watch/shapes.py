@@ -406,7 +406,7 @@ class SuggestionOut(Schema):
     recipes: str
     offers: list[OfferOut]
     lacking: list[LackingOut]
-    remarks: list[str] = Field(description="What is odd about the times of the log, in words.")
+    remarks: list[str] = Field(description="What is odd about the rows of the log, in words.")
 
     @classmethod
     def of(cls, found: Suggestion) -> "SuggestionOut":

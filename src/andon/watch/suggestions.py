@@ -24,6 +24,7 @@ from andon.watch.policy import must_view
 from andon.watch.reach import reach
 from andon.watch.reading import Unreadable, looking, read
 from andon.watch.reading.expressions import columns as names_in
+from andon.watch.reading.twins import Twins, twins
 from andon.watch.suggesting import Lacking, Proposal, columns_of, propose
 
 SECONDS: Final = 10.0
@@ -79,7 +80,7 @@ class Suggestion:
     lacking: Sequence[Lacking]
     barred: Sequence[Barred] = ()
     remarks: Sequence[str] = ()
-    """What is odd about the times of the log, in words."""
+    """What is odd about the rows of the log, in words."""
 
 
 def suggest(log: Log, *, by: Actor, measured: bool = True) -> Suggestion:
@@ -122,11 +123,22 @@ def suggest(log: Log, *, by: Actor, measured: bool = True) -> Suggestion:
 
 
 def _remarks(log: Log, look: looking.Look | None) -> list[str]:
-    """What is odd about the times of a log."""
+    """What is odd about the rows of a log."""
     if look is None:
         return []
     zone = remarks.of_zone(log.time_column, log.time_zone, look, clock.now())
-    return [*([zone] if zone else []), *remarks.told(remarks.kept(log.time_column, look), log.name, log.time_column)]
+    kept = remarks.kept(log.time_column, look, _alike(log, look))
+    return [*([zone] if zone else []), *remarks.told(kept, log.name, log.time_column)]
+
+
+def _alike(log: Log, look: looking.Look) -> Twins | None:
+    """How alike the newest rows of a log without a key are; None where it has one, or they cannot be compared now."""
+    if log.key_column or look.last is None:
+        return None
+    try:
+        return twins(place_of(log), log.time_column, look.last, seconds=SECONDS)
+    except (Unreadable, Refused):
+        return None
 
 
 def said_of(log: Log) -> dict[str, list[str]]:

@@ -29,6 +29,7 @@ from andon.watch.models import Log, Watch
 from andon.watch.reading import Cells, Outcome, Place, Unreadable, Wanted, looking, read_together
 from andon.watch.reading.cube import BINS, MOST_CELLS
 from andon.watch.reading.places import LogEngine
+from andon.watch.reading.twins import twins
 
 WINDOWS_AT_ONCE: Final = 500
 LEAST_AT_ONCE: Final = 20
@@ -44,9 +45,9 @@ LEASE: Final = timedelta(seconds=180)
 TOGETHER: Final = 32
 """Watches of one log that are read in one turn."""
 LOOKS: Final = timedelta(days=1)
-"""How often rows are counted whose time cannot be read: that takes a look at all of a log."""
+"""How often a log is looked at for rows without a time, and rows that are there twice: that takes all of it."""
 _CHARGES: Final = frozenset({LogEngine.BIGQUERY, LogEngine.SNOWFLAKE})
-"""Engines that are paid by what they scan: there they are counted when a watch begins, and never again."""
+"""Engines that are paid by what they scan: there that is done when a watch begins, and never again."""
 _RESTS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30))
 _GRACE: Final = timedelta(minutes=2)
 PUSHED_GRACE: Final = timedelta(minutes=3)
@@ -70,9 +71,9 @@ class Claim:
 class Reading:
     """What came of a claim: the windows from `since` to `until`, or in words why they could not be read.
 
-    `bins` are what was learnt about the spread of its values, where it keeps histograms. `undated` is what was found of
-    rows whose time cannot be read, None where nobody looked. With `waits` nothing is read
-    yet, though there is something to read. With `left` its turn was over before it came to this one: it stays due.
+    `bins` are what was learnt about the spread of its values, where it keeps histograms. `odd` is what was found odd
+    about the rows of the log, None where nobody looked. With `waits` nothing is read yet, though there is something to
+    read. With `left` its turn was over before it came to this one: it stays due.
     """
 
     claim: Claim
@@ -80,7 +81,7 @@ class Reading:
     until: datetime | None = None
     cells: Cells = field(default_factory=Cells)
     bins: Mapping[str, object] | None = None
-    undated: dict[str, Any] | None = None
+    odd: dict[str, Any] | None = None
     failure: str = ""
     says: str = ""
     waits: bool = False
@@ -95,7 +96,7 @@ class _Ask:
     wanted: Wanted
     bins: Mapping[str, object] | None
     labels: Wanted | None = None
-    undated: dict[str, Any] | None = None
+    odd: dict[str, Any] | None = None
 
     @property
     def all(self) -> list[Wanted]:
@@ -110,7 +111,7 @@ class _Ask:
                 return _refused(self.claim, one)
         for more in cells[1:]:
             wants.with_labels(cells[0], more, self.claim.watch.labels_behind)
-        return Reading(self.claim, self.wanted.since, self.wanted.until, cells[0], self.bins, self.undated)
+        return Reading(self.claim, self.wanted.since, self.wanted.until, cells[0], self.bins, self.odd)
 
 
 def claim(now: datetime, limit: int) -> list[list[Claim]]:
@@ -170,20 +171,24 @@ def read(turn: Sequence[Claim]) -> Iterator[Reading]:
     yield from (Reading(ask.claim, left=True) for ask in asked if len(answers.get(id(ask), ())) < len(ask.all))
 
 
-def _undated(one: Claim, look: Callable[[Place, str], looking.Look]) -> dict[str, Any] | None:
-    """What a log keeps of rows whose time cannot be read, if it is time to look; None if not.
+def _oddness(one: Claim, look: Callable[[Place, str], looking.Look]) -> dict[str, Any] | None:
+    """What a log keeps of what is odd about its rows, if it is time to look; None if not.
 
     A look that fails says nothing of the log but that it took too long: what cannot be read, its reading says.
     """
     log, place = one.watch.log, one.place
-    if log is None or place is None or (log.undated_at is not None and one.now - log.undated_at < LOOKS):
+    if log is None or place is None or (log.looked_at is not None and one.now - log.looked_at < LOOKS):
         return None
-    if log.undated_at is not None and place.engine in _CHARGES:
+    if log.looked_at is not None and place.engine in _CHARGES:
         return None
     try:
-        return remarks.kept(log.time_column, look(place, log.time_column))
+        found = look(place, log.time_column)
+        alike = None
+        if found.last is not None and not log.key_column:
+            alike = twins(place, log.time_column, found.last, seconds=LIMIT)
+        return remarks.kept(log.time_column, found, alike)
     except (Unreadable, Refused):
-        return dict(log.undated)
+        return dict(log.odd)
 
 
 def _prepared(one: Claim, first: Callable[[Place, str], looking.Look]) -> Reading | _Ask:
@@ -203,7 +208,7 @@ def _prepared(one: Claim, first: Callable[[Place, str], looking.Look]) -> Readin
         since = max(watch.began_at or begins, begins - again * watch.length)
         bins = watch.bins or wants.learn_bins(one.place, watch, begins, until, seconds=LIMIT) or None
         asked = wants.wanted(watch, since, until, bins)
-        return _Ask(one, asked, bins, wants.labels(watch, since, until), _undated(one, first))
+        return _Ask(one, asked, bins, wants.labels(watch, since, until), _oddness(one, first))
     except (Unreadable, Refused) as error:
         return _refused(one, error)
 
@@ -295,7 +300,7 @@ def settle(reading: Reading, now: datetime) -> bool:
             watch.bins = watch.bins or reading.bins
             watch.began_at = watch.began_at or reading.since
             if watch.log is not None:
-                _keep_undated(watch.log, reading.undated, now)
+                _keep_odd(watch.log, reading.odd, now)
                 write_windows(watch, reading.since, reading.until, reading.cells, now)
                 note(watch, reading.until)
             else:
@@ -311,11 +316,11 @@ def settle(reading: Reading, now: datetime) -> bool:
     return True
 
 
-def _keep_undated(log: Log, found: dict[str, Any] | None, now: datetime) -> None:
-    """Keep what a look found of rows whose time cannot be read."""
+def _keep_odd(log: Log, found: dict[str, Any] | None, now: datetime) -> None:
+    """Keep what a look found odd about the rows of a log."""
     if found is not None:
-        log.undated, log.undated_at = found, now
-        Log.objects.filter(pk=log.pk).update(undated=found, undated_at=now)
+        log.odd, log.looked_at = found, now
+        Log.objects.filter(pk=log.pk).update(odd=found, looked_at=now)
 
 
 def _failed(watch: Watch, why: str, now: datetime) -> None:

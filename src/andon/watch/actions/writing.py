@@ -90,9 +90,9 @@ def note(watch: Watch, until: datetime) -> None:
     since = max(watch.began_at or until, until - min(MOST_NOTED * watch.length, max(NEWEST, 4 * watch.length)))
     first, last = noted_reference(watch, since)
     log = watch.log
-    column = "" if log is None else log.label_time_column if watch.by_arrival else log.time_column
-    times = [] if log is None or watch.by_arrival else remarks.told(log.undated, log.name, column)
-    watch.notes = times + oddities(
+    column = "" if log is None or watch.by_arrival else log.time_column
+    of_rows = [] if log is None else remarks.told(log.odd, log.name, column)
+    watch.notes = of_rows + oddities(
         _source(watch),
         loading.held(watch, first, last),
         loading.held(watch, since, until),

@@ -12,12 +12,12 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name='log',
-            name='undated',
+            name='odd',
             field=models.JSONField(blank=True, default=dict),
         ),
         migrations.AddField(
             model_name='log',
-            name='undated_at',
+            name='looked_at',
             field=models.DateTimeField(blank=True, null=True),
         ),
     ]

@@ -69,6 +69,18 @@ def test_whether_day_or_month_is_first_is_not_guessed(written, connected, watche
     assert "column “at”" in watch.error
 
 
+def test_nor_is_it_guessed_of_several_files(written, connected, watched, time):
+    time.set(END + timedelta(minutes=10))
+    held = [row | {"at": f"{MONDAY + timedelta(hours=number):%d/%m/%Y}"} for number, row in enumerate(rows())]
+    for number in range(2):
+        written(held[number::2], f"part-{number}.csv")
+    watch = watched(connected("part-*.csv"), "error_rate", what="failed")
+    actions.run_watch(watch)
+    watch.refresh_from_db()
+    assert watch.stale_since is not None
+    assert "column “at”" in watch.error
+
+
 def test_other_columns_of_dates_with_slashes_leave_the_time_alone(written, connected, watched, time):
     time.set(END + timedelta(minutes=10))
     written([row | {"born": "03/05/1980"} for row in rows()])

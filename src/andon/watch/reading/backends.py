@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from andon.watch.reading.csvs import SAMPLE, OneFile
+from andon.watch.reading.csvs import BUT_DATES, SAMPLE, OneFile, sniffed
 from andon.watch.reading.places import SPARK_HERE, LogEngine, Place, Unreadable, files, may_reach
 
 _MEMORY: Final = "1GB"
@@ -80,9 +81,16 @@ def _files(place: Place, _seconds: float) -> Session:
     if paths[0].endswith((".parquet", ".pq")):
         return Session(con, lambda: con.read_parquet(paths), con.con.interrupt)
     if len(found) > 1:
-        return Session(con, lambda: con.read_csv(paths, sample_size=SAMPLE), con.con.interrupt)
+        return Session(con, lambda: _several(con, found), con.con.interrupt)
     one = OneFile(con, found[0], place)
     return Session(one, one.table, con.con.interrupt)
+
+
+def _several(con: Any, paths: Sequence[Path]) -> Any:
+    """CSV files of one form, as a table."""
+    _, texts = sniffed(con, paths[0])
+    types = {"auto_type_candidates": list(BUT_DATES)} if texts else {}
+    return con.read_csv([str(path) for path in paths], sample_size=SAMPLE, **types)
 
 
 def _duckdb(place: Place, _seconds: float) -> Session:

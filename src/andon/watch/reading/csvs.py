@@ -18,6 +18,8 @@ from andon.watch.reading.places import Place, Unreadable
 DELIMITERS: Final = (",", ";", "\t", "|")
 SAMPLE: Final = 100_000
 """Rows from which the types of columns are taken."""
+BUT_DATES: Final = ("BOOLEAN", "BIGINT", "DOUBLE", "VARCHAR")
+"""Types of columns in a file whose dates do not say whether day or month stands first."""
 _VIEW: Final = "andon_log"
 _LONGEST_LINE: Final = 1 << 20
 _LENIENT: Final = "ignore_errors=true, "
@@ -34,16 +36,8 @@ class OneFile:
     def table(self) -> Any:
         """The file as a table. Raises `Unreadable` for one without rows."""
         self._refuse_without_rows()
-        name, form = _text(str(self._path)), form_of(self._path)
-        sniffed = f"from sniff_csv({name}, {form}, sample_size = {SAMPLE}, ignore_errors = true) select Prompt"
-        (prompt,) = self._engine.raw_sql(sniffed).fetchone()
-        dated = f"from sniff_csv({name}, {form}, sample_size = {SAMPLE}, ignore_errors = true)"
-        dates = self._engine.raw_sql(f"{dated} select DateFormat, TimestampFormat").fetchall()
-        if any(one and not one.startswith("%Y") for found in dates for one in found):
-            # 03/05/2026 is one day here and another there: no guess which, so such columns stay texts.
-            texts = "auto_type_candidates = ['BOOLEAN', 'BIGINT', 'DOUBLE', 'VARCHAR']"
-            ((prompt,),) = self._engine.raw_sql(f"{dated[:-1]}, {texts}) select Prompt").fetchall()
-        self._source = str(prompt).rstrip(";")
+        prompt, _ = sniffed(self._engine, self._path)
+        self._source = prompt.rstrip(";")
         self._view(self._source.replace(_LENIENT, ""))
         return self._engine.table(_VIEW)
 
@@ -88,6 +82,23 @@ class OneFile:
             raise Unreadable(
                 f"{of} holds {holds}. What its columns are is seen from rows; Andon tries again by itself."
             )
+
+
+def sniffed(engine: Any, path: Path) -> tuple[str, bool]:
+    """How DuckDB would read a file, and whether its dates are left texts since what they say depends on the country.
+
+    03/05/2026 is one day here and another there, and DuckDB guesses which.
+    """
+    how = f"{_text(str(path))}, {form_of(path)}, sample_size = {SAMPLE}, ignore_errors = true"
+    prompt, *dates = _sniff(engine, how)
+    if all(not one or one.startswith("%Y") for one in dates):
+        return prompt, False
+    return _sniff(engine, f"{how}, auto_type_candidates = {list(BUT_DATES)}")[0], True
+
+
+def _sniff(engine: Any, how: str) -> tuple[str, ...]:
+    (found,) = engine.raw_sql(f"from sniff_csv({how}) select Prompt, DateFormat, TimestampFormat").fetchall()
+    return tuple(str(one or "") for one in found)
 
 
 def form_of(path: Path) -> str:

@@ -380,3 +380,15 @@ def test_a_test_signal_says_what_rules_would_make_of_it(cast, monitor, rule, sig
     assert not Signal.objects.exists()
     actions.end_rule(silence, by=Actor.of(cast.omar))
     assert "It would open an incident" in omar.post(path, {"body": json.dumps(body)}).content.decode()
+
+
+def test_a_rule_that_cannot_be_read_any_more_says_so_wherever_it_is_shown(cast, rule, signed_in, client):
+    made = rule("silence", 'signal.title == "x"', system=cast.credit_scorer)
+    omar = signed_in(cast.omar)
+    pages = [reverse("rules"), reverse("rule", args=[made.number])]
+    assert not any(">does nothing<" in omar.get(page).content.decode() for page in pages)
+    Rule.objects.filter(pk=made.pk).update(expression="signal.title ==")  # as a version with other rules may leave it
+    assert all(">does nothing<" in omar.get(page).content.decode() for page in pages)
+    assert "as if this rule were not there" in omar.get(pages[1]).content.decode()
+    (out,) = send(client, cast.omar, "get", "", scope="rules:read").json()
+    assert out["fault"]

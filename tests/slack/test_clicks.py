@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.test import Client
+from slack_sdk.signature import SignatureVerifier
 
 from andon.incidents.actions import restrict
 from andon.incidents.models import Incident, TimelineEntry
@@ -252,6 +253,16 @@ def test_a_reopened_incident_cannot_be_resolved_by_the_form_of_before(connected:
 
 
 # Confirming.
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"), [("payload=%7B", "application/x-www-form-urlencoded"), ("{", "application/json")]
+)
+def test_what_is_signed_and_is_no_json_is_a_400(connected: Slack, time: FixedClock, body: str, kind: str):
+    stamp = str(int(time.now().timestamp()))
+    mark = SignatureVerifier(SECRET).generate_signature(timestamp=stamp, body=body)
+    headers = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": mark}
+    assert Client().post("/slack/events", body, content_type=kind, headers=headers).status_code == 400
 
 
 def test_the_button_of_a_test_confirms_for_the_member_it_reached(connected: Slack, cast: Cast, run: Run, signed_in):

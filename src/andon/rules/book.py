@@ -268,6 +268,15 @@ def _in_force() -> Iterator[Rule]:
     return iter(Rule.objects.filter(ended_at=None).select_related("system").order_by("kind", "position", "number"))
 
 
+def fault(rule: Rule) -> str:
+    """Why a rule does nothing though it is in force: what it says cannot be read any more. Empty if it can."""
+    try:
+        Standing.of(rule)
+    except Invalid as invalid:
+        return invalid.what
+    return ""
+
+
 def _readable(rows: Iterator[Rule]) -> Iterator[Standing]:
     for row in rows:
         try:

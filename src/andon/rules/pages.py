@@ -17,7 +17,7 @@ from andon.people.http import actor_of
 from andon.people.policy import Actor
 from andon.practice.rules import RuleKind
 from andon.registry.models import System
-from andon.rules import actions, policy, queries, wording
+from andon.rules import actions, book, policy, queries, wording
 from andon.rules.forms import FORMS, RuleForm
 from andon.rules.models import Rule
 from andon.rules.queries import RuleFilter
@@ -59,6 +59,7 @@ def _shown(row: Rule) -> dict[str, Any]:
     return {
         "row": row,
         "says": wording.summary(row.what, row.settings),
+        "fault": "" if row.ended_at else book.fault(row),
         "which": row.expression or "every signal",
         "beat": getattr(row, "heartbeat", None),
     }

@@ -13,7 +13,7 @@ from andon.kit.shapes import Given
 from andon.oncall.shapes import PersonShort
 from andon.practice.rules import RuleKind
 from andon.registry.models import System
-from andon.rules import wording
+from andon.rules import book, wording
 from andon.rules.facts import RuleFacts
 from andon.rules.models import Rule, RuleVersion
 from andon.rules.trying import Trial
@@ -27,6 +27,7 @@ class RuleOut(Schema):
     kind: str
     name: str
     says: str = Field(description="What it does to the signals that it is about.")
+    fault: str = Field(description="Why it does nothing though it is in force: it cannot be read any more. Or empty.")
     position: int = Field(description="Rules of a kind are asked from the lowest.")
     expression: str = Field(description="Which signals it is about, in CEL; empty = every signal of its system.")
     system: str | None
@@ -64,6 +65,7 @@ class RuleOut(Schema):
         return cls(
             **{name: getattr(row, name) for name in plain},
             says=wording.summary(row.what, row.settings),
+            fault="" if row.ended_at else book.fault(row),
             system=row.system.slug if row.system else None,
             made_at=row.created_at,
             made_by=short(row.made_by),

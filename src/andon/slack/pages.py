@@ -1,5 +1,7 @@
 """The address that Slack calls: every request is verified by its signature before anything in it is read."""
 
+from json import JSONDecodeError
+
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.request import RawPostDataException
@@ -26,13 +28,19 @@ class _HouseClock(Clock):
 @never_cache
 @require_POST
 def events(request: HttpRequest) -> HttpResponse:
-    """Buttons, forms, shortcuts and events. 401 for what Slack did not sign within the last five minutes."""
+    """Buttons, forms, shortcuts and events.
+
+    401 for what Slack did not sign within the last five minutes, 400 for what is no JSON.
+    """
     settings = queries.settings()
     if settings is None:
         return JsonResponse({"error": "Slack is not set up here."}, status=404)
     if not _is_signed(request, settings["signing_secret"]):
         return JsonResponse({"error": "The signature does not fit, or is too old."}, status=401)
-    return SlackRequestHandler(listening.app()).handle(request)
+    try:
+        return SlackRequestHandler(listening.app()).handle(request)
+    except JSONDecodeError:
+        return JsonResponse({"error": "This is signed, and is no JSON."}, status=400)
 
 
 def _is_signed(request: HttpRequest, secret: str) -> bool:

@@ -142,6 +142,7 @@ def test_whole_numbers_that_are_no_unix_time_are_no_times(lake, settings):
     settings.LOG_DIRS = [lake]
     place = Place("decisions", LogEngine.FILES, "decisions.parquet")
     with pytest.raises(
-        Invalid, match="“id” is int64, and no time in any of 4,000 rows, such as “0”: whole numbers are read as Unix"
+        Invalid,
+        match="“id” is int64, and no time in any of 4,000 rows, written like “9”: whole numbers are read as Unix",
     ):
         looking.look(place, "id")

@@ -85,7 +85,7 @@ def test_a_column_of_texts_that_are_no_times_is_refused_by_name(folder):
     place = kept_in_sqlite(folder, ("TEXT", "INTEGER"), [("02/03/2026 10:00", 1), ("soon", 0)])
     with pytest.raises(
         looking.Invalid,
-        match="“at” is string, and no time in any of 2 rows, such as “02/03/2026 10:00”: write times as in 2026",
+        match="“at” is string, and no time in any of 2 rows, written like “99/99/9999 99:99”: write times as in 2026",
     ):
         looking.look(place, "at")
 

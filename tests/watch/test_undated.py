@@ -26,7 +26,7 @@ def test_rows_without_a_time_are_told_with_their_column_and_an_example(cast, wri
         row["at"] = wrong
     written(held)
     log = connected()
-    such = ", such as “n/a”, and" if wrong else " and"
+    such = ", written like “a/a”, and" if wrong else " and"
     says = (
         f"The log “decisions.csv”: 3 of 480 rows have no time that can be read in the column “at”{such} are left out: "
         "they lie in no window."

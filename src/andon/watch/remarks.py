@@ -21,7 +21,7 @@ _TIME: Final = "%Y-%m-%d %H:%M"
 
 def undated(log: str, column: str, rows: int, of: int, example: str) -> str:
     """Of rows that lie in no window because their time cannot be read."""
-    such = f", such as “{example}”," if example else ""
+    such = f", written like “{example}”," if example else ""
     are = "row has" if rows == 1 else "rows have"
     return (
         f"The log “{log}”: {rows:,} of {of:,} {are} no time that can be read in the column “{column}”{such} and are "

@@ -25,7 +25,7 @@ class Look:
         rows: How many there are.
         undated: Rows without a time that can be read: they lie in no window, and are never counted.
         bare: Whether some of its times say no zone.
-        example: What stands in one of these, cut; empty where nothing does.
+        example: How what stands in one of these is written (see `shape`); empty where nothing does.
         first: The earliest time, None where there is none.
         last: The latest.
     """
@@ -68,7 +68,7 @@ def look(place: Place, time_column: str, *, seconds: float = 60.0) -> Look:
             )
             raise Invalid(
                 f"The column “{name}” is {kind}, and no time in any of {line['rows']:,} rows"
-                f"{f', such as “{example}”' if example else ''}: {why}.{day_or_month(example)}",
+                f"{f', written like “{example}”' if example else ''}: {why}.{day_or_month(example)}",
                 field="time_column",
             )
         return Look(
@@ -83,10 +83,18 @@ def look(place: Place, time_column: str, *, seconds: float = 60.0) -> Look:
 
 
 def _unread(log: Opened, name: str, time: Any) -> str:
-    """What stands in a row whose time cannot be read; empty if nothing does in any."""
+    """How what stands in a row is written whose time cannot be read; empty if nothing does in any."""
     wrong = log.table.filter(time.isnull(), log.table[name].notnull()).select(raw=log.table[name].cast("string"))
     found = [str(line["raw"]) for batch in log.rows(wrong.limit(1), limit=1) for line in batch]
-    return found[0][:_EXAMPLE] if found else ""
+    return shape(found[0])[:_EXAMPLE] if found else ""
+
+
+def shape(text: str) -> str:
+    """How a text is written, without what it says: a column of the wrong place may hold what nobody may read.
+
+    Digits are 9 and letters are a.
+    """
+    return "".join("9" if one.isdigit() else "a" if one.isalpha() else one for one in text)
 
 
 def day_or_month(text: str) -> str:

@@ -87,6 +87,14 @@ def test_another_bad_time_is_a_second_alarm_as_soon_as_ever():
     assert 180 <= second[0] <= 180 + (first - BAD.start) + 2
 
 
+def test_labels_of_a_bad_time_end_no_second_alarm_either():
+    """A fall soon after it: late labels of decisions of the bad time look as if it were over."""
+    told = story(lambda day: 0.5 if day in BAD else 0.02 if day >= 132 else 0.1, 200)
+    first, second = days_of(asked(direction=Direction.BOTH), told)
+    assert len(first) == 2
+    assert len(second) == 1
+
+
 @pytest.mark.parametrize("calibrates", [False, True])
 def test_of_gaps_older_decisions_are_left_out(calibrates):
     question = asked(Measure.GAP, columns=("group",), minimum=100, calibrates=calibrates)

@@ -18,7 +18,7 @@ from andon.watch.questions import Phase, Question, Raised, Verdict, Window
 
 
 def judge(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Verdict:
-    """As `judging.judge`."""
+    """As `judging.judge`, of windows as a test takes them."""
     match Phase(detector.get("phase", Phase.LEARNING)):
         case Phase.LEARNING:
             return _learn(question, detector, windows)
@@ -71,7 +71,7 @@ def _afresh(baseline: dict[str, Any], window: Window) -> dict[str, Any]:
 
 
 def _watch(question: Question, detector: dict[str, Any], windows: Sequence[Window]) -> Verdict:
-    step = methods.of(question).advance(question, detector, arriving.counted(question, detector, windows))
+    step = methods.of(question).advance(question, detector, windows)
     kept = _kept(detector, step)
     if step.alarm_at is None:
         return Verdict(kept, len(windows), statistics=step.statistics)

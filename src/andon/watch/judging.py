@@ -54,6 +54,7 @@ def judge(question: Question, detector: dict[str, Any], windows: Sequence[Window
     phase = Phase(detector.get("phase", Phase.LEARNING))
     if not windows:
         return Verdict(detector, 0)
+    windows = arriving.counted(question, detector, windows)
     if not question.adds_up:
         return comparing.judge(question, detector, windows)
     match phase:
@@ -196,7 +197,7 @@ def _watch(question: Question, detector: dict[str, Any], windows: Sequence[Windo
     now = plan(question, detector)
     if now is None:
         raise ValueError("A detector that watches has a baseline.")
-    found = _advance(question, now, detector, arriving.counted(question, detector, windows))
+    found = _advance(question, now, detector, windows)
     kept, told = _kept(question, detector, found, windows), [float(one) for one in found.statistics]
     if found.alarm_at is None:
         return Verdict(kept, len(windows), statistics=told)

@@ -54,7 +54,7 @@ def take(verdict: Verdict, figures: Sequence[Sequence[float]], normal: float) ->
     rows, total, due, nearest = kept["since_onset"]
     rows += sum(n for n, *_ in figures[: verdict.seen])
     total += sum(one for _, one, *_ in figures[: verdict.seen])
-    if rows < due:
+    if not rows or rows < due:
         return replace(verdict, detector=kept | {"since_onset": [rows, total, due, nearest]})
     level = max(total / rows, nearest) if nearest > normal else min(total / rows, nearest)
     return replace(verdict, detector=kept | {"level": level, "since_onset": [rows, total, 2 * rows, nearest]})

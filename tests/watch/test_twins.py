@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from andon.people.policy import Actor
 from andon.watch import actions, remarks
-from andon.watch.models import Log
+from andon.watch.facts import LogFacts
 from andon.watch.reading import Place
 from andon.watch.reading.places import LogEngine
 from andon.watch.reading.twins import Twins, twins
@@ -36,8 +36,24 @@ def test_rows_that_are_there_twice_are_told_until_a_key_is_named(cast, written, 
     actions.run_watch(watch)
     watch.refresh_from_db()
     assert says(50, 291) in watch.notes
-    Log.objects.filter(pk=log.pk).update(key_column="id")
-    assert suggest(Log.objects.get(pk=log.pk), by=Actor.of(cast.omar)).remarks == []
+    facts = LogFacts(system=log.system, name=log.name, table=log.table, time_column="at", key_column="id")
+    log = actions.change_log(log, facts, by=Actor.of(cast.omar))
+    assert suggest(log, by=Actor.of(cast.omar)).remarks == []
+    time.forward(timedelta(hours=1))
+    actions.run_watch(watch)
+    watch.refresh_from_db()
+    assert not any("than chance makes" in note for note in watch.notes)
+
+
+def test_a_row_of_the_far_future_hides_nothing_and_fails_nothing(cast, written, connected, watched, time):
+    time.set(END + timedelta(minutes=10))
+    held = decisions(48, 10, lambda _hour: 1)
+    written([*held, *held[300:350], held[0] | {"at": "9999-12-31T23:59:59"}])
+    watch = watched(connected(), "error_rate", what="failed")
+    actions.run_watch(watch)
+    watch.refresh_from_db()
+    assert watch.stale_since is None
+    assert any(note.startswith("The log “decisions.csv”: 50 of 2") for note in watch.notes)
 
 
 def test_a_log_of_few_values_that_come_in_the_same_second_is_not_suspected(cast, written, connected, time):

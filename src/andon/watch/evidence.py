@@ -43,9 +43,9 @@ def refresh(alarm: Alarm, watch: Watch, question: Question) -> bool:
         _count(alarm, watch, question, [window for window in windows if window.start >= alarm.onset_at])
         alarm.drivers = _drivers(watch, question, alarm.direction, alarm.onset_at)
         if question.measure is Measure.GAP and watch.detector.get("about"):
-            came = arriving.counted(question, watch.detector, came)  # what is left of a bad time before is not its own
-            came, windows = ([one for one in held if one.start >= alarm.onset_at] for held in (came, windows))
-            _name(alarm, watch, question, came, windows)
+            own = arriving.counted(question, watch.detector, came)  # without what is left of a bad time before
+            own, windows = ([one for one in held if one.start >= alarm.onset_at] for held in (own, windows))
+            _name(alarm, watch, question, own, windows)
     return _state(alarm) != before
 
 

@@ -60,6 +60,11 @@ class Log(Row):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """What says where its rows are and how they are told apart: once it changes, what was odd was so of others."""
+        return self.source, self.table, self.time_column, self.time_zone, self.key_column
+
 
 class Watch(Row):
     """What is tested, with which promise, and how far that has come.

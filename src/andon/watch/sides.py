@@ -6,8 +6,8 @@ of the test is asked whether its own share changed surely more than that of all 
 people are given both sides with their figures. Limits hold at every look, as an alarm is looked at again and again.
 
 Labels are taken as they came. By when decisions were made, new decisions have only the labels that come soonest, which
-may be of one outcome; as they come, the mix is as it was, and a change shows the more the longer it lasts. After an alarm
-that is over, those of decisions before are left out, as the test leaves them out.
+may be of one outcome; as they come, the mix is as it was, and a change shows the more the longer it lasts. After an
+alarm that is over, those of decisions before are left out, as the test leaves them out.
 """
 
 from __future__ import annotations

@@ -18,13 +18,13 @@ from andon.watch.actions.logs import place_of
 from andon.watch.facts import BUDGET, WatchFacts
 from andon.watch.judging import Question, Window
 from andon.watch.kinds import DAY, KINDS
+from andon.watch.looks import alike
 from andon.watch.models import Log, Watch
 from andon.watch.past import usual_of
 from andon.watch.policy import must_view
 from andon.watch.reach import reach
 from andon.watch.reading import Unreadable, looking, read
 from andon.watch.reading.expressions import columns as names_in
-from andon.watch.reading.twins import Twins, twins
 from andon.watch.suggesting import Lacking, Proposal, columns_of, propose
 
 SECONDS: Final = 10.0
@@ -119,7 +119,7 @@ def suggest(log: Log, *, by: Actor, measured: bool = True) -> Suggestion:
             except (Unreadable, Refused) as error:
                 offer = replace(offer, unknown=f"What it could detect cannot be said now. {error}")
         offers.append(offer)
-    return Suggestion(log, book.title, offers, lacking, barred, _remarks(log, look))
+    return Suggestion(log, book.title, offers, lacking, barred, _remarks(log, look) if measured else ())
 
 
 def _remarks(log: Log, look: looking.Look | None) -> list[str]:
@@ -127,18 +127,9 @@ def _remarks(log: Log, look: looking.Look | None) -> list[str]:
     if look is None:
         return []
     zone = remarks.of_zone(log.time_column, log.time_zone, look, clock.now())
-    kept = remarks.kept(log.time_column, look, _alike(log, look))
+    found = alike(log, place_of(log), look, clock.now(), seconds=SECONDS)
+    kept = remarks.kept(log.time_column, look, found)
     return [*([zone] if zone else []), *remarks.told(kept, log.name, log.time_column)]
-
-
-def _alike(log: Log, look: looking.Look) -> Twins | None:
-    """How alike the newest rows of a log without a key are; None where it has one, or they cannot be compared now."""
-    if log.key_column or look.last is None:
-        return None
-    try:
-        return twins(place_of(log), log.time_column, look.last, seconds=SECONDS)
-    except (Unreadable, Refused):
-        return None
 
 
 def said_of(log: Log) -> dict[str, list[str]]:

@@ -47,8 +47,11 @@ def change_log(log: Log, facts: LogFacts, *, by: Actor) -> Log:
         _free(said, but=held)
         if not said["label_time_column"]:
             _still_read(held)
+        before = held.rows
         for name, value in said.items():
             setattr(held, name, value)
+        if held.rows != before:
+            held.odd, held.looked_at = {}, None
         held.columns, held.checked_at, held.error = found, clock.now(), ""
         held.save()
         return held

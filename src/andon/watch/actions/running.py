@@ -8,11 +8,10 @@ that was too slow writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any, Final
 
 from django.db import transaction
@@ -21,15 +20,14 @@ from django.db.models import Q
 from andon.kit import clock, db, fence, ids, wake
 from andon.kit.errors import Refused
 from andon.practice.words import FairnessMetric, Measure
-from andon.watch import late, remarks, wants
+from andon.watch import late, wants
 from andon.watch.actions import pushing, telling
 from andon.watch.actions.logs import place_of
 from andon.watch.actions.writing import judge_windows, note, question_of, write_windows
+from andon.watch.looks import Looks
 from andon.watch.models import Log, Watch
-from andon.watch.reading import Cells, Outcome, Place, Unreadable, Wanted, looking, read_together
+from andon.watch.reading import Cells, Outcome, Place, Unreadable, Wanted, read_together
 from andon.watch.reading.cube import BINS, MOST_CELLS
-from andon.watch.reading.places import LogEngine
-from andon.watch.reading.twins import twins
 
 WINDOWS_AT_ONCE: Final = 500
 LEAST_AT_ONCE: Final = 20
@@ -44,10 +42,6 @@ PATIENCE: Final = 90.0
 LEASE: Final = timedelta(seconds=180)
 TOGETHER: Final = 32
 """Watches of one log that are read in one turn."""
-LOOKS: Final = timedelta(days=1)
-"""How often a log is looked at for rows without a time, and rows that are there twice: that takes all of it."""
-_CHARGES: Final = frozenset({LogEngine.BIGQUERY, LogEngine.SNOWFLAKE})
-"""Engines that are paid by what they scan: there that is done when a watch begins, and never again."""
 _RESTS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30))
 _GRACE: Final = timedelta(minutes=2)
 PUSHED_GRACE: Final = timedelta(minutes=3)
@@ -108,7 +102,7 @@ class _Ask:
         cells = [one for one in outcomes if isinstance(one, Cells)]
         for one in outcomes:
             if not isinstance(one, Cells):
-                return _refused(self.claim, one)
+                return replace(_refused(self.claim, one), odd=self.odd)
         for more in cells[1:]:
             wants.with_labels(cells[0], more, self.claim.watch.labels_behind)
         return Reading(self.claim, self.wanted.since, self.wanted.until, cells[0], self.bins, self.odd)
@@ -147,9 +141,9 @@ def read(turn: Sequence[Claim]) -> Iterator[Reading]:
     """
     ends, held = clock.monotonic() + PATIENCE, 0
     asked: list[_Ask] = []
-    first = cache(_looked_at)
+    looks = _looks(turn)
     for one in turn:
-        found = _prepared(one, first) if clock.monotonic() < ends else Reading(one, left=True)
+        found = _prepared(one, looks, ends) if clock.monotonic() < ends else Reading(one, left=True)
         if isinstance(found, Reading):
             yield found
         else:
@@ -171,33 +165,21 @@ def read(turn: Sequence[Claim]) -> Iterator[Reading]:
     yield from (Reading(ask.claim, left=True) for ask in asked if len(answers.get(id(ask), ())) < len(ask.all))
 
 
-def _oddness(one: Claim, look: Callable[[Place, str], looking.Look]) -> dict[str, Any] | None:
-    """What a log keeps of what is odd about its rows, if it is time to look; None if not.
-
-    A look that fails says nothing of the log but that it took too long: what cannot be read, its reading says.
-    """
-    log, place = one.watch.log, one.place
-    if log is None or place is None or (log.looked_at is not None and one.now - log.looked_at < LOOKS):
-        return None
-    if log.looked_at is not None and place.engine in _CHARGES:
-        return None
-    try:
-        found = look(place, log.time_column)
-        alike = None
-        if found.last is not None and not log.key_column:
-            alike = twins(place, log.time_column, found.last, seconds=LIMIT)
-        return remarks.kept(log.time_column, found, alike)
-    except (Unreadable, Refused):
-        return dict(log.odd)
+def _looks(turn: Sequence[Claim]) -> Looks | None:
+    """What the watches of a turn look at all of their log with; None where numbers are pushed."""
+    for one in turn:
+        if one.watch.log is not None and one.place is not None:
+            return Looks(one.watch.log, one.place, one.now, seconds=LIMIT)
+    return None
 
 
-def _prepared(one: Claim, first: Callable[[Place, str], looking.Look]) -> Reading | _Ask:
+def _prepared(one: Claim, looks: Looks | None, ends: float) -> Reading | _Ask:
     """What is to be read for a claim; or what came of it, if that is known before anything of it is read."""
     watch, end = one.watch, over(one.watch, one.now)
     try:
-        if one.place is None:
+        if one.place is None or looks is None:
             return _waited_for(one, end)
-        begins = watch.read_until or _first(one, end, first)
+        begins = watch.read_until or _first(watch, end, looks)
         if begins is None:
             return Reading(one, says=f"The log “{one.place.name}” holds no rows yet.")
         if begins >= end:
@@ -208,7 +190,8 @@ def _prepared(one: Claim, first: Callable[[Place, str], looking.Look]) -> Readin
         since = max(watch.began_at or begins, begins - again * watch.length)
         bins = watch.bins or wants.learn_bins(one.place, watch, begins, until, seconds=LIMIT) or None
         asked = wants.wanted(watch, since, until, bins)
-        return _Ask(one, asked, bins, wants.labels(watch, since, until), _oddness(one, first))
+        odd = looks.odd if looks.due and clock.monotonic() < ends - LIMIT else None
+        return _Ask(one, asked, bins, wants.labels(watch, since, until), odd)
     except (Unreadable, Refused) as error:
         return _refused(one, error)
 
@@ -255,16 +238,9 @@ def _grace(watch: Watch) -> timedelta:
     return PUSHED_GRACE if watch.log_id is None else min(_GRACE, watch.length / 10)
 
 
-def _looked_at(place: Place, time_column: str) -> looking.Look:
-    return looking.look(place, time_column, seconds=LIMIT)
-
-
-def _first(one: Claim, end: datetime, look: Callable[[Place, str], looking.Look]) -> datetime | None:
+def _first(watch: Watch, end: datetime, looks: Looks) -> datetime | None:
     """Start of the first window that a watch reads: of its reference, else of the log, within reason."""
-    watch = one.watch
-    if watch.log is None or one.place is None:
-        return None
-    first = watch.reference_from or look(one.place, watch.log.time_column).first
+    first = watch.reference_from or looks.first()
     return None if first is None else earliest_of(watch, first, end)
 
 
@@ -291,6 +267,7 @@ def settle(reading: Reading, now: datetime) -> bool:
         wake.after_commit()
         return True
     watch.ran_at = now
+    _keep_odd(watch.log, reading, now)
     if reading.failure:
         _failed(watch, reading.failure, now)
     else:
@@ -300,7 +277,6 @@ def settle(reading: Reading, now: datetime) -> bool:
             watch.bins = watch.bins or reading.bins
             watch.began_at = watch.began_at or reading.since
             if watch.log is not None:
-                _keep_odd(watch.log, reading.odd, now)
                 write_windows(watch, reading.since, reading.until, reading.cells, now)
                 note(watch, reading.until)
             else:
@@ -316,11 +292,14 @@ def settle(reading: Reading, now: datetime) -> bool:
     return True
 
 
-def _keep_odd(log: Log, found: dict[str, Any] | None, now: datetime) -> None:
-    """Keep what a look found odd about the rows of a log."""
-    if found is not None:
-        log.odd, log.looked_at = found, now
-        Log.objects.filter(pk=log.pk).update(odd=found, looked_at=now)
+def _keep_odd(log: Log | None, reading: Reading, now: datetime) -> None:
+    """Keep what a look found odd about the rows of a log, unless it names others by now."""
+    asked = reading.claim.watch.log
+    if log is None or asked is None or reading.odd is None or log.rows != asked.rows:
+        return
+    log.odd, log.looked_at = reading.odd, now
+    names = {"table": log.table, "time_column": log.time_column, "time_zone": log.time_zone}
+    Log.objects.filter(pk=log.pk, key_column=log.key_column, **names).update(odd=reading.odd, looked_at=now)
 
 
 def _failed(watch: Watch, why: str, now: datetime) -> None:

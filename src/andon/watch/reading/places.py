@@ -33,6 +33,8 @@ class LogEngine(Word):
     SNOWFLAKE = "snowflake", "Snowflake"
 
 
+CHARGES: Final = frozenset({LogEngine.BIGQUERY, LogEngine.SNOWFLAKE})
+"""Engines that are paid for what they scan."""
 SCHEMES: Final = {
     "postgresql": LogEngine.POSTGRESQL,
     "postgres": LogEngine.POSTGRESQL,

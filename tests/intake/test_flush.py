@@ -62,6 +62,32 @@ class OneSlow(File):
         super().sync(opened)
 
 
+class FirstFails(File):
+    """A file of which the first flush fails once it is let go; the others begin when it has."""
+
+    def __init__(self, failing) -> None:
+        super().__init__()
+        self.go, self.first, self.failed, self._failing = (
+            threading.Event(),
+            threading.Lock(),
+            threading.Event(),
+            failing,
+        )
+
+    def sync(self, opened) -> None:
+        if not self.first.acquire(blocking=False):
+            assert self.failed.wait(60)
+            super().sync(opened)
+            return
+        assert self.go.wait(60)
+        self._failing.append(True)
+        try:
+            super().sync(opened)
+        finally:
+            self._failing.clear()
+            self.failed.set()
+
+
 async def until(what):
     deadline = time.monotonic() + 60
     while not await elsewhere(what):
@@ -191,6 +217,50 @@ def test_a_flush_that_fails_is_503_and_nothing_is_taken_until_the_log_is_in_the_
     assert asyncio.run(story()).status == 200
     assert not writer.file._doubtful.is_set()
     assert Delivery.objects.count() == 2  # the first one was written; whoever sent it sends it again
+
+
+def test_what_was_committed_before_a_flush_failed_is_not_answered_by_a_later_one(sender, monkeypatch):  # noqa: F811
+    """The system tells each descriptor once of what it could not write: the next flush says that all is well."""
+    failing = []
+    really = file._flush
+    monkeypatch.setattr(file, "_flush", lambda descriptor: _broken(descriptor) if failing else really(descriptor))
+    failed = FirstFails(failing)
+
+    async def story():
+        async with running(Writer(file=failed)) as app:
+            first = asyncio.create_task(post(app, sender))
+            await until(failed.first.locked)
+            second = asyncio.create_task(post(app, sender))
+            await until(lambda: Delivery.objects.count() == 2)
+            failed.go.set()
+            before = await asyncio.gather(first, second)
+            return [answer.status for answer in [*before, await post(app, sender)]]
+
+    assert asyncio.run(story()) == [503, 503, 200]
+    assert Delivery.objects.count() == 3
+
+
+def test_after_a_failed_flush_nothing_is_appended_behind_what_may_be_a_hole(sender, monkeypatch):  # noqa: F811
+    """Somebody who reads keeps the log from beginning anew, though all of it is in the database."""
+    monkeypatch.setattr(file, "_flush", _broken)
+    checked = File()
+    checked.check()
+    Delivery.objects.create(integration=sender, body=b"", outcome="accepted")
+    with pytest.raises(OperationalError, match="cannot be brought to disk"):
+        checked.sync(checked.opened)
+    reader = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM intake_signal").fetchone()
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout = 50")
+    try:
+        with pytest.raises(OperationalError, match="not in the database yet"):
+            checked.check()
+    finally:
+        reader.close()
+    checked.check()
+    assert _pages_in_the_log() == 0
+    connection.close()
 
 
 def test_a_log_that_cannot_be_copied_after_a_failed_flush_keeps_the_door_shut(sender, monkeypatch):  # noqa: F811

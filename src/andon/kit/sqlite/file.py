@@ -92,6 +92,9 @@ class File:
         except OSError as error:
             self._doubtful.set()
             raise OperationalError(f"The database's log cannot be brought to disk: {error}") from error
+        if self._doubtful.is_set():
+            # The system tells no descriptor twice, and none that is opened later, of what it could not write.
+            raise OperationalError("The database's log cannot be brought to disk: an earlier flush failed.")
 
     def _open_log(self) -> int:
         """The calling thread's descriptor of the log: the system tells each descriptor once of what was not written.
@@ -108,9 +111,12 @@ class File:
         return opened
 
     def _make_sure(self) -> None:
-        """After a failed flush the log on disk may have a hole that a later flush does not mend: copy it whole."""
+        """After a failed flush the log on disk may have a hole that a later flush does not mend: copy it whole.
+
+        And empty it: what was appended behind a hole would not be found again after a loss of power.
+        """
         with connection.cursor() as cursor:
-            busy, pages, copied = cursor.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+            busy, pages, copied = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy or pages != copied:
             raise OperationalError("What was written before a failed flush is not in the database yet.")
         self._doubtful.clear()

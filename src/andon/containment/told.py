@@ -10,7 +10,8 @@ moved: Final = Signal()
 Rehearsals are not told: they belong to no incident.
 """
 stranded: Final = Signal()
-"""Sent with `pull`, the undo of a rehearsal on the real target that was not seen to hold, as it ends.
+"""Sent with `pull`, the undo of a rehearsal on the real target that was not seen to hold, as it ends; or the pull
+itself, where there is none, for nobody can read by which settings.
 
 A system in production may still be as the rehearsal left it, and nobody is paged for a rehearsal by itself.
 """

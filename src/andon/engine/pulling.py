@@ -46,7 +46,7 @@ class Pulling:
             if self._pool:
                 self._pool.submit(self._work_beside, claim)
             else:
-                self._done.put(actions.work(claim))
+                self._work(claim)
                 lines.freshen()  # what it did may have cost the loop its line; what came of it is written all the same
         return done + len(claims) + (0 if self._pool else self._settle())
 
@@ -58,10 +58,18 @@ class Pulling:
 
     def _work_beside(self, claim: Claim) -> None:
         try:
-            self._done.put(actions.work(claim))
+            self._work(claim)
         finally:
             lines.drop()
             wake.engine.set()
+
+    def _work(self, claim: Claim) -> None:
+        """Make the move. Without an outcome its place would stay taken for ever, so there is always one."""
+        try:
+            outcome = actions.work(claim)
+        except Exception as error:  # noqa: BLE001  as above
+            outcome = actions.fault_of(claim, error)
+        self._done.put(outcome)
 
     def _lose_patience(self) -> None:
         """Containment does not wait for evidence beyond its time."""

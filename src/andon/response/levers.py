@@ -10,6 +10,7 @@ from andon.containment.queries import contained_by_one, holds_for, taken_back
 from andon.incidents.models import Incident
 from andon.incidents.timeline import record
 from andon.kit import clock
+from andon.kit.crypto import readable
 from andon.people.policy import Actor
 from andon.practice.containment import OPEN, SEEN_TO, TROUBLED, PullState
 from andon.practice.lifecycle import UNRESOLVED, State, Step
@@ -92,12 +93,15 @@ def _unless_held(incident: Incident, why: str) -> None:
 
 
 def strand(pull: Pull) -> None:
-    """Called in the transaction in which the undo of a rehearsal on the real target ended, and was not seen to hold.
+    """Called in the transaction in which a rehearsal on the real target ended whose undo was not seen to hold.
+
+    Or where its pull could not be undone at all, for nobody can read by which settings.
 
     Whoever rehearsed may have left their desk: an incident pages the system's chain until somebody has it.
     """
-    word = "UNVERIFIED" if pull.phase is PullState.UNVERIFIED else "NOT DONE"
-    before = json.dumps(pull.undoes.prior if pull.undoes else {}, ensure_ascii=False)
+    word = "UNVERIFIED" if pull.undoes is not None and pull.phase is PullState.UNVERIFIED else "NOT DONE"
+    prior = (pull.undoes or pull).prior
+    before = json.dumps(prior, ensure_ascii=False) if readable(prior) else "which no key opens any more"
     who = f" by {pull.asked_by}" if pull.asked_by else ""
     open_incident(
         Opening(

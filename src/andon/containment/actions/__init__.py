@@ -3,7 +3,7 @@
 from andon.containment.actions.levers import LeverFacts, change_lever, create_lever, end_lever
 from andon.containment.actions.pulls import approve, decline, pull, undo, withdraw
 from andon.containment.actions.rehearsing import Trial, dry_run, rehearse
-from andon.containment.actions.running import Claim, Outcome, claim, run_pull, settle, trouble, work
+from andon.containment.actions.running import Claim, Outcome, claim, fault_of, run_pull, settle, trouble, work
 
 __all__ = [
     "Claim",
@@ -17,6 +17,7 @@ __all__ = [
     "decline",
     "dry_run",
     "end_lever",
+    "fault_of",
     "pull",
     "rehearse",
     "run_pull",

@@ -22,6 +22,7 @@ from andon.containment.recording import Record
 from andon.incidents.models import Incident
 from andon.incidents.timeline import hold, record
 from andon.kit import clock, db, fence, ids, wake
+from andon.kit.crypto import readable, unless_sealed
 from andon.people.policy import Actor
 from andon.practice import containment as rules
 from andon.practice.containment import (
@@ -135,7 +136,7 @@ def _lease(pull: Pull, move: Move, now: datetime) -> timedelta:
         return max(_WRITING, min(left, EVIDENCE_WITHIN))  # no more than that, where a clock was set back meanwhile
     limit = _adapter(pull).limit if _known(pull) else 0.0
     if move in {Move.LOOK, Move.LOOK_AFTER_CRASH}:
-        limit += probes.longest(pull.probe or pull.settings)
+        limit += probes.longest(unless_sealed(pull.probe or pull.settings, {}))
     return timedelta(seconds=limit) + _SLACK
 
 
@@ -174,17 +175,23 @@ def work(one: Claim) -> Outcome:
     except LeverFault as fault:
         outcome = Outcome(one, None if not fault.sure else False, fault.text, sure=fault.sure)
     except Exception as error:  # noqa: BLE001  whatever an adapter does wrong must not leave a pull without an outcome
-        _log.exception("a move of a pull failed", pull=one.pull.ref, move=one.move)
-        words = own_fault(one.pull.lever.adapter, error)
-        # Before the act nothing can have been changed; from then on nobody knows.
-        outcome = Outcome(one, None, words, sure=one.move in {Move.PRESERVE, Move.PREPARE})
+        outcome = fault_of(one, error)
     return replace(_recorded(outcome), seconds=round(clock.monotonic() - began, 3))
+
+
+def fault_of(one: Claim, error: Exception) -> Outcome:
+    """The outcome of a move that ended in a fault of Andon's own."""
+    _log.error("a move of a pull failed", pull=one.pull.ref, move=one.move, exc_info=error)
+    # Before the act nothing can have been changed; from then on nobody knows.
+    sure = one.move in {Move.PRESERVE, Move.PREPARE}
+    return Outcome(one, None, own_fault(one.pull.lever.adapter, error), sure=sure)
 
 
 def _recorded(outcome: Outcome) -> Outcome:
     """An outcome as it is kept and shown. What is acted by, the prior state and the expected one, stays as it is."""
     pull = outcome.claim.pull
-    said = Record.of(_adapter(pull) if _known(pull) else None, pull.settings, pull.probe)
+    settings, probe = unless_sealed(pull.settings, {}), unless_sealed(pull.probe, {})  # what no key opens was not sent
+    said = Record.of(_adapter(pull) if _known(pull) else None, settings, probe)
     plan = outcome.plan and replace(outcome.plan, says=said.text(outcome.plan.says))
     return replace(outcome, text=said.text(outcome.text), facts=said.facts(outcome.facts), plan=plan)
 
@@ -343,8 +350,14 @@ def _ended(pull: Pull, held: Incident | None) -> None:
 
 def _rehearsed(pull: Pull, rehearsal: Rehearsal) -> None:
     """How a rehearsal goes on: what was pulled is undone, seen or not; then it has passed, or not."""
-    undoes = _known(pull) and _adapter(pull).undoable(pull.settings)
-    if pull.undoes is None and pull.phase is not PullState.FAILED and undoes:
+    acted = pull.undoes is None and pull.phase is not PullState.FAILED
+    if acted and not readable(pull.settings):
+        words = f"The pull is {pull.phase.words}, and was not undone: no key opens the settings of the lever any more."
+        rehearsing.failed(rehearsal, words)
+        if pull.target == Target.REAL:
+            told.stranded.send(sender=Pull, pull=pull)
+        return
+    if acted and _known(pull) and _adapter(pull).undoable(pull.settings):
         make(
             pull.lever,
             target=Target(pull.target),

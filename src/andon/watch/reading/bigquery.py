@@ -30,6 +30,7 @@ from requests import RequestException
 
 from andon.kit.errors import Invalid
 from andon.watch.reading.places import Place, Unreadable
+from andon.watch.reading.values import is_of_bigquery, of_value
 
 _SCOPES: Final = ("https://www.googleapis.com/auth/bigquery",)
 _TOKENS: Final = "https://oauth2.googleapis.com/token"
@@ -135,7 +136,9 @@ class Warehouse:
         except (GoogleAPIError, RequestException) as error:
             last = getattr(error, "cause", None) or error
             said: dict[str, str] = next(iter(getattr(last, "errors", None) or ()), {})
-            if "message" in said:
+            if is_of_bigquery(said):
+                words, what_to_do = of_value(said["message"]), ""
+            elif "message" in said:
                 words, what_to_do = f"BigQuery says: {said['message']}", _WHAT_TO_DO.get(said.get("reason", ""), "")
             else:
                 words, what_to_do = f"BigQuery cannot be reached: {last}", _AGAIN

@@ -12,7 +12,7 @@ from typing import Any, Final
 from andon.kit.crypto import LOST_KEY, readable
 from andon.kit.errors import Refused
 from andon.kit.outbound import Unreachable
-from andon.watch.reading import backends, csvs
+from andon.watch.reading import backends, csvs, values
 from andon.watch.reading.places import LogEngine, Place, Unreadable
 
 _LINES_A_BATCH: Final = 10_000
@@ -104,6 +104,8 @@ def _in_words(place: Place, error: Exception, *, late: bool, seconds: float) -> 
     if type(error).__name__ == "TableNotFound":  # Ibis': imported here it would be loaded by every start
         return Unreadable(f"{of}: there is no table “{place.table}”, or this account may not see it.")
     if place.engine is LogEngine.FILES and (fault := csvs.in_words(error, place)):
+        return Unreadable(f"{of}: {fault}")
+    if fault := values.in_words(error):
         return Unreadable(f"{of}: {fault}")
     said = backends.without_secrets(place, " ".join(str(error).split()))
     return Unreadable(f"{of}. The engine says: {_ROWS_AND_HINTS.sub('', said)[:500]}")

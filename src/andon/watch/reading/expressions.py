@@ -191,8 +191,8 @@ class _Builder:
 
     def Div(self, node: _Node) -> Any:  # noqa: N802
         """A division by zero has no result, on every engine: the row counts as invalid."""
-        left, right = self._both(node)
-        return left.cast("float64") / right.cast("float64").nullif(0.0)
+        left, right = (_number(one).cast("float64") for one in self._both(node))
+        return left / right.nullif(0.0)
 
     def Mod(self, node: _Node) -> Any:  # noqa: N802
         left, right = self._both(node)
@@ -216,7 +216,8 @@ class _Builder:
     def In(self, node: _Node) -> Any:  # noqa: N802
         if not node.expressions:
             raise Invalid("IN goes with a list of values, as in status IN (500, 503).", field=self._field)
-        return self.of(node.this).isin([self.of(one) for one in node.expressions])
+        value, listed = self.of(node.this), [self.of(one) for one in node.expressions]
+        return value.isin([_like(value, one) for one in listed])
 
     def Between(self, node: _Node) -> Any:  # noqa: N802
         if node.args.get("symmetric"):
@@ -254,7 +255,7 @@ class _Builder:
 
     def Nullif(self, node: _Node) -> Any:  # noqa: N802
         left, right = self._both(node)
-        return left.nullif(right)
+        return left.nullif(_like(left, right))
 
     def Abs(self, node: _Node) -> Any:  # noqa: N802
         return self.of(node.this).abs()
@@ -267,6 +268,20 @@ class _Builder:
 
     def Length(self, node: _Node) -> Any:  # noqa: N802
         return self.of(node.this).length()
+
+
+def _like(value: Any, other: Any) -> Any:
+    """The other value, if `=` takes the two. Raises what `=` does."""
+    value == other  # noqa: B015  Ibis checks it by building it
+    return other
+
+
+def _number(value: Any) -> Any:
+    """The value, if it is one that can be computed with. Raises `TypeError`."""
+    kind = value.type()
+    if not (kind.is_numeric() or kind.is_boolean() or kind.is_null()):
+        raise TypeError(f"{kind} is no number")
+    return value
 
 
 def _remainder(left: Any, right: Any) -> Any:

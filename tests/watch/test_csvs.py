@@ -24,6 +24,7 @@ def lines(rows):
     )
 
 
+BROKEN = b'2026-02-02T00:00:00Z,1,"a\nb ""c"" \nd"\n'
 WHOLE = NAMES + lines(300)
 
 
@@ -47,6 +48,7 @@ def test_a_last_line_that_is_still_being_written_is_left_for_the_next_reading(co
 def test_a_quote_that_is_still_being_written_is_too_once_the_file_is_no_small_one(counted, monkeypatch):
     monkeypatch.setattr("andon.watch.reading.csvs.SAMPLE", 100)
     assert counted(NAMES + lines(60_000) + b'2026-02-02T09:00:00+00:00,1,"a b') == 24 * 60
+    assert counted(NAMES + BROKEN + lines(60_000) + b'2026-02-02T09:00:00+00:00,1,"a\nb\n') == 24 * 60 + 1
 
 
 @pytest.mark.parametrize("content", [
@@ -54,6 +56,66 @@ def test_a_quote_that_is_still_being_written_is_too_once_the_file_is_no_small_on
 ])  # fmt: skip
 def test_forms_of_one_table_are_one_to_it(counted, content):
     assert counted(content) == 300
+
+
+@pytest.mark.parametrize("unfinished", [b"2026-02-02T0", b"2026-02-02T09:00:00+00:00,"])
+def test_line_breaks_inside_quotes_end_no_line_that_is_still_being_written(counted, unfinished):
+    assert counted(NAMES + BROKEN + lines(60) + BROKEN + unfinished) == 62
+
+
+def test_a_row_below_line_breaks_in_quotes_is_named_by_its_line_in_the_file(counted):
+    with pytest.raises(Unreadable, match="line 7: it has 2 cells, and its columns are 3"):
+        counted(NAMES + BROKEN + lines(2) + b"2026-02-02T00:00:00Z,1\n" + lines(3))
+    with pytest.raises(Unreadable, match="line 8: it has 1 cells"):
+        counted(NAMES + BROKEN + b'2026-02-02T00:00:00Z,0,5" x\n' + lines(2) + b"2026-02\n" + lines(3))
+
+
+@pytest.fixture
+def counted_of_several(folder):
+    """Rows with a value that are read of a file for each day."""
+
+    def count(*contents):
+        for n, content in enumerate(contents, 1):
+            (folder / f"d{n}.csv").write_bytes(content)
+        found = read(Place("daily", LogEngine.FILES, "d*.csv"), WANTED)
+        return sum(tally.n for tally in found.tallies.values())
+
+    return count
+
+
+CUT = NAMES + lines(1) + b"2026-02-02T10"
+
+
+@pytest.mark.parametrize(("contents", "rows"), [
+    ((WHOLE, CUT), 301),
+    ((CUT, WHOLE), 301),
+    ((CUT, WHOLE, CUT), 302),
+    ((WHOLE, NAMES), 300),
+    ((WHOLE, NAMES[:5]), 300),
+    ((WHOLE, b"", WHOLE), 600),
+    ((WHOLE[:-1], WHOLE[:-1]), 600),
+    ((WHOLE, NAMES.replace(b",", b";") + lines(9).replace(b",", b";")), 309),
+    ((WHOLE, b"failed,at,region\n1,2026-02-02T03:00:00Z,r1\n0,2026-02-02T"), 301),
+    ((NAMES + b"2026-02-02T00:00:00Z,,r1\n", WHOLE), 300),
+    ((WHOLE, NAMES + b"2026-02-02T00:00:00Z,1.0,r1\n"), 301),
+])  # fmt: skip
+def test_of_several_files_the_newest_may_still_be_written(counted_of_several, contents, rows):
+    assert counted_of_several(*contents) == rows
+
+
+@pytest.mark.parametrize(("contents", "words"), [
+    ((WHOLE, b"at,region\n2026-02-02T00:00:00Z,r1\n"), "“d2.csv” has no column “failed”, which the others have"),
+    ((WHOLE, CUT + b"\n", WHOLE), "“d2.csv”, line 3: it has 1 cells, and its columns are 3"),
+    ((CUT, NAMES + lines(1) + b"2026-02-02T10\n" + lines(1), WHOLE), "“d2.csv”, line 3: it has 1 cells"),
+    ((NAMES, b""), "(d*.csv) holds "),
+])  # fmt: skip
+def test_what_is_wrong_in_one_of_several_files_is_said_without_where_the_server_keeps_it(
+    counted_of_several, folder, contents, words
+):
+    with pytest.raises(Unreadable, match="The log “daily”") as wrong:
+        counted_of_several(*contents)
+    assert words in str(wrong.value)
+    assert str(folder) not in str(wrong.value)
 
 
 def test_what_is_in_quotes_is_one_cell(counted):

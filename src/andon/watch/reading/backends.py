@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from andon.watch.reading.csvs import BUT_DATES, SAMPLE, OneFile, sniffed
-from andon.watch.reading.places import SPARK_HERE, LogEngine, Place, Unreadable, files, may_reach
+from andon.watch.reading import csvs
+from andon.watch.reading.places import (
+    SPARK_HERE,
+    LogEngine,
+    Place,
+    Unreadable,
+    files,
+    may_reach,
+    without_folders,
+)
 
 _MEMORY: Final = "1GB"
 _PACKAGES: Final[Mapping[LogEngine, tuple[str, str]]] = {
@@ -53,7 +60,8 @@ def open_at(place: Place, *, seconds: float) -> Session:
 
 
 def without_secrets(place: Place, text: str) -> str:
-    """What an engine says, without the connection string's user, password and parameters."""
+    """What an engine says, without the connection string's user, password and parameters, and without our folders."""
+    text = without_folders(text)
     parts = urlsplit(place.source)
     hidden = [parts.username, parts.password, parts.query, parts.netloc.rpartition("@")[0]]
     for secret in sorted({word for one in hidden if one for word in (one, unquote(one))}, key=len, reverse=True):
@@ -80,17 +88,8 @@ def _files(place: Place, _seconds: float) -> Session:
     _shut_in(con, paths)
     if paths[0].endswith((".parquet", ".pq")):
         return Session(con, lambda: con.read_parquet(paths), con.con.interrupt)
-    if len(found) > 1:
-        return Session(con, lambda: _several(con, found), con.con.interrupt)
-    one = OneFile(con, found[0], place)
-    return Session(one, one.table, con.con.interrupt)
-
-
-def _several(con: Any, paths: Sequence[Path]) -> Any:
-    """CSV files of one form, as a table."""
-    _, texts = sniffed(con, paths[0])
-    types = {"auto_type_candidates": list(BUT_DATES)} if texts else {}
-    return con.read_csv([str(path) for path in paths], sample_size=SAMPLE, **types)
+    table = csvs.Files(con, found, place)
+    return Session(table, table.table, con.con.interrupt)
 
 
 def _duckdb(place: Place, _seconds: float) -> Session:

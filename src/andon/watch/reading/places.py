@@ -176,6 +176,14 @@ def _matches(folder: Path, given: str, field: str) -> list[Path]:
     return [path for path in hits if path.is_file()]
 
 
+def without_folders(text: str) -> str:
+    """A text with files named from a log folder on, and not where this machine keeps them."""
+    for folder in settings.LOG_DIRS:
+        for path in (folder.resolve(), folder):
+            text = text.replace(f"{path}/", "")
+    return text
+
+
 def _listed(folders: Sequence[Path]) -> str:
     return " or ".join(str(folder) for folder in folders) or "any log folder (none is set)"
 

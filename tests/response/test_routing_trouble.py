@@ -12,7 +12,7 @@ from andon.intake.models import Signal
 from andon.kit import clock
 from andon.people.policy import Actor
 from andon.registry.models import System
-from andon.response import containing, resolving, routing
+from andon.response import containing, naming, resolving, routing
 from tests.engine.test_replicas import at_once
 from tests.response.test_routing import event, hear, monitor, route  # noqa: F401  the fixture is used by its name
 
@@ -148,3 +148,67 @@ def test_a_signal_that_another_replica_holds_is_left_to_it(monitor, time):  # no
     thread.join(20)
     assert route(time) == 1  # it was given up, and is due as before
     assert Incident.objects.count() == 2
+
+
+def test_what_is_said_of_an_incident_that_is_named_meanwhile_reaches_it(monitor, cast, time, monkeypatch):  # noqa: F811  as above
+    """By the key that it had when its signals were read it cannot be found: nobody would be told that it is worse."""
+    monitor.resolves_incidents = True
+    monitor.save(update_fields=["resolves_incidents"])
+    other = System.objects.create(slug="other", name="Other", owner=cast.omar)
+    hear(monitor, event("a", episode="1"))
+    route(time)
+    really, named = routing._unresolved, []
+
+    def late(keys):
+        if not named:
+            named.append(naming.set_system(Incident.objects.get(), other, by=Actor.of(cast.lena)))
+        return really(keys)
+
+    monkeypatch.setattr(routing, "_unresolved", late)
+    hear(monitor, event("a", episode="1", severity=1), event("b", type_="safety"))
+    assert route(time) == 1  # the other one
+    assert Signal.objects.get(fingerprint="a").route_at is not None
+    assert route(time) == 1
+    incident = Signal.objects.get(fingerprint="a").incident
+    assert (incident.system, incident.severity) == (other, 1)
+    assert route(time) == 0
+
+    named.clear()
+    monkeypatch.setattr(routing, "_unresolved", really)
+    hear(monitor, event("a", episode="1", status="resolved"))
+    assert route(time) == 1
+    assert "signals_ended" in incident.timeline.values_list("kind", flat=True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_system_that_is_named_while_routing_waits_for_the_incident_loses_no_worse_signal(monitor, cast, time):  # noqa: F811  as above
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time: nothing changes between a look and the lock")
+    from django.db import transaction
+
+    other = System.objects.create(slug="other", name="Other", owner=cast.omar)
+    hear(monitor, event("a", episode="1"))
+    route(time)
+    hear(monitor, event("a", episode="1", severity=1))
+    named, counts = threading.Event(), []
+
+    def name():
+        with transaction.atomic():
+            naming.set_system(Incident.objects.get(), other, by=Actor.of(cast.lena))
+            named.set()
+            for _ in range(2000):
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                    if cursor.fetchone()[0]:
+                        return
+                threading.Event().wait(0.01)
+            raise AssertionError("routing did not come to wait")
+
+    def routes():
+        assert named.wait(20)
+        counts.append(route(time))
+
+    at_once(name, routes)
+    assert counts == [0]
+    assert route(time) == 1
+    assert Incident.objects.get().severity == 1

@@ -93,10 +93,10 @@ def route_due(now: datetime, limit: int) -> int:
         batch = _of_this_round(_grouped(taken, ruling, now, failures), now, storm=storm, worse=worse)
         ruling.remember()
         alone = partial(_route_alone, ruling=ruling, now=now, failures=failures)
-        together(batch, partial(_route_groups, ruling=ruling), alone)
+        done = together(batch, partial(_route_groups, ruling=ruling), alone)
     if failures:
         raise failures[0]
-    return sum(len(signals) for _, signals in batch)
+    return done
 
 
 def _take_up(now: datetime, limit: int, ruling: Ruling) -> tuple[list[Signal], bool, Collection[UUID]]:
@@ -267,6 +267,7 @@ class Plan:
     Attributes:
         worst: What those that join and fire say of their severity; None = nothing.
         told: The incident's timeline says so already.
+        moved: Those whose incident goes by another key since they were read: they stay due, for whoever reads it anew.
     """
 
     group: Group
@@ -276,6 +277,7 @@ class Plan:
     opener: Signal | None = None
     worst: Severity | None = None
     over: list[Signal] = field(default_factory=list)
+    moved: list[Signal] = field(default_factory=list)
     kept: list[tuple[Signal, str]] = field(default_factory=list)
     held: list[tuple[Signal, str]] = field(default_factory=list)
     joined: list[tuple[Signal, str]] = field(default_factory=list)
@@ -310,12 +312,13 @@ class Plan:
 def _route_groups(batch: Batch, *, ruling: Ruling) -> int:
     """Decide and write for many groups in the running transaction, by what their incidents say now."""
     incidents, turn = _unresolved(group.key for group, _ in batch), ruling.turn()
-    plans = [_plan(group, signals, incidents.get(group.key), turn, ruling) for group, signals in batch]
+    away = _still_open(batch, incidents)
+    plans = [_plan(group, signals, incidents.get(group.key), turn, ruling, away) for group, signals in batch]
     asking = [plan.group.key for plan in plans if plan.opener]
     if asking:
         # Whoever opens takes turns: what another replica has opened meanwhile is seen from here on, and joined.
         hold_numbers("incident")
-        plans = _open_what_is_asked(plans, _unresolved(asking), ruling)
+        plans = _open_what_is_asked(plans, _unresolved(asking), ruling, away)
     intake.routed([routed for plan in plans for routed in plan.routed()])
     record_all([news for plan in plans for news in _news(plan)])
     if alarms := [signal.pk for plan in plans for signal in plan.fresh if signal.pk in plan.group.by_onset]:
@@ -327,10 +330,24 @@ def _route_groups(batch: Batch, *, ruling: Ruling) -> int:
     for plan in plans:
         if plan.incident is not None and plan.ended and plan.group.integration.resolves_incidents:
             resolve_by_rule(plan.incident, integration=plan.group.integration, waits=ruling.held_open(plan.ended))
-    return sum(len(plan.signals) for plan in plans)
+    return sum(len(plan.signals) - len(plan.moved) for plan in plans)
 
 
-def _open_what_is_asked(plans: Sequence[Plan], incidents: Mapping[str, Incident], ruling: Ruling) -> list[Plan]:
+def _still_open(batch: Batch, incidents: Mapping[str, Incident]) -> Collection[UUID]:
+    """Incidents that signals have, that are open, and that were not found by the key they had when these were read.
+
+    Somebody named another system meanwhile. Where one transaction writes at a time, that cannot be.
+    """
+    held = {incident.pk for incident in incidents.values()}
+    missing = {signal.incident_id for _, signals in batch for signal in signals if signal.incident_id} - held
+    if not missing:
+        return ()
+    return set(Incident.objects.filter(pk__in=missing, state__in=UNRESOLVED).values_list("pk", flat=True))
+
+
+def _open_what_is_asked(
+    plans: Sequence[Plan], incidents: Mapping[str, Incident], ruling: Ruling, away: Collection[UUID]
+) -> list[Plan]:
     """The plans with the incidents that they ask for, which `incidents` has or which are opened here, one a key."""
     asking = {plan.group.key: plan for plan in reversed(plans) if plan.opener and plan.group.key not in incidents}
     ordered = sorted(asking.values(), key=lambda plan: plan.signals[0].first_at)
@@ -340,18 +357,25 @@ def _open_what_is_asked(plans: Sequence[Plan], incidents: Mapping[str, Incident]
         plan.incident, plan.told = found[plan.group.key], True
     # A group that asked for the same one as another, or whose incident was there after all, decides again.
     return [
-        plan if plan.incident else _plan(plan.group, plan.signals, found.get(plan.group.key), plan.turn, ruling)
+        plan if plan.incident else _plan(plan.group, plan.signals, found.get(plan.group.key), plan.turn, ruling, away)
         for plan in plans
     ]
 
 
-def _plan(group: Group, signals: Sequence[Signal], incident: Incident | None, turn: Turn, ruling: Ruling) -> Plan:
-    """Decide for one group."""
+def _plan(
+    group: Group,
+    signals: Sequence[Signal],
+    incident: Incident | None,
+    turn: Turn,
+    ruling: Ruling,
+    away: Collection[UUID],
+) -> Plan:
+    """Decide for one group; `away` is what `_still_open` found."""
     plan = Plan(group, signals, incident, turn)
     for signal in sorted(signals, key=lambda s: s.first_at):
         if signal.incident_id is not None and (incident is None or signal.incident_id != incident.pk):
             # It belonged to an incident that is over: its end is news there and nothing new here.
-            plan.over.append(signal)
+            (plan.moved if signal.incident_id in away else plan.over).append(signal)
             continue
         # What only says that all is well is part of no incident, or that would never end by itself.
         apart = signal.incident_id is None and turn.alive(signal)

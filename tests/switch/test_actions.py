@@ -78,6 +78,7 @@ def test_what_a_system_falls_back_to_depends_on_what_hangs_on_it(cast):
         (Setting(SwitchMode.LIMIT, "x", Limit(share=0.1, per_second=1.0)), "limit"),
         (Setting(SwitchMode.LIMIT, "x", Limit(share=1.1)), "share"),
         (Setting(SwitchMode.LIMIT, "x", Limit(share=float("nan"))), "share"),
+        (Setting(SwitchMode.LIMIT, "x", Limit(share=1.0)), "share"),
         (Setting(SwitchMode.LIMIT, "x", Limit(per_second=-1.0)), "per_second"),
     ],
 )  # fmt: skip
@@ -99,6 +100,55 @@ def test_anybody_who_responds_may_hold_it_back_and_whoever_answers_for_it_may_le
         set_(cast, ON, cast.sam)
     for person in (cast.lena, cast.tomas, cast.omar, cast.nadia):
         set_(cast, ON, person)
+
+
+def test_whoever_may_not_let_it_go_on_lets_it_decide_no_more_than_it_does(cast):
+    limited = lambda **limit: Setting(SwitchMode.LIMIT, "Slowly.", Limit(**limit))  # noqa: E731
+    for setting in (limited(share=0.5), limited(share=0.4), OFF):
+        set_(cast, setting, cast.sam)
+    for before, more in [
+        (OFF, limited(share=0.1)), (OFF, limited(per_second=1e9)), (OFF, limited(per_second=0.0)),
+        (limited(share=0.1), limited(share=0.11)), (limited(share=0.1), limited(per_second=0.1)),
+        (limited(per_second=1.0), limited(per_second=1e9)), (limited(per_second=1.0), limited(share=0.99)),
+        (Setting(SwitchMode.SAFE, "x"), limited(share=0.1)), (Setting(SwitchMode.REVIEW, "x"), limited(share=0.1)),
+    ]:  # fmt: skip
+        set_(cast, before)
+        with pytest.raises(Forbidden, match="let it decide more than now: it is not a system of yours"):
+            set_(cast, more, cast.sam)
+        set_(cast, more)
+
+
+LIMITS = st.one_of(st.builds(Limit, share=st.floats(0, 1)), st.builds(Limit, per_second=st.floats(0, 1e9)))
+SAYS = st.one_of(
+    st.tuples(st.sampled_from([mode for mode in SwitchMode if mode is not SwitchMode.LIMIT]), st.none()),
+    st.tuples(st.just(SwitchMode.LIMIT), LIMITS),
+)
+
+
+@given(SAYS, SAYS)
+def test_no_two_settings_that_differ_in_how_much_is_decided_can_be_walked_to_and_fro_without_loosening(one, other):
+    def amount(mode, limit):
+        return {SwitchMode.ON: "all", SwitchMode.LIMIT: limit}.get(mode, "nothing")
+
+    there, back = rules.loosens(*one, *other), rules.loosens(*other, *one)
+    assert (there or back) or amount(*one) == amount(*other)
+
+
+@given(st.lists(SAYS, min_size=1))
+def test_what_stands_back_never_comes_to_decide_by_steps_of_which_none_loosens(steps):
+    before = (SwitchMode.OFF, None)
+    for step in steps:
+        if not rules.loosens(*before, *step):
+            before = step
+    assert before[0] in {SwitchMode.OFF, SwitchMode.SAFE, SwitchMode.REVIEW}
+
+
+@given(SAYS, LIMITS)
+def test_to_be_in_service_always_loosens_and_to_decide_nothing_never(before, limit):
+    assert rules.loosens(*before, SwitchMode.ON, None)
+    assert not any(rules.loosens(*before, mode, None) for mode in (SwitchMode.OFF, SwitchMode.SAFE, SwitchMode.REVIEW))
+    assert not rules.loosens(SwitchMode.ON, None, SwitchMode.LIMIT, limit)
+    assert not rules.loosens(SwitchMode.LIMIT, limit, SwitchMode.LIMIT, limit)
 
 
 def test_leads_manage_tokens_and_staleness(cast):

@@ -53,7 +53,9 @@ def set_(
     system: SystemName,
     mode: Annotated[str, typer.Argument(help="on, off, safe, review or limit.")],
     reason: Annotated[str, typer.Option(help="Why.")],
-    share: Annotated[float | None, typer.Option(help="With limit: which share of the requests, 0 to 1.")] = None,
+    share: Annotated[
+        float | None, typer.Option(help="With limit: which share of the requests, from 0 to less than 1.")
+    ] = None,
     per_second: Annotated[float | None, typer.Option(help="With limit: requests a second in each process.")] = None,
     until: Annotated[str, typer.Option(help="What must be so before it goes back into service.")] = "",
     incident: Annotated[int | None, typer.Option(help="Number of the incident that it is for.")] = None,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Final
+from typing import Final, Protocol
 
 from andon.practice.words import Criticality, ReplicaStanding, RiskClass, SwitchMode
 
@@ -58,6 +58,40 @@ def falls_back_to(criticality: Criticality, risk: RiskClass) -> SwitchMode:
     """
     consequential = criticality.at_least(Criticality.HIGH) or risk in {RiskClass.HIGH, RiskClass.PROHIBITED}
     return SwitchMode.SAFE if consequential else SwitchMode.ON
+
+
+class Limited(Protocol):
+    """How much a limited system decides: a share of its requests, or so many a second."""
+
+    @property
+    def share(self) -> float | None:
+        """Which share, from 0 to 1."""
+
+    @property
+    def per_second(self) -> float | None:
+        """How many a second, in each process."""
+
+
+def loosens(before: SwitchMode, limit_before: Limited | None, mode: SwitchMode, limit: Limited | None) -> bool:
+    """Whether a system may decide more than before: that is for whoever may put it back into service.
+
+    A share of requests and a number a second cannot be compared: one in place of the other counts as more.
+
+    Args:
+        before: What it may do now.
+        limit_before: How much, where it is limited now.
+        mode: What it is to do.
+        limit: How much, where it is to be limited.
+    """
+    if mode is not SwitchMode.LIMIT:
+        return mode is SwitchMode.ON
+    if before is not SwitchMode.LIMIT or limit is None or limit_before is None:
+        return before is not SwitchMode.ON
+    if limit.share is not None and limit_before.share is not None:
+        return limit.share > limit_before.share
+    if limit.per_second is not None and limit_before.per_second is not None:
+        return limit.per_second > limit_before.per_second
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ class SwitchForm(forms.Form):
     expected = forms.IntegerField(widget=forms.HiddenInput)
     mode = forms.ChoiceField(label="What may it do?", widget=forms.RadioSelect, choices=())
     percent = forms.FloatField(
-        label="Share that it decides, in percent", help_text="With “limited”: this, or a rate.", required=False,
-        min_value=0, max_value=100,
+        label="Share that it decides, in percent", help_text="With “limited”: less than 100, or a rate.",
+        required=False, min_value=0, max_value=100,
     )  # fmt: skip
     per_second = forms.FloatField(
         label="Or requests a second, in each process", help_text="With “limited”.", required=False, min_value=0

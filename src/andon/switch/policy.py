@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from andon.kit.errors import Forbidden, Missing
 from andon.people.policy import Actor
-from andon.practice.words import OrgRole, SwitchMode
+from andon.practice.words import OrgRole
 from andon.registry.models import System
 from andon.registry.policy import access_system
 from andon.switch.models import GuardToken, Replica, Switch
@@ -36,12 +36,12 @@ def may_release(by: Actor, system: System) -> bool:
     return System.objects.filter(mine, pk=system.pk).exists()
 
 
-def must_switch(by: Actor, system: System, mode: SwitchMode) -> None:
-    """Raise `Forbidden` unless the actor may give the system this mode."""
+def must_switch(by: Actor, system: System, *, loosens: bool = False) -> None:
+    """Raise `Forbidden` unless the actor may hold the system back; with `loosens`, let it decide more than it does."""
     by.must_be(OrgRole.RESPONDER, f"switch {system}")
-    if not mode.contains and not may_release(by, system):
+    if loosens and not may_release(by, system):
         raise Forbidden(
-            f"You cannot put {system} back into service: it is not a system of yours. "
+            f"You cannot put {system} back into service, or let it decide more than now: it is not a system of yours. "
             "Its owner, somebody of its team or a lead can."
         )
 

@@ -113,7 +113,7 @@ class SwitchIn(Given):
 
     mode: SwitchMode
     reason: str
-    share: float | None = Field(None, description="With `limit`: which share of the requests, 0 to 1.")
+    share: float | None = Field(None, description="With `limit`: which share of the requests, from 0 to less than 1.")
     per_second: float | None = Field(None, description="With `limit`: how many a second, in each process.")
     until: str = ""
     incident: int | None = Field(None, description="Number of the incident that it is for.")

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.dispatch import Signal
 
 releasing: Final = Signal()
-"""Sent with `system` and `by` before a switch is set back into service by hand.
+"""Sent with `system` and `by` before a system that is held back is let decide more, or all, by hand.
 
 A higher floor that hears it raises `Conflict` where that is not for one person to decide.
 """

@@ -180,6 +180,7 @@ def test_a_system_without_a_switch_is_said(cast):
         ({"mode": "limit"}, "needs one figure"),
         ({"mode": "limit", "share": "0.1", "per_second": "3"}, "needs one figure"),
         ({"mode": "off", "share": "0.1"}, "has a figure"),
+        ({"mode": "limit", "share": "1"}, "holds nothing back"),
     ],
 )
 def test_settings_that_cannot_be_meant(settings, says_):
@@ -237,8 +238,8 @@ def test_set_back_into_service_by_hand_the_incident_is_contained_no_more(cast, s
 
 
 def test_held_back_otherwise_by_hand_the_incident_stays_contained_and_has_it_on_its_timeline(cast, system, contained):
-    for mode, limit in (("off", None), ("limit", Limit(share=0.1))):
-        by_hand(system, mode, cast.sam, limit=limit)
+    by_hand(system, "off", cast.sam)
+    by_hand(system, "limit", cast.omar, limit=Limit(share=0.1))
     contained.refresh_from_db()
     assert contained.state == State.CONTAINED
     assert [line.text for line in describe(contained.timeline.all())][-2:] == [
@@ -339,6 +340,24 @@ def test_what_a_lever_holds_back_goes_into_service_by_hand_only_with_the_word_th
     by_hand(system, "on", cast.omar)
     assert Switch.objects.get().mode == "on"
     by_hand(system, "on", cast.omar)
+
+
+def test_nor_is_it_let_decide_more_by_hand_without_that_word(cast, system, incident, time):
+    says(system)
+    pull = pulled(lever(cast, mode="limit", share="0.1"), incident, cast)
+    assert seen_to(pull, system, time).phase is PullState.VERIFIED
+    Incident.objects.update(severity=Severity.S3)
+    Lever.objects.update(approval=ApprovalRule.SECOND)
+    for limit in (Limit(share=0.2), Limit(share=0.99), Limit(per_second=1e9)):
+        with pytest.raises(Conflict, match=r"“Use the rules” holds Credit scorer back \(PULL-1\)"):
+            by_hand(system, "limit", cast.omar, limit=limit)
+    by_hand(system, "limit", cast.omar, limit=Limit(share=0.05))
+    by_hand(system, "off", cast.omar)
+    with pytest.raises(Conflict):
+        by_hand(system, "limit", cast.omar, limit=Limit(share=0.05))
+    undo = actions.undo(Pull.objects.get(), by=Actor.of(cast.lena))
+    actions.approve(undo, by=Actor.of(cast.tomas))
+    by_hand(system, "limit", cast.omar, limit=Limit(share=0.5))
 
 
 def test_a_lead_alone_puts_it_back_where_a_lead_alone_may_undo(cast, system, contained):

@@ -11,7 +11,7 @@ from andon.kit import clock, db
 from andon.kit.errors import Conflict
 from andon.people.policy import Actor
 from andon.practice.switching import FORGOTTEN_AFTER, MOST_AHEAD, Wanted, standing
-from andon.practice.words import ReplicaStanding, SwitchMode
+from andon.practice.words import ReplicaStanding
 from andon.switch.models import Acknowledgement, Replica, Switch
 from andon.switch.policy import must_switch
 from andon.switch.queries import facts
@@ -62,7 +62,7 @@ def hear(said: Sequence[Heard]) -> int:
 
 def forget_replica(replica: Replica, *, by: Actor) -> None:
     """Count a replica no more, of which a person knows that it is gone. If it speaks again it is there again."""
-    must_switch(by, replica.system, SwitchMode.OFF)
+    must_switch(by, replica.system)
     if standing(facts(replica, {}), _wanted(replica), clock.now()) is not ReplicaStanding.SILENT:
         raise Conflict("Only a silent replica can be taken off the list; this one speaks, or has ended.")
     if Replica.objects.filter(pk=replica.pk, ended_at=None).update(ended_at=clock.now()) != 1:

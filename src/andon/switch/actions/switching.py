@@ -15,7 +15,7 @@ from andon.kit.errors import Conflict, Invalid
 from andon.people.models import Person
 from andon.people.policy import Actor
 from andon.practice.lifecycle import UNRESOLVED
-from andon.practice.switching import STALE_MODES, falls_back_to, next_revision
+from andon.practice.switching import STALE_MODES, falls_back_to, loosens, next_revision
 from andon.practice.words import Criticality, RiskClass, SwitchMode
 from andon.registry.models import System
 from andon.sdk.guard.sealing import LONGEST_STALE, SHORTEST_STALE
@@ -67,10 +67,11 @@ def set_mode(system: System, setting: Setting, *, by: Actor, expected: int | Non
 
     Raises:
         Invalid: The setting cannot be meant; names the field.
+        Forbidden: The system would decide more than now, and it is not the actor's to say so.
         Conflict: Somebody else has set the switch meanwhile; or a lever holds the system back whose undo somebody else
             must agree to.
     """
-    must_switch(by, system, setting.mode)
+    must_switch(by, system, loosens=setting.mode is SwitchMode.ON)
     if setting.incident is not None:
         must_respond(by, setting.incident, "contain incidents")
     _check(setting)
@@ -82,8 +83,10 @@ def set_mode(system: System, setting: Setting, *, by: Actor, expected: int | Non
             f"{system} was switched meanwhile: it is {switch.what_mode.words} now (revision {switch.number}). "
             "Nothing was changed; look again, and decide again."
         )
-    if switch.what_mode.contains and not setting.mode.contains and not setting.by_lever:
-        told.releasing.send(sender=Switch, system=system, by=by)
+    if not setting.by_lever and loosens(switch.what_mode, switch.limit, setting.mode, setting.limit):
+        must_switch(by, system, loosens=True)
+        if switch.what_mode.contains:
+            told.releasing.send(sender=Switch, system=system, by=by)
     limit = setting.limit or Limit()
     switch.mode, switch.share, switch.per_second = setting.mode.value, limit.share, limit.per_second
     revision = _revise(switch, setting, by=by, key=key)
@@ -152,6 +155,8 @@ def _check(setting: Setting) -> None:
         raise Invalid("A limit is a share of requests or a number a second: give one of them.", field="limit")
     if limit.share is not None and not 0 <= limit.share <= 1:
         raise Invalid("A share lies between 0 and 1, as in 0.1 for a tenth of the requests.", field="share")
+    if limit.share == 1:
+        raise Invalid("All requests is in service: set it so.", field="share")
     if limit.per_second is not None and not 0 <= limit.per_second <= FASTEST:
         raise Invalid("A number of requests a second is 0 or more.", field="per_second")
 

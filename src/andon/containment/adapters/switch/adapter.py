@@ -38,7 +38,7 @@ class Adapter(LeverAdapter):
     fields = (
         Field("system", "System", "Short name of the guarded system; mostly that of the lever."),
         Field("mode", "Mode", "What the system may do once the lever is pulled.", choices=_CONTAINMENTS),
-        Field("share", "Share of requests", "With “limited”: from 0 to 1, as 0.1 for a tenth.", required=False,
+        Field("share", "Share of requests", "With “limited”: from 0 to below 1, as 0.1 for a tenth.", required=False,
               check=lambda value: _number(value, most=1.0)),
         Field("per_second", "Requests a second", "With “limited”, in place of a share: each process.", required=False,
               check=lambda value: _number(value, most=1e9)),
@@ -51,6 +51,8 @@ class Adapter(LeverAdapter):
             return ("A limited system needs one figure: a share of requests, or requests a second.",)
         if settings["mode"] != SwitchMode.LIMIT and figures:
             return ("Only the mode “limited” has a figure. Leave it out.",)
+        if float(settings.get("share") or 0) >= 1:
+            return ("All requests is in service, and holds nothing back: give a share of less than 1.",)
         return ()
 
     def state(self, settings: Settings) -> State:

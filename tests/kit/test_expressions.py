@@ -35,6 +35,8 @@ def test_the_fields_are_those_that_are_documented():
         ("has(signal.labels.team)", False),
         ('!has(signal.labels.team) || signal.labels.team != "x"', True),
         ('signal.title.matches("(?i)LATENCY")', True),
+        ('signal.title.matches("a{1,}.{2}[{]?|(?x) h { 1 , 9 }")', True),
+        (r"""signal.labels.exists(k, signal.labels[k].matches(r'^pr[o]d$'))""", True),
         ("int(signal.labels.shard) > 3", True),
         ('signal.labels.exists(name, name.startsWith("sh"))', True),
         ('signal.system + "-eu"', "credit-scorer-eu"),
@@ -87,6 +89,13 @@ def test_what_cannot_be_said_of_one_signal_is_no_match_and_is_told(source):
         ('signal.labels.all(a, signal.labels.all(b, signal.title.matches("x")))', "nor matches"),
         ('signal.title.matches("(")', "not a valid regex"),
         ("signal.title.matches('((x{20}){20}y{1,9})')", "more than 1,000 times"),
+        # However the count is written: of at least so many, with spaces and comments, or its sign as an escape.
+        ('signal.labels.exists(k, signal.labels[k].matches("(?:[a-z]{250,}){250,}x"))', "more than 1,000 times"),
+        ('signal.title.matches("(?x)(?:a{ 100 }){ 100 }x")', "more than 1,000 times"),
+        (r'signal.title.matches("(?x)(?:a{1 0 0,}){1#}\n00,}x")', "more than 1,000 times"),
+        (r'signal.title.matches("(?:a\u007b100}){100}")', "more than 1,000 times"),
+        ("signal.labels.exists(k, signal.title.matches(k))", "one regular expression, written out"),
+        ('signal.labels.exists(k, k.matches("((x{20}){2" + "0}y{9})"))', "one regular expression, written out"),
         # Each of these took seconds or gigabytes for a single signal.
         ("signal.labels.map(a, signal.labels.map(b, signal.title)) == []", "nor maps"),
         ("[" + "0, " * 80 + "0].map(a, [signal.description]) == []", "at most 64 values"),

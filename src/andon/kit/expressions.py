@@ -77,7 +77,10 @@ _COSTLY = re.compile(r"\+|\bmatches\b|\bmap\s*\(")
 _ASKED_OF_ALL = re.compile(r"\b(?:in\s+|(?:size|has)\s*\(\s*)signal\s*\.\s*labels\b")
 _WHOLE = re.compile(r"\bsignal\b(?!\s*\.)|\bsignal\s*\.\s*labels\b(?!\s*(?:[.\[]|[!=]=))")
 _MATCHES, _ALONE = re.compile(r"\bmatches\s*\(\s*\Z"), re.compile(r"\s*\)")
-_COUNTED = re.compile(r"\{(?:\d*,)?([1-9]\d*)\}")
+_OF_MANY = re.compile(r"\bmatches\s*\(\s*(?!\s|\"\"\s*\))")
+_COUNTED = re.compile(r"\{((?:[\d\s,]|#[^\n]*\n)*)\}")
+"""Also of at least so many, and as `(?x)` lets it be written: with spaces and comments between the digits."""
+_BLANK = re.compile(r"\s|#[^\n]*\n")
 _FIELD = re.compile(r"\bsignal\s*\.\s*(\w+)")
 _ADVICE = re.compile(r"Check function arguments and their types\.| CEL does not coerce between types.*| expecting \{.*")
 _WORD = re.compile(r"[A-Za-z]\w*")
@@ -188,6 +191,8 @@ def _check_costs(code: str, loops: int) -> None:
         raise _Unreadable(f"It loops {loops} times; at most {LOOPS} of all, exists, map and filter are taken.")
     if loops == LOOPS and _COSTLY.search(code):
         raise _Unreadable("It loops twice, and then neither joins texts (+) nor matches nor maps: that takes too long.")
+    if loops and _OF_MANY.search(code):
+        raise _Unreadable("It loops, and then matches one regular expression, written out: others could take too long.")
     if loops and code.count(",") > LISTED:
         raise _Unreadable(f"It loops, and then lists at most {LISTED} values: more could take too long.")
     if _WHOLE.search(_ASKED_OF_ALL.sub("", code)):
@@ -198,11 +203,17 @@ def _check_patterns(source: str, read_it: Callable[[str], Any]) -> None:
     """The library reads a pattern only when it is asked, and one that cannot be read never matches anything."""
     for text in _APART.finditer(source):
         if _MATCHES.search(source, 0, text.start()) and _ALONE.match(source, text.end()):
+            pattern = Expression(source, read_it(text[0])).ask({}).value
+            if isinstance(pattern, str) and prod(map(_most, _COUNTED.findall(pattern))) > COUNTED:
+                raise _Unreadable(f"Its regular expression repeats a part more than {COUNTED:,} times.")
             said = Expression(source, read_it(f'"".matches({text[0]}\n)')).ask({}).error
             if "regex" in said:
                 raise _Unreadable(said.removesuffix(":") + ".")
-            if prod(int(count) for count in _COUNTED.findall(text[0])) > COUNTED:
-                raise _Unreadable(f"Its regular expression repeats a part more than {COUNTED:,} times.")
+
+
+def _most(counted: str) -> int:
+    """How often a part is built that is counted so: `3`, `3,`, `3,5`."""
+    return max(1, *(int(count or 1) for count in _BLANK.sub("", counted).split(",")))
 
 
 def _listed(names: Any) -> str:

@@ -58,6 +58,21 @@ def test_a_pull_for_an_incident_that_is_over_does_not_act(cast, service, lever, 
     assert Page.objects.count() == pages
 
 
+def test_one_that_was_withdrawn_is_not_taken_up_again_by_whoever_was_at_it_too_long(
+    cast, time, service, lever, incident
+):
+    pull = actions.pull(lever, incident, by=Actor.of(cast.lena))
+    late = actions.work(only_claim_of(pull, until=PullState.APPROVED))
+    end_incident(incident, cast.lena)
+    time.forward(timedelta(minutes=5))
+    assert actions.claim(time.now(), 10) == []
+    assert actions.settle(late, time.now()) is False
+    pull.refresh_from_db()
+    assert (pull.phase, pull.next_at) == (PullState.WITHDRAWN, None)
+    assert actions.run_pull(pull).phase is PullState.WITHDRAWN
+    assert service.told == []
+
+
 def test_what_was_acted_before_the_incident_ended_is_looked_after_to_its_end_and_pages(
     cast, time, service, lever, incident
 ):

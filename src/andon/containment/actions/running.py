@@ -143,7 +143,8 @@ def _lease(pull: Pull, move: Move, now: datetime) -> timedelta:
 def _withdraw(pull: Pull, held: Incident | None, now: datetime, why: str) -> None:
     """It is not wanted any more, and nothing was done. Nobody is paged for what is over."""
     _end(pull, PullState.WITHDRAWN, now, why)
-    pull.save(update_fields=["state", "next_at", "ended_at", "outcome"])
+    pull.lease_by, pull.lease_until = "", None  # whoever was at it too long does not go on with it
+    pull.save(update_fields=["state", "next_at", "ended_at", "outcome", "lease_by", "lease_until"])
     _note(held, pull, "lever_withdrawn", {"reason": why})
 
 

@@ -21,9 +21,10 @@ from andon.practice import containment as rules
 from andon.practice.containment import OPEN, TROUBLED, ApprovalRule, PullState, Unfit
 from andon.practice.lifecycle import UNRESOLVED
 from andon.practice.protocol import Asks
+from andon.practice.words import SwitchMode
 from andon.registry.models import System
 from andon.switch import queries as switches
-from andon.switch.models import Switch
+from andon.switch.models import Revision, Switch
 
 SWITCH: Final = "switch"
 """The kind of lever whose other side is Andon's own kill switch."""
@@ -208,13 +209,24 @@ def switch_of(pull: Pull) -> Switch | None:
 
 
 def holding_back(system: System) -> list[Pull]:
-    """The pulls that hold a system back by its kill switch, for what goes on; not where an undo is agreed to."""
+    """The pulls that hold a system back by its kill switch, for what goes on, seen to yet or not.
+
+    Not where an undo is agreed to, nor where the system was put back into service since.
+    """
     rows = Pull.objects.filter(
-        lever__adapter=SWITCH, rehearsal=None, undoes=None, target=Target.REAL, state__in=rules.SEEN_TO,
+        lever__adapter=SWITCH, rehearsal=None, undoes=None, target=Target.REAL, state__in=rules.MAY_HOLD,
         incident__state__in=UNRESOLVED,
     ).exclude(undone_by__approved_at__isnull=False)  # fmt: skip
     pulls = rows.select_related("lever", "incident").order_by("-number")
-    return [pull for pull in pulls if unless_sealed(pull.settings, {}).get("system") == system.slug]
+    here = [pull for pull in pulls if unless_sealed(pull.settings, {}).get("system") == system.slug]
+    return [pull for pull in here if not _served_since(system, pull)]
+
+
+def _served_since(system: System, pull: Pull) -> bool:
+    """Whether a system was in service again after a pull set its switch."""
+    said = Revision.objects.filter(switch__system=system)
+    own = said.filter(key=pull.key).values_list("number", flat=True).first()
+    return own is not None and said.filter(number__gt=own, mode=SwitchMode.ON).exists()
 
 
 def taken_back(pull: Pull) -> bool:

@@ -40,11 +40,15 @@ def agree_to_release(system: System, by: Actor, **_signal: Any) -> None:
     for pull in queries.holding_back(system):
         rule = queries.rule_of(pull.lever, pull.incident) if pull.incident else ApprovalRule.ALONE
         consent = rules.consent(rule, asked_by_lead=lead, others=0, leads=0)
-        if consent is not rules.Consent.GIVEN:
-            raise Conflict(
-                f"“{pull.lever.name}” holds {system} back ({pull.ref}), and to let it go needs {rule.words} to agree. "
-                "Undo that pull: it asks for their word. Once they have agreed, the switch can be set by hand as well."
+        if consent is rules.Consent.GIVEN:
+            continue
+        undo = "Undo that pull: it asks for their word. Once they have agreed, the switch can be set by hand as well."
+        if pull.is_open:
+            undo = (
+                f"{pull.ref} is {pull.phase.words}: wait until it was looked at, and undo it. That asks for their word."
             )
+        holds = f"“{pull.lever.name}” holds {system} back ({pull.ref})"
+        raise Conflict(f"{holds}, and to let it go needs {rule.words} to agree. {undo}")
 
 
 @tells_levers

@@ -55,6 +55,8 @@ BEFORE_THE_ACT = (PullState.ASKED, PullState.APPROVED, PullState.PRESERVED, Pull
 """The states in which nothing was done: until here a pull can be withdrawn."""
 SEEN_TO = (PullState.VERIFIED, PullState.UNVERIFIED)
 """The ends of a pull that acted, or may have: what an undo can bring back."""
+MAY_HOLD = (PullState.ACTING, PullState.ACTED, *SEEN_TO)
+"""The states in which a pull acted, or may have: what it was to hold back may be held back by it."""
 TROUBLED = (PullState.UNVERIFIED, PullState.FAILED)
 """The ends that somebody must hear of."""
 

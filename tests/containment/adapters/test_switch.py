@@ -360,6 +360,33 @@ def test_nor_is_it_let_decide_more_by_hand_without_that_word(cast, system, incid
     by_hand(system, "limit", cast.omar, limit=Limit(share=0.5))
 
 
+def test_a_pull_that_was_not_looked_at_yet_holds_as_well(cast, system, incident, time):
+    says(system)
+    pull = pulled(lever(cast), incident, cast)
+    Incident.objects.update(severity=Severity.S3)
+    Lever.objects.update(approval=ApprovalRule.SECOND)
+    for state in (PullState.ACTED, PullState.ACTING):
+        Pull.objects.update(state=state)
+        with pytest.raises(Conflict, match=rf"PULL-1 is {state.words}: wait until it was looked at, and undo it"):
+            by_hand(system, "on", cast.lena)
+    Pull.objects.update(state=PullState.ACTED)
+    assert seen_to(pull, system, time).phase is PullState.VERIFIED
+
+
+def test_what_was_let_go_by_hand_holds_no_more_when_it_is_held_back_anew(cast, system, contained, time):
+    by_hand(system, "on", cast.omar)  # at S1 nobody is waited for
+    Incident.objects.update(severity=Severity.S3)
+    Lever.objects.update(approval=ApprovalRule.SECOND)
+    by_hand(system, "off", cast.omar)
+    by_hand(system, "on", cast.omar)
+    again = actions.pull(Lever.objects.get(), contained, by=Actor.of(cast.lena))
+    actions.approve(again, by=Actor.of(cast.tomas))
+    assert seen_to(actions.run_pull(again), system, time).phase is PullState.VERIFIED
+    change_staleness(system, max_stale_seconds=30, on_stale=SwitchMode.ON, by=Actor.of(cast.omar))
+    with pytest.raises(Conflict, match="PULL-2"):
+        by_hand(system, "on", cast.omar)
+
+
 def test_a_lead_alone_puts_it_back_where_a_lead_alone_may_undo(cast, system, contained):
     Incident.objects.update(severity=Severity.S3)
     Lever.objects.update(approval=ApprovalRule.LEAD)

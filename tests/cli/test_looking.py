@@ -13,8 +13,12 @@ from andon.oncall.chains import change_chain
 from andon.oncall.facts import RotationFacts, StepFacts
 from andon.people.models import ContactPoint
 from andon.people.policy import Actor
+from andon.practice.rules import RuleKind
 from andon.practice.words import Stage
 from andon.response.opening import declare
+from andon.rules.actions import create_rule
+from andon.rules.facts import RuleFacts
+from andon.rules.models import Rule
 from tests.support.levers import rehearsed
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +56,20 @@ def test_check_asks_only_production_unless_a_system_is_named(cast, time, andon):
     cast.credit_scorer.save()
     assert andon("check").code == 0
     assert andon("check", "--system", "credit-scorer").code == 1
+
+
+def test_check_names_a_rule_that_cannot_be_read_any_more(cast, time, andon):
+    rehearsed(cast.credit_scorer)
+    facts = RuleFacts(RuleKind.MAPPING, "Loud ones", "true", None, "because of a test", None, None, {"severity": 1})
+    rule = create_rule(facts, by=Actor.of(cast.omar))
+    assert andon("check").code == 0
+    Rule.objects.filter(pk=rule.pk).update(expression="signal.title ==")  # as a version with other rules may leave it
+    said = andon("check")
+    assert said.code == 1
+    assert f"{rule.ref} “Loud ones”" in said.err
+    assert "does nothing" in said.err
+    Rule.objects.filter(pk=rule.pk).update(ended_at=time.now())
+    assert andon("check").code == 0
 
 
 def test_check_of_an_unknown_system_is_refused_in_words(cast, andon):

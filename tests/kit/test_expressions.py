@@ -37,6 +37,11 @@ def test_the_fields_are_those_that_are_documented():
         ('signal.title.matches("(?i)LATENCY")', True),
         ('signal.title.matches("a{1,}.{2}[{]?|(?x) h { 1 , 9 }")', True),
         (r"""signal.labels.exists(k, signal.labels[k].matches(r'^pr[o]d$'))""", True),
+        # A label may be called as anything, and a field named in brackets.
+        ('signal.labels.signal == "yes" && signal.labels["signal"] != "no" && has(signal.labels.signal)', True),
+        ('signal.labels . // of it\n signal.contains("yes")', True),
+        ("""signal["title"].contains("high") && signal[ 'severity' ] <= 2""", True),
+        ('signal["labels"].env == "prod" && size(signal["labels"]) > 1', True),
         ("int(signal.labels.shard) > 3", True),
         ('signal.labels.exists(name, name.startsWith("sh"))', True),
         ('signal.system + "-eu"', "credit-scorer-eu"),
@@ -45,7 +50,7 @@ def test_the_fields_are_those_that_are_documented():
     ],
 )
 def test_what_it_says(source, value):
-    outcome = expressions.read(source).ask(SIGNAL)
+    outcome = expressions.read(source).ask(SIGNAL | {"labels": {**SIGNAL["labels"], "signal": "yes"}})
     assert outcome.value == value
     assert outcome.holds == (value is True)
     assert not outcome.error
@@ -102,6 +107,10 @@ def test_what_cannot_be_said_of_one_signal_is_no_match_and_is_told(source):
         ("signal.labels.map(a, signal.labels) == []", "which of its labels"),
         ("signal.labels.map(a, [signal]) == []", "which field"),
         ('[signal["labels"], signal["labels"]] == []', "which field"),
+        ('signal["labels"].map(a, signal["labels"]) == []', "which of its labels"),
+        ('signal.labels.exists(k, signal[k] == "x")', "which field"),
+        ('signal["lab" + "els"] == {}', "which field"),
+        ('[signal, "labels.signal"] == []', "which field"),
         ("true || signal.labels.exists(a, signal.labels[a].matches( r'(?=x)'))", "not a valid regex"),
         ("true || " * 400 + "true", "characters long"),
         ("(" * 500 + "true" + ")" * 500, "cannot be read"),

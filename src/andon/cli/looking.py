@@ -29,6 +29,7 @@ def check(
     from andon.practice.words import Stage
     from andon.registry import queries
     from andon.registry.policy import access_system
+    from andon.rules.book import faults
 
     by = house.operator()
     rows = [access_system(by, system)] if system else list(queries.systems().filter(stage=Stage.PRODUCTION))
@@ -60,7 +61,10 @@ def check(
     if unread := lost():
         kinds = ", ".join(f"{kind} ({count})" for kind, count in sorted(unread.items()))
         say.problem(f"What these hold cannot be read: {kinds}. {LOST_KEY} Or give it again, row by row.")
-    if unread or not all(verdict.ready for verdict in verdicts.values()):
+    idle = faults()
+    for rule, why in idle:
+        say.problem(f"{rule.ref} “{rule.name}” is in force and does nothing: {why}")
+    if unread or idle or not all(verdict.ready for verdict in verdicts.values()):
         raise typer.Exit(1)
 
 

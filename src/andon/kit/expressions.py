@@ -74,14 +74,17 @@ _APART = re.compile(
 _LOOP = re.compile(r"\b(?:all|exists|exists_one|existsOne|map|filter)\s*\(")
 _LOOPED = re.compile(_LOOP.pattern + r"\s*(\w+)\s*,")
 _COSTLY = re.compile(r"\+|\bmatches\b|\bmap\s*\(")
-_ASKED_OF_ALL = re.compile(r"\b(?:in\s+|(?:size|has)\s*\(\s*)signal\s*\.\s*labels\b")
-_WHOLE = re.compile(r"\bsignal\b(?!\s*\.)|\bsignal\s*\.\s*labels\b(?!\s*(?:[.\[]|[!=]=))")
+_ASKED_OF_ALL = re.compile(r"\b(?:in\s+|(?:size|has)\s*\(\s*)signal\.labels\b")
+_NAMED = re.compile(r"""\bsignal\s*\[\s*(["'])(\w+)\1\s*\]""")
+_OF_SIGNAL = re.compile(r"\bsignal\s*\[\s*\Z")
+_DOT = re.compile(r"\s*\.\s*")
+_WHOLE = re.compile(r"(?<!\blabels\.)\bsignal\b(?!\.)|\bsignal\.labels\b(?!\s*(?:[.\[]|[!=]=))")
 _MATCHES, _ALONE = re.compile(r"\bmatches\s*\(\s*\Z"), re.compile(r"\s*\)")
 _OF_MANY = re.compile(r"\bmatches\s*\(\s*(?!\s|\"\"\s*\))")
 _COUNTED = re.compile(r"\{((?:[\d\s,]|#[^\n]*\n)*)\}")
 """Also of at least so many, and as `(?x)` lets it be written: with spaces and comments between the digits."""
 _BLANK = re.compile(r"\s|#[^\n]*\n")
-_FIELD = re.compile(r"\bsignal\s*\.\s*(\w+)")
+_FIELD = re.compile(r"(?<!\blabels\.)\bsignal\.(\w+)")
 _ADVICE = re.compile(r"Check function arguments and their types\.| CEL does not coerce between types.*| expecting \{.*")
 _WORD = re.compile(r"[A-Za-z]\w*")
 _FIRST_LINE = re.compile(r"ERROR: <input>:\d+:(\d+): (.+)")
@@ -167,7 +170,7 @@ def _read(source: str) -> Expression:
         program = cel.compile(source)
     except ValueError as error:
         raise _Unreadable(_where(str(error))) from None
-    code = _APART.sub(lambda part: " " if part[0].startswith("//") else '""', source)
+    code = _code(source)
     looped, loops = _LOOPED.findall(code), len(_LOOP.findall(code))
     if "signal" in looped:
         raise _Unreadable("Call what a loop goes through something else than signal.")
@@ -185,6 +188,17 @@ def _read(source: str) -> Expression:
     return Expression(source, program)
 
 
+def _code(source: str) -> str:
+    """An expression without its comments and what its texts say, `signal["title"]` written as `signal.title`."""
+
+    def emptied(part: re.Match[str]) -> str:
+        if part[0].startswith("//"):
+            return " "
+        return part[0] if part[0][1:-1] in FIELDS and _OF_SIGNAL.search(source, 0, part.start()) else '""'
+
+    return _DOT.sub(".", _NAMED.sub(r"signal.\2", _APART.sub(emptied, source)))
+
+
 def _check_costs(code: str, loops: int) -> None:
     """Refuse what could take seconds or gigabytes: it is asked of each signal, before anybody is paged for it."""
     if loops > LOOPS:
@@ -195,7 +209,7 @@ def _check_costs(code: str, loops: int) -> None:
         raise _Unreadable("It loops, and then matches one regular expression, written out: others could take too long.")
     if loops and code.count(",") > LISTED:
         raise _Unreadable(f"It loops, and then lists at most {LISTED} values: more could take too long.")
-    if _WHOLE.search(_ASKED_OF_ALL.sub("", code)):
+    if _WHOLE.search(_ASKED_OF_ALL.sub("labels", code)):
         raise _Unreadable("Say which field of signal, and which of its labels: the whole is copied each time.")
 
 

@@ -277,6 +277,11 @@ def fault(rule: Rule) -> str:
     return ""
 
 
+def faults() -> list[tuple[Rule, str]]:
+    """The rules in force that do nothing, each with why."""
+    return [(rule, why) for rule in _in_force() if (why := fault(rule))]
+
+
 def _readable(rows: Iterator[Rule]) -> Iterator[Standing]:
     for row in rows:
         try:

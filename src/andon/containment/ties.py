@@ -35,13 +35,21 @@ def levers_of(by: Actor, system: System) -> tuple[str, dict[str, Any]]:
 
 @receiver(releasing, dispatch_uid="andon.containment.releasing")
 def agree_to_release(system: System, by: Actor, **_signal: Any) -> None:
-    """What a lever holds back goes into service by hand only where its undo would need nobody else's word."""
+    """What a lever holds back goes into service by hand only where its undo would need nobody else's word.
+
+    Of a pull for an incident that the actor may not know of, no more is said than that there is one.
+    """
     lead = by.may(OrgRole.LEAD)
     for pull in queries.holding_back(system):
         rule = queries.rule_of(pull.lever, pull.incident) if pull.incident else ApprovalRule.ALONE
         consent = rules.consent(rule, asked_by_lead=lead, others=0, leads=0)
         if consent is rules.Consent.GIVEN:
             continue
+        if not policy.visible_pulls(by).filter(pk=pull.pk).exists():
+            raise Conflict(
+                f"A lever holds {system} back, and to let it go needs {rule.words} to agree. "
+                "An administrator or the system's owner can ask for it."
+            )
         undo = "Undo that pull: it asks for their word. Once they have agreed, the switch can be set by hand as well."
         if pull.is_open:
             undo = (

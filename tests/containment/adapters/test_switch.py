@@ -9,6 +9,7 @@ from andon.containment.actions import LeverFacts
 from andon.containment.adapters import find
 from andon.containment.lever import LeverFault, Plan, complaints
 from andon.containment.models import Lever, Pull
+from andon.containment.policy import visible_pulls
 from andon.incidents import timeline
 from andon.incidents.describe import describe
 from andon.incidents.models import Incident, TimelineEntry
@@ -385,6 +386,22 @@ def test_what_was_let_go_by_hand_holds_no_more_when_it_is_held_back_anew(cast, s
     change_staleness(system, max_stale_seconds=30, on_stale=SwitchMode.ON, by=Actor.of(cast.omar))
     with pytest.raises(Conflict, match="PULL-2"):
         by_hand(system, "on", cast.omar)
+
+
+def test_whoever_may_not_see_the_pull_hears_of_a_lever_and_no_more(cast, system, contained):
+    Incident.objects.update(severity=Severity.S3, restricted=True)
+    Lever.objects.update(approval=ApprovalRule.SECOND)
+    for who in (cast.omar, cast.nadia):
+        assert visible_pulls(Actor.of(who)).exists()
+        with pytest.raises(Conflict, match="PULL-1"):
+            by_hand(system, "on", who)
+    assert not visible_pulls(Actor.of(cast.tomas)).exists()
+    with pytest.raises(Conflict) as refused:
+        by_hand(system, "on", cast.tomas)
+    assert refused.value.what == (
+        "A lever holds Credit scorer back, and to let it go needs one more person to agree. "
+        "An administrator or the system's owner can ask for it."
+    )
 
 
 def test_a_lead_alone_puts_it_back_where_a_lead_alone_may_undo(cast, system, contained):

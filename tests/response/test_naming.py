@@ -238,10 +238,16 @@ def test_the_api_and_the_command_line_say_it_in_the_same_words(cast, nameless, c
         at = f"/api/v1/incidents/{nameless.number}/system"
         return client.put(at, given, content_type="application/json", headers=head)
 
+    said = client.get("/api/v1/openapi.json", headers=head).json()["paths"]["/api/v1/incidents/{number}/system"]["put"]
+    assert "restricted incident opens it to that system's owner" in said["description"]
     assert put(system="chat", known="").json()["system"] == "chat"
     assert put(system="nothing").status_code == 422
     assert put(system="credit-scorer", known="").status_code == 409
     said = andon("incident", "system", nameless.ref, "credit-scorer", "--as", "lena@example.org", "--why", "Refusals")
     assert "It is about Credit scorer, and not about chat: Refusals" in " ".join(said.out.split())
-    assert andon("incident", "system", nameless.ref, "", "--as", "lena@example.org").code == 0
+    nobody_named = "incident", "system", nameless.ref, "", "--as", "lena@example.org", "--known"
+    late = andon(*nobody_named, "chat")
+    assert (late.code, fresh(nameless).system) == (1, cast.credit_scorer)
+    assert "Somebody else was faster" in late.err
+    assert andon(*nobody_named, "credit-scorer").code == 0
     assert fresh(nameless).system is None

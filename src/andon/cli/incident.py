@@ -104,13 +104,20 @@ def system_(
     system: Annotated[str, typer.Argument(help="Its short name; '' if it is not known after all.")],
     as_: As,
     why: Annotated[str, typer.Option(help="What shows it, for the timeline.")] = "",
+    known: Annotated[
+        str | None,
+        typer.Option(help="The one that you have seen there, '' for none: if it is another by now, nothing changes."),
+    ] = None,
     json: say.AsJson = False,
 ) -> None:
-    """Say which system it is about: its chain is paged, and its levers are offered."""
-    found, by = _open(incident, as_)
-    from andon.response.naming import set_system, slug_of, system_named
+    """Say which system it is about: its chain is paged, and its levers are offered.
 
-    _show(set_system(found, system_named(system), why=why, known=slug_of(found), by=by))
+    Of a restricted incident it opens it to that system's owner, and to whoever is paged for it.
+    """
+    found, by = _open(incident, as_)
+    from andon.response.naming import set_system, system_named
+
+    _show(set_system(found, system_named(system), why=why, known=known, by=by))
 
 
 @app.command()

@@ -197,7 +197,10 @@ def change_type(request: HttpRequest, number: int, payload: TypeIn) -> IncidentO
 
 @router.put("/{int:number}/system", response=IncidentOut, summary="Say which system an incident is about")
 def set_system(request: HttpRequest, number: int, payload: SystemIn) -> IncidentOut:
-    """Its chain is paged, its levers are offered, and its signals join, as if the incident had been opened with it."""
+    """Its chain is paged, its levers are offered, and its signals join, as if the incident had been opened with it.
+
+    To name the system of a restricted incident opens it to that system's owner, and to whoever is paged for it.
+    """
     by = caller(request, WRITE)
     found = access_incident(by, number)
     system = naming.system_named(payload.system)

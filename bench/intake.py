@@ -8,6 +8,10 @@ Beside it, in the same run and turn by turn, a real Alertmanager (Debian's packa
 takes the same alerts at its own address: `ratio` is Andon's rate divided by Alertmanager's. Each measurement is
 repeated in turns, and the median is kept, because the two share the machine with the clients and with whatever else
 runs there.
+
+Both answer before all is done: Andon copies its log later, Alertmanager dispatches and collects garbage (up to a core
+of that fell into Andon's turns). So a turn begins when both have come to rest, and what a server does until then is
+counted as its own processor time. `beside` is how much of a core the other server used during a turn all the same.
 """
 
 import argparse
@@ -33,6 +37,8 @@ from tests.support.processes import RunningAndon, Sender, running_andon
 from tests.support.prometheus import free_port, running_alertmanager
 
 KNOWN_ALERTS = 5_000  # how many different ones fire on in `again`
+RESTING = 0.04  # of a core
+REST_SECONDS, MOST_SECONDS = 0.5, 60.0  # how long it must use so little, and how long it may take until it does
 NOBODY_TOLD = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 SAMPLE = Path(__file__).parents[1] / "src/andon/intake/adapters/alertmanager/samples/firing.json"
 
@@ -174,15 +180,33 @@ class Measured:
     rate: float
     per_cpu: float
     written: float
+    beside: float
 
 
-def run(target: Target, made: Iterator[bytes], alerts: int, *, clients: int, seconds: float) -> Measured:
-    """Load a target; rates are in alerts."""
+def run(target: Target, others: list[Target], made: Iterator[bytes], alerts: int, **how: Any) -> Measured:
+    """Load a target, and let it come to rest; rates are in alerts."""
     cpu, written, started = cpu_seconds(target.pid), bytes_written(target.pid), time.perf_counter()
-    tally = asyncio.run(load(target.port, made, clients, seconds))
-    elapsed, used = time.perf_counter() - started, cpu_seconds(target.pid) - cpu
+    beside = sum(cpu_seconds(other.pid) for other in others)
+    tally = asyncio.run(load(target.port, made, **how))
+    elapsed = time.perf_counter() - started
+    beside = sum(cpu_seconds(other.pid) for other in others) - beside
+    come_to_rest([target, *others])
+    used = cpu_seconds(target.pid) - cpu
     taken = tally.taken * alerts
-    return Measured(tally, taken / elapsed, taken / used, (bytes_written(target.pid) - written) / taken)
+    written = bytes_written(target.pid) - written
+    return Measured(tally, taken / elapsed, taken / used, written / taken, beside / elapsed)
+
+
+def come_to_rest(targets: list[Target]) -> None:
+    """Wait until none of the servers has anything to do; raises if that takes too long to be only what was sent."""
+    until = time.perf_counter() + MOST_SECONDS
+    while True:
+        used = sum(cpu_seconds(target.pid) for target in targets)
+        time.sleep(REST_SECONDS)
+        if sum(cpu_seconds(target.pid) for target in targets) - used <= RESTING * REST_SECONDS * len(targets):
+            return
+        if time.perf_counter() > until:
+            raise SystemExit(f"After {MOST_SECONDS:.0f} s one of the servers is still at work.")
 
 
 def measure(
@@ -191,16 +215,18 @@ def measure(
     """One line of the table; raises if the database does not hold what was confirmed."""
     sender = andon.integration("alertmanager", f"bench-{alerts}-{'again' if again else 'new'}")
     target = andon_target(andon, sender)
-    streams = {each.name: requests(each, alerts, again=again) for each in (target, beside) if each}
-    runs: dict[str, list[Measured]] = {name: [] for name in streams}
-    for each in (target, beside):
-        if each:  # warm up: caches, and in `again` most alerts are known by now
-            asyncio.run(load(each.port, streams[each.name], clients, 0.5))
+    targets = [target, *([beside] if beside else [])]
+    streams = {each.name: requests(each, alerts, again=again) for each in targets}
+    runs: dict[str, list[Measured]] = {each.name: [] for each in targets}
+    for each in targets:  # warm up: caches, and in `again` most alerts are known by now
+        asyncio.run(load(each.port, streams[each.name], clients, 0.5))
+    come_to_rest(targets)
     heard = heard_by(andon, sender)
     for _ in range(turns):
-        for each in (target, beside):
-            if each:
-                runs[each.name].append(run(each, streams[each.name], alerts, clients=clients, seconds=seconds))
+        for each in targets:
+            others = [other for other in targets if other is not each]
+            one = run(each, others, streams[each.name], alerts, clients=clients, seconds=seconds)
+            runs[each.name].append(one)
     ours = runs[target.name]
     taken = sum(one.tally.taken for one in ours) * alerts
     kept = heard_by(andon, sender) - heard
@@ -215,6 +241,7 @@ def measure(
         "bytes/alert": _median(ours, lambda one: one.written),
         "p50 ms": percentile(waits, 0.5) * 1000,
         "p99 ms": percentile(waits, 0.99) * 1000,
+        "beside": _median(ours, lambda one: one.beside),
         "refused": sum(one.tally.refused for one in ours),
     }
     if beside is not None:
@@ -222,6 +249,7 @@ def measure(
         row |= {
             "Alertmanager/s": _median(theirs, lambda one: one.rate),
             "its /CPU-s": _median(theirs, lambda one: one.per_cpu),
+            "its beside": _median(theirs, lambda one: one.beside),
             "its refused": sum(one.tally.refused for one in theirs),
         }
         row |= {

@@ -1,8 +1,9 @@
 """A backup holds everything, a restore brings it back whole or changes nothing, on both databases."""
 
+import sqlite3
 import stat
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -109,6 +110,23 @@ def test_nothing_is_restored_under_a_running_engine(tmp_path, database_url):
         refused = andon(installed.environment, "restore", str(file), "--replace")
         assert refused.code == 1
         assert "Stop it first" in refused.err
+
+
+@pytest.mark.parametrize("pages", [4096, 16384])
+def test_a_backup_with_pages_of_another_size_comes_back_too(tmp_path, pages):
+    with an_organisation(tmp_path / "here", None) as installed:
+        file = tmp_path / "monday.backup"
+        assert andon(installed.environment, "backup", str(file)).code == 0
+        with closing(sqlite3.connect(file)) as backup:
+            backup.execute(f"PRAGMA page_size={pages}")
+            backup.execute("VACUUM")
+        assert andon(installed.environment, "incident", "declare", "Later", *LENA).code == 0
+        restored = andon(installed.environment, "restore", str(file), "--replace")
+        assert restored.code == 0, restored.err
+        assert titles(installed) == ["Errors"]
+        assert installed.sql("PRAGMA page_size") == [(pages,)]
+        assert installed.sql("PRAGMA journal_mode") == [("wal",)]
+        assert andon(installed.environment, "incident", "declare", "Again", *LENA).code == 0
 
 
 def test_a_missing_program_of_postgresql_is_said(tmp_path, monkeypatch):

@@ -92,11 +92,21 @@ class Sqlite:
         self.database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(self.database, timeout=5)) as target:
-                target.execute("PRAGMA journal_mode=WAL")
+                _make_fit(target, source)
                 _copy(source, target, "Restoring the database")
+                target.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
             raise Trouble(f"The database is in use ({error}). Stop Andon first, then restore.", code=1) from error
         self.database.chmod(0o600)
+
+
+def _make_fit(target: sqlite3.Connection, source: sqlite3.Connection) -> None:
+    """Let it take pages of another size, which a database with a log beside it does not."""
+    of_pages = "PRAGMA page_size"
+    (size,), (other,) = source.execute(of_pages).fetchone(), target.execute(of_pages).fetchone()
+    if size != other:
+        target.execute("PRAGMA journal_mode=DELETE")
+        target.execute(f"PRAGMA page_size={size}")
 
 
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection, doing: str) -> None:

@@ -231,7 +231,9 @@ class _Flusher:
         self._file = file
         self._queue: deque[tuple[Sequence[_Waiting], Identity | None]] = deque()
         self._waiting = 0
-        self._state = threading.Condition()
+        self._state = threading.Lock()
+        self._more = threading.Condition(self._state)  # one for each side: each batch would wake all threads
+        self._room = threading.Condition(self._state)
         self._stopping = False
         self._threads = [
             threading.Thread(target=self._run, name=f"intake-flusher-{number}", daemon=True)
@@ -253,7 +255,7 @@ class _Flusher:
             return
         with self._state:
             self._stopping = True
-            self._state.notify_all()
+            self._more.notify_all()
         for thread in self._threads:
             thread.join()
         self._copier.submit(_hang_up)
@@ -266,10 +268,10 @@ class _Flusher:
             return
         with self._state:
             while self._waiting > MAX_UNFLUSHED:
-                self._state.wait()
+                self._room.wait()
             self._queue.append((batch, opened))
             self._waiting += len(batch)
-            self._state.notify_all()
+            self._more.notify()
 
     def _run(self) -> None:
         try:
@@ -282,14 +284,14 @@ class _Flusher:
         """Wait for batches and take all that went to the same file; None when it is time to stop."""
         with self._state:
             while not self._queue and not self._stopping:
-                self._state.wait()
+                self._more.wait()
             if not self._queue:
                 return None
             batches, opened = [], self._queue[0][1]
             while self._queue and self._queue[0][1] == opened:
                 batches.append(self._queue.popleft()[0])
             self._waiting -= sum(map(len, batches))
-            self._state.notify_all()
+            self._room.notify()
             return batches, opened
 
     def _settle(self, batches: Sequence[Sequence[_Waiting]], opened: Identity | None) -> None:

@@ -145,6 +145,8 @@ def dedup(
             event's own is among them.
         let_go: Whether a person resolved the incident of the open signal while it fired.
     """
+    if known_open is not None and event.status == SignalStatus.FIRING and event.episode == known_open.episode:
+        return DedupDecision(DedupAction.REPEAT, DedupReason.STILL_FIRING, known_open.episode)
     ended = _has_ended(event.episode, known_open, known_last, ended_episodes)
     if event.status == SignalStatus.RESOLVED:
         return _on_resolved(known_open, known_last, event, ended=ended)
@@ -158,9 +160,7 @@ def _on_firing(
         kept = known_open.episode if known_open else event.episode
         return DedupDecision(DedupAction.LATE, DedupReason.EPISODE_OVER, kept)
     if known_open is not None:
-        if not event.episode or event.episode == known_open.episode:
-            return DedupDecision(DedupAction.REPEAT, DedupReason.STILL_FIRING, known_open.episode)
-        if compare_episodes(event.episode, known_open.episode) == -1:
+        if not event.episode or compare_episodes(event.episode, known_open.episode) == -1:
             return DedupDecision(DedupAction.REPEAT, DedupReason.STILL_FIRING, known_open.episode)
         if let_go:
             return DedupDecision(DedupAction.NEW, DedupReason.LET_GO, event.episode, keep=True)

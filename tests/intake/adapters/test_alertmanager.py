@@ -110,3 +110,29 @@ def test_what_is_wrong_is_named(body, field):
         parse(body)
     assert refused.value.field == field
     assert refused.value.what
+
+
+@pytest.mark.parametrize("length", [10, 5_000], ids=["remembered", "too long to be"])
+def test_what_fires_on_is_read_as_the_first_time_and_a_changed_word_is_seen(length):
+    body = alert(annotations={"description": "x" * length}, startsAt="2026-11-23T18:11:37Z")
+    (first,), (again,) = parse(body), parse(body)
+    assert again == first
+    body["alerts"][0]["annotations"]["description"] += "!"
+    assert parse(body)[0].description == f"{'x' * length}!"
+
+
+@pytest.mark.parametrize(
+    ("second", "where"),
+    [
+        (b'{"status": "paused", "labels": {}}', "alerts[1].status"),
+        (b'{"labels": {}}', "alerts[1].status"),
+        (b'{"status": "firing", "labels": {"a": 1}}', "alerts[1].labels[...]"),
+        (b"7", "alerts[1]"),
+        (b'{"status": "firing", "labels": {"a": "\xff"}}', ""),
+        (b'{"status": "firing", "labels": {}, "more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", ""),
+    ],
+)
+def test_one_alert_of_several_that_cannot_be_read_is_named(second, where):
+    with pytest.raises(Malformed) as refused:
+        parse(b'{"alerts": [{"status": "firing", "labels": {}}, ' + second + b"]}")
+    assert refused.value.field == where

@@ -20,9 +20,9 @@ log = structlog.get_logger(__name__)
 
 NORMAL, FULL = 1, 2
 """SQLite's `synchronous`: flushed before the log is copied into the database, and in addition at each commit."""
-PAGES_IN_TURN: Final = 12_000
+PAGES_IN_TURN: Final = 6_000
 """Pages in the log from which a commit copies them all the same, in its turn: the log must not grow for ever."""
-PAGES_LEFT: Final = 2_000
+PAGES_LEFT: Final = 1_000
 """Pages in the log from which `copy_log` makes others wait to come to an end with it."""
 
 Identity = tuple[int, int]

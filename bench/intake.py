@@ -12,6 +12,7 @@ runs there.
 Both answer before all is done: Andon copies its log later, Alertmanager dispatches and collects garbage (up to a core
 of that fell into Andon's turns). So a turn begins when both have come to rest, and what a server does until then is
 counted as its own processor time. `beside` is how much of a core the other server used during a turn all the same.
+PostgreSQL's own processes are in neither.
 """
 
 import argparse
@@ -39,7 +40,8 @@ from tests.support.prometheus import free_port, running_alertmanager
 KNOWN_ALERTS = 5_000  # how many different ones fire on in `again`
 RESTING = 0.04  # of a core
 REST_SECONDS, MOST_SECONDS = 0.5, 60.0  # how long it must use so little, and how long it may take until it does
-NOBODY_TOLD = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
+# Its one group is looked at soon after it began, within the rest that follows its turn, and then not for hours.
+NOBODY_TOLD = "route: {receiver: nobody, group_wait: 1s, group_interval: 12h}\nreceivers: [{name: nobody}]\n"
 SAMPLE = Path(__file__).parents[1] / "src/andon/intake/adapters/alertmanager/samples/firing.json"
 
 

@@ -321,7 +321,7 @@ def test_a_writers_line_leaves_the_disk_to_the_flush_and_other_lines_do_not():
 
 
 def test_the_log_is_copied_and_begins_anew_though_somebody_writes(sender, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(file, "PAGES_LEFT", 1)
+    monkeypatch.setattr(file, "BYTES_LEFT", 1)
     ask(*(lambda app: post(app, sender) for _ in range(5)))
     assert _pages_in_the_log() > 1
     thread = threading.Thread(target=_copy_and_hang_up)
@@ -343,7 +343,7 @@ def _pages_in_the_log():
 
 
 def test_trouble_with_copying_the_log_is_only_noted(monkeypatch):
-    monkeypatch.setattr(file, "PAGES_LEFT", -1)
+    monkeypatch.setattr(file, "BYTES_LEFT", -1)
     monkeypatch.setattr(file, "_flush", _broken)
     copy_log()
     assert Signal.objects.count() == 0

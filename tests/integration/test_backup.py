@@ -129,6 +129,19 @@ def test_a_backup_with_pages_of_another_size_comes_back_too(tmp_path, pages):
         assert andon(installed.environment, "incident", "declare", "Again", *LENA).code == 0
 
 
+def test_a_restore_beside_an_open_transaction_is_refused_and_does_not_wait_for_ever(tmp_path):
+    with an_organisation(tmp_path / "here", None) as installed:
+        file = tmp_path / "monday.backup"
+        assert andon(installed.environment, "backup", str(file)).code == 0
+        with closing(sqlite3.connect(installed.folder / "data" / "andon.sqlite3", isolation_level=None)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            refused = andon(installed.environment, "restore", str(file), "--replace")
+            writer.execute("ROLLBACK")
+        assert refused.code == 1
+        assert "in use" in refused.err
+        assert titles(installed) == ["Errors"]
+
+
 def test_a_missing_program_of_postgresql_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(dumps, "DEBIAN", tmp_path)

@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -94,14 +94,17 @@ class Sqlite:
             with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(self.database, timeout=5)) as target:
                 _make_fit(target, source)
                 _copy(source, target, "Restoring the database")
-                target.execute("PRAGMA journal_mode=WAL")
+                with suppress(sqlite3.OperationalError):  # somebody reads already: whoever writes next sees to it
+                    target.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
             raise Trouble(f"The database is in use ({error}). Stop Andon first, then restore.", code=1) from error
         self.database.chmod(0o600)
 
 
 def _make_fit(target: sqlite3.Connection, source: sqlite3.Connection) -> None:
-    """Let it take pages of another size, which a database with a log beside it does not."""
+    """Let it take pages of another size, which a database with a log beside it does not; raises if it is in use."""
+    target.execute("BEGIN IMMEDIATE")  # waits only so long; to copy would wait for a writer for ever
+    target.rollback()
     of_pages = "PRAGMA page_size"
     (size,), (other,) = source.execute(of_pages).fetchone(), target.execute(of_pages).fetchone()
     if size != other:

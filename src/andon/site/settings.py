@@ -111,7 +111,7 @@ def _database(url: str) -> dict[str, Any]:
             "init_command": (
                 "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
                 "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-65536; PRAGMA journal_size_limit=67108864; "
-                "PRAGMA wal_autocheckpoint=2000;"
+                "PRAGMA wal_autocheckpoint=4000;"
             ),
         }
     elif config["ENGINE"] == "django.db.backends.postgresql":

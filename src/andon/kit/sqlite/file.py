@@ -20,10 +20,10 @@ log = structlog.get_logger(__name__)
 
 NORMAL, FULL = 1, 2
 """SQLite's `synchronous`: flushed before the log is copied into the database, and in addition at each commit."""
-PAGES_IN_TURN: Final = 6_000
-"""Pages in the log from which a commit copies them all the same, in its turn: the log must not grow for ever."""
-PAGES_LEFT: Final = 1_000
-"""Pages in the log from which `copy_log` makes others wait to come to an end with it."""
+BYTES_IN_TURN: Final = 48_000_000
+"""Bytes in the log from which a commit copies them all the same, in its turn: the log must not grow for ever."""
+BYTES_LEFT: Final = 8_000_000
+"""Bytes in the log from which `copy_log` makes others wait to come to an end with it."""
 
 Identity = tuple[int, int]
 _flush = getattr(os, "fdatasync", os.fsync)
@@ -76,7 +76,7 @@ class File:
             self.late = journal == "wal" and level >= FULL
             if self.late:
                 cursor.execute(f"PRAGMA synchronous = {NORMAL}")
-                cursor.execute(f"PRAGMA wal_autocheckpoint = {PAGES_IN_TURN}")
+                cursor.execute(f"PRAGMA wal_autocheckpoint = {BYTES_IN_TURN // _page_size()}")
         self._prepared = connection.connection
 
     def sync(self, opened: Identity | None) -> None:
@@ -136,7 +136,7 @@ def copy_log() -> None:
     on it, so trouble is only noted.
     """
     try:
-        if _copy() < PAGES_LEFT:
+        if _copy() * _page_size() < BYTES_LEFT:
             return
         _flush(_kept_open(_path(), _identity(_path())))
         with connection.in_turn():  # type: ignore[attr-defined]  # of our own backend
@@ -151,6 +151,12 @@ def _copy() -> int:
     """Copy what is in the log by now; how many pages that is. What others add meanwhile is not counted."""
     with connection.cursor() as cursor:
         return int(cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1])
+
+
+def _page_size() -> int:
+    """Bytes of a page: older databases have smaller ones."""
+    with connection.cursor() as cursor:
+        return int(cursor.execute("PRAGMA page_size").fetchone()[0])
 
 
 @cache

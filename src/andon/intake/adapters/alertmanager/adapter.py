@@ -14,7 +14,6 @@ Annotations: `summary` is the title (else the alert's name), `description` (else
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -28,8 +27,9 @@ SEVERITIES = {
     "critical": 2, "error": 3, "warning": 4, "info": 5,
     "s1": 1, "s2": 2, "s3": 3, "s4": 4, "s5": 5,
 }  # fmt: skip
-SHORT = 2_048  # bytes of an alert
-REMEMBERED = 8_192  # alerts that are short: 3 KB each, mostly
+REMEMBERED_BYTES = 32 * 1024 * 1024  # in a process, of bodies and of what was read of them, roughly
+BYTES_OF_AN_EVENT = 2_000
+MARKS = 32_768
 _SHOWN = {"summary", "description", "message"}
 _STATUSES = {status.value: status for status in SignalStatus}
 
@@ -51,15 +51,42 @@ class Body(msgspec.Struct, gc=False):
     alerts: list[Alert]
 
 
-class Pieces(msgspec.Struct, gc=False):
-    """The same, with each alert as it is spelt."""
-
-    alerts: list[msgspec.Raw]
+_decoder = msgspec.json.Decoder(Body)
 
 
-_whole = msgspec.json.Decoder(Body)
-_pieces = msgspec.json.Decoder(Pieces)
-_one = msgspec.json.Decoder(Alert)
+class _Memory:
+    """What bodies said: a group of alerts that fire on is sent again and again in the same bytes.
+
+    It takes what comes a second time. Of a storm of new alerts, each of which is sent once so, it keeps only marks.
+    Threads may use it at once: at worst it forgets a little too early or too late.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[Event, ...]] = {}
+        self._bytes = 0
+        self._met: set[int] = set()
+
+    def read(self, body: bytes) -> list[Event]:
+        """One event an alert; raises `Malformed`."""
+        if (known := self._known.get(body)) is not None:
+            return [*known]
+        events = [event_of(alert) for alert in decode(_decoder, body).alerts]
+        size = len(body) + BYTES_OF_AN_EVENT * len(events)
+        if size <= REMEMBERED_BYTES // 64:
+            self._meet(body, events, size)
+        return events
+
+    def _meet(self, body: bytes, events: list[Event], size: int) -> None:
+        if (mark := hash(body)) not in self._met:
+            if len(self._met) >= MARKS:
+                self._met.clear()
+            self._met.add(mark)
+            return
+        if self._bytes + size > REMEMBERED_BYTES:
+            self._known.clear()
+            self._bytes = 0
+        self._known[body] = tuple(events)
+        self._bytes += size
 
 
 class Adapter(Sender):
@@ -70,21 +97,12 @@ class Adapter(Sender):
     line = "Alerts that fire and end, by its webhook."
     group = "Alerts"
 
+    def __init__(self) -> None:
+        self._memory = _Memory()
+
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:  # noqa: ARG002  the adapters' common form
         """One event an alert."""
-        pieces = decode(_pieces, request.body).alerts
-        try:
-            return Said([_remembered(bytes(one)) if len(one) <= SHORT else _read(one) for one in pieces])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # read as a whole, it says where
-            return Said([event_of(alert) for alert in decode(_whole, request.body).alerts])
-
-
-def _read(alert: bytes | msgspec.Raw) -> Event:
-    return event_of(_one.decode(alert))
-
-
-_remembered = lru_cache(REMEMBERED)(_read)
-"""What fires on is sent again and again in the same bytes, by each of many groups and every few minutes."""
+        return Said(self._memory.read(request.body))
 
 
 def event_of(alert: Alert, *, url: str = "", more: Mapping[str, str] | None = None) -> Event:

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Protocol, TypeAlias
 
 import structlog
@@ -28,6 +29,7 @@ MAX_BATCH_EVENTS = 5_000
 MAX_WAITING = 8_192  # deliveries
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 MAX_UNFLUSHED = 2_048  # deliveries that are committed and not on disk yet
+LOOP_ROUND_SECONDS = 0.005  # at most, should something hold the event loop up
 FLUSHES_AT_ONCE = 3  # of one process: what is committed meanwhile need not wait for the end of one that is slow
 COPY_LOG_EVERY = 24 * 1024 * 1024  # bytes of bodies and signals, roughly
 BYTES_OF_A_SIGNAL = 1_500
@@ -85,6 +87,7 @@ class Writer:
         self._state = threading.Condition()
         self._stopping = False
         self._down = False
+        self._round_over = False
         self._stopped: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="intake-writer", daemon=True)
 
@@ -125,8 +128,8 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            while batch := self._take():
-                self._write(batch)
+            while self._wait():
+                self._write(self._take())
         finally:
             with self._state:
                 self._stopping = True
@@ -135,11 +138,18 @@ class Writer:
             connection.close()
             self._stopped.set_result(None)
 
-    def _take(self) -> list[_Waiting]:
-        """Wait for deliveries and take what is there, within bounds; empty when it is time to stop."""
+    def _wait(self) -> bool:
+        """Wait for deliveries; whether there are any, and not only time to stop."""
         with self._state:
             while not self._queue and not self._stopping:
                 self._state.wait()
+            if not self._stopping:
+                self._let_more_come()
+            return bool(self._queue)
+
+    def _take(self) -> list[_Waiting]:
+        """What is there, within bounds."""
+        with self._state:
             batch: list[_Waiting] = []
             events = 0
             while self._queue and len(batch) < MAX_BATCH and events < MAX_BATCH_EVENTS:
@@ -148,6 +158,21 @@ class Writer:
                 events += len(waiting.heard.events)
                 batch.append(waiting)
             return batch
+
+    def _let_more_come(self) -> None:
+        """Wait until the event loop has read what lies there already: a batch costs more than what is in it.
+
+        Both would only take Python's lock from each other. Called with the state held.
+        """
+        self._round_over = False
+        with suppress(RuntimeError):  # the loop is closed: nothing more comes
+            self._queue[0].loop.call_soon_threadsafe(self._end_round)
+            self._state.wait_for(lambda: self._round_over or self._stopping, LOOP_ROUND_SECONDS)
+
+    def _end_round(self) -> None:
+        with self._state:
+            self._round_over = True
+            self._state.notify()
 
     def _write(self, batch: Sequence[_Waiting]) -> None:
         try:

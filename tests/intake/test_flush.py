@@ -10,10 +10,11 @@ import time
 import pytest
 from django.db import OperationalError, connection, transaction
 
+from andon.intake import writer
 from andon.intake.models import Delivery, Signal
-from andon.intake.recording import record
+from andon.intake.recording import Heard, record
 from andon.intake.writer import FLUSHES_AT_ONCE, Writer
-from andon.kit import db
+from andon.kit import db, ids
 from andon.kit.sqlite import file
 from andon.kit.sqlite.file import File, copy_log
 from tests.intake.test_asgi import ask, elsewhere, post, running, sender  # noqa: F401  a fixture
@@ -313,11 +314,55 @@ def test_a_writers_line_leaves_the_disk_to_the_flush_and_other_lines_do_not():
     watched.check()
     assert watched.late
     assert level() == file.NORMAL
+    with connection.cursor() as cursor:
+        pages, size = (cursor.execute(f"PRAGMA {of}").fetchone()[0] for of in ("wal_autocheckpoint", "page_size"))
+    assert size == 8192
+    assert file.BYTES_IN_TURN - size < pages * size <= file.BYTES_IN_TURN
     connection.close()
     assert level() == file.FULL  # a new line, which nobody has spoken for
     watched.check()
     assert level() == file.NORMAL
     connection.close()
+
+
+def test_what_comes_in_one_round_of_the_event_loop_is_one_batch(monkeypatch):
+    monkeypatch.setattr(writer, "LOOP_ROUND_SECONDS", 60)
+    assert _taken_together(lambda wrote: None) == [20]
+
+
+def test_an_event_loop_that_is_held_up_holds_up_no_batch():
+    def held_up(wrote):
+        assert wrote.wait(20)  # nothing else runs in the loop meanwhile
+
+    assert sum(_taken_together(held_up)) == 20
+
+
+def _taken_together(after):
+    """Sizes of the batches of twenty deliveries that come in one round of the event loop, with `after` at its end."""
+    sizes, wrote = [], threading.Event()
+
+    def note(batch):
+        sizes.append(len(batch))
+        wrote.set()
+        return False
+
+    def one_round(writing, answers):
+        for answer in answers:
+            writing.take(Heard(ids.new(), ids.new(), b"", "", []), answer)
+            time.sleep(0.002)  # the writer may run
+        after(wrote)
+
+    async def come():
+        writing = Writer(note)
+        writing.start()
+        answers = [asyncio.get_running_loop().create_future() for _ in range(20)]
+        one_round(writing, answers)
+        async with asyncio.timeout(20):
+            await asyncio.gather(*answers)
+            await writing.stop()
+
+    asyncio.run(come())
+    return sizes
 
 
 def test_the_log_is_copied_and_begins_anew_though_somebody_writes(sender, monkeypatch):  # noqa: F811

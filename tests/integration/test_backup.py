@@ -120,6 +120,7 @@ def test_a_backup_with_pages_of_another_size_comes_back_too(tmp_path, pages):
         with closing(sqlite3.connect(file)) as backup:
             backup.execute(f"PRAGMA page_size={pages}")
             backup.execute("VACUUM")
+        assert installed.sql("PRAGMA page_size") == [(8192,)]
         assert andon(installed.environment, "incident", "declare", "Later", *LENA).code == 0
         restored = andon(installed.environment, "restore", str(file), "--replace")
         assert restored.code == 0, restored.err

@@ -1,8 +1,9 @@
 """The group commit: one thread writes what many requests brought, in one transaction.
 
 They are answered when it is on disk. While one batch is being flushed the next one gathers and is written, so the batch
-grows with the load and nobody waits for a timer. What cannot be written now is refused with `Unavailable` (503: the
-sender tries again); never is anything answered as taken that is not on disk.
+grows with the load: it is waited for what the event loop has before it already, and for no timer. What cannot be
+written now is refused with `Unavailable` (503: the sender tries again); never is anything answered as taken that is not
+on disk.
 """
 
 import asyncio

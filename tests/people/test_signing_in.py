@@ -1,11 +1,13 @@
 """Signing in through allauth: passwords, the second step, passkeys, limits; and the look of its pages."""
 
 import re
+import time
+from types import SimpleNamespace
 
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from allauth.mfa.totp.internal import auth as totp
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
@@ -24,6 +26,13 @@ def _no_limits_from_before():
     cache.clear()
 
 
+@pytest.fixture(autouse=True)
+def _one_moment_for_codes(monkeypatch):
+    """A code is good for its 30 seconds only, so one that is made as they end would be refused a moment later."""
+    moment = time.time()
+    monkeypatch.setattr(totp, "time", SimpleNamespace(time=lambda: moment))
+
+
 def sign_in(person, password=PASSWORD, client=None, **more):
     client = client or Client()
     answer = client.post("/account/login/", {"login": person.email, "password": password}, **more)
@@ -31,7 +40,7 @@ def sign_in(person, password=PASSWORD, client=None, **more):
 
 
 def code_for(secret):
-    return format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
+    return totp.format_hotp_value(totp.hotp_value(secret, next(totp.yield_hotp_counters_from_time())))
 
 
 def confirm_password(client):

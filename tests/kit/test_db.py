@@ -121,3 +121,44 @@ def test_lists_are_read_as_rows_and_rows_at_once():
         (sender, word) for sender, words in told.items() for word in words
     }
     assert db.rows_at_once("k.sender, k.word", rest, [db.lists_as_json({})]) == []
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_each_row_is_given_values_of_its_own_of_every_kind(count):
+    db.insert_rows([sender(f"sender-{number}") for number in range(count)])
+    before = list(Integration.objects.order_by("slug"))
+    told = {
+        one.pk: (
+            f"Renamed {number} '\"\\{{}}, é",
+            {"n": number, "odd": ["{", None]},
+            not number % 2,
+            AT if number % 3 else None,
+        )
+        for number, one in enumerate(before)
+    }
+    fields = ["name", "settings", "resolves_incidents", "disabled_at"]
+    rows = [
+        (*values, pk, "sender-0" if pk == before[-1].pk and count > 1 else one)
+        for (pk, values), one in zip(told.items(), [row.slug for row in before], strict=True)
+    ]
+    assert db.update_each(Integration, fields, rows, where=["id", "slug"]) == (count - 1 if count > 1 else count)
+    for kept in Integration.objects.exclude(pk=before[-1].pk if count > 1 else None):
+        assert (kept.name, kept.settings, kept.resolves_incidents, kept.disabled_at) == told[kept.pk]
+    if count > 1:
+        assert Integration.objects.get(pk=before[-1].pk).name == before[-1].name, "it was not as it had been read"
+
+
+def test_a_value_that_is_too_long_is_refused_and_not_cut():
+    if db.is_sqlite():
+        pytest.skip("SQLite holds any length")
+    of = sender()
+    db.insert_rows([of])
+    with pytest.raises(DataError), transaction.atomic():
+        db.update_each(Integration, ["slug"], [("long" * 100, of.pk)])
+    assert Integration.objects.get().slug == of.slug
+
+
+def test_only_what_rows_share_has_a_numbered_place():
+    """SQLite takes time with the square of how many numbered places a statement has: 150 ms for 10,000 of them."""
+    statement = db._insertion("some_table", ("kept", "id", "said"), 1, 3)
+    assert statement == 'INSERT INTO "some_table" ("kept", "id", "said") VALUES (?1, ?, ?), (?1, ?, ?), (?1, ?, ?)'

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from andon.handbook.models import Edition
-from andon.kit.models import Row, one_of
+from andon.kit.models import Row, of_some, one_of
 from andon.people.models import Person
 from andon.practice.lifecycle import State
 from andon.practice.promises import PromiseKind
@@ -39,8 +39,8 @@ class Incident(Row):
     state = models.CharField(max_length=16, choices=State.choices(), default=State.OPEN)
     group_key = models.CharField(max_length=160)  # signals with this key join while the incident is unresolved
     restricted = models.BooleanField(default=False)
-    declared_by = models.ForeignKey(
-        Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="incidents_declared"
+    declared_by = models.ForeignKey(  # indexed below, for rows that have one: the engine opens without
+        Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="incidents_declared", db_index=False
     )
 
     # Severity: the level, and the sentence that says why. The scores behind it are HarmScore rows.
@@ -54,8 +54,8 @@ class Incident(Row):
     onset_high = models.DateTimeField(null=True, blank=True)
     detected_at = models.DateTimeField()
     acknowledged_at = models.DateTimeField(null=True, blank=True)
-    acknowledged_by = models.ForeignKey(
-        Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="incidents_acknowledged"
+    acknowledged_by = models.ForeignKey(  # as above
+        Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="incidents_acknowledged", db_index=False
     )
     contained_at = models.DateTimeField(null=True, blank=True)
     containment_kind = models.CharField(max_length=16, choices=ContainmentKind.choices(), blank=True)
@@ -105,6 +105,8 @@ class Incident(Row):
                 name="incident_silent",  # what the auditor asks for every minute
             ),
             models.Index(fields=["state"], condition=Q(edition__isnull=True), name="incident_unfrozen"),  # as above
+            of_some("declared_by", "incident_declared_by"),
+            of_some("acknowledged_by", "incident_acknowledged_by"),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(
@@ -223,12 +225,12 @@ class TimelineEntry(Row):
     The body alone may be emptied (erasure of a person); its digest stays, so the chain still verifies.
     """
 
-    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="timeline")
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="timeline", db_index=False)
     seq = models.PositiveIntegerField()
     at = models.DateTimeField()
     recorded_at = models.DateTimeField()
     actor = models.CharField(max_length=80)  # "person:<id>", "engine", "integration:<slug>"
-    person = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="+")
+    person = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     kind = models.CharField(max_length=40)
     body = models.JSONField(null=True)
     body_digest = models.CharField(max_length=64)
@@ -237,6 +239,7 @@ class TimelineEntry(Row):
 
     class Meta:
         ordering: ClassVar = ["seq"]
+        indexes: ClassVar = [of_some("person", "timeline_of_person")]
         constraints: ClassVar = [models.UniqueConstraint(fields=["incident", "seq"], name="timeline_seq_once")]
 
 
@@ -246,7 +249,7 @@ class Promise(Row):
     It is the organisation's own promise: whether a law asks for it is for a person to decide.
     """
 
-    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="promises")
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="promises", db_index=False)
     position = models.PositiveSmallIntegerField()
     key = models.CharField(max_length=160)  # "contain", "first_word:executives", "duty:gdpr-33"
     kind = models.CharField(max_length=12, choices=PromiseKind.choices())
@@ -259,7 +262,9 @@ class Promise(Row):
     # When the engine looks whether it was missed: `due_at` as long as that is to be seen, else nothing.
     look_at = models.DateTimeField(null=True, blank=True)
     kept_at = models.DateTimeField(null=True, blank=True)
-    kept_by = models.ForeignKey(Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    kept_by = models.ForeignKey(
+        Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     missed_at = models.DateTimeField(null=True, blank=True)  # when the next in the chain was paged for it, once
     not_owed = models.TextField(blank=True)  # why it does not apply; then kept_at and kept_by say who decided when
 
@@ -278,6 +283,7 @@ class Promise(Row):
                 ),
                 name="promise_unwatched",  # what the auditor asks for every minute
             ),
+            of_some("kept_by", "promise_kept_by"),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["incident", "key"], name="promised_once"),
@@ -300,7 +306,7 @@ class ProtocolStep(Row):
         WAIVED = "waived", "Waived"
         NOT_ASKED = "not_asked", "No longer asked for"
 
-    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="steps")
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="steps", db_index=False)
     position = models.PositiveSmallIntegerField()
     key = models.CharField(max_length=60)
     phase = models.CharField(max_length=12, choices=Phase.choices())
@@ -308,12 +314,15 @@ class ProtocolStep(Row):
     body = models.TextField(blank=True)
     optional = models.BooleanField(default=False)
     state = models.CharField(max_length=10, choices=State.choices, default=State.TODO)
-    by = models.ForeignKey(Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    by = models.ForeignKey(
+        Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     at = models.DateTimeField(null=True, blank=True)
     reason = models.TextField(blank=True)
 
     class Meta:
         ordering: ClassVar = ["position"]
+        indexes: ClassVar = [of_some("by", "protocol_step_by")]
         constraints: ClassVar = [models.UniqueConstraint(fields=["incident", "key"], name="protocol_step_once")]
 
 

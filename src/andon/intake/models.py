@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from andon.incidents.models import Incident
 from andon.kit.crypto import EncryptedTextField
-from andon.kit.models import Row, one_of
+from andon.kit.models import Row, of_some, one_of
 from andon.kit.packed import PackedBytesField
 from andon.practice.words import IncidentType
 from andon.registry.models import System
@@ -111,8 +111,8 @@ class Signal(Row):
         ordering: ClassVar = ["-pk"]  # newest first heard first; last_at has no index, for it changes with each repeat
         indexes: ClassVar = [
             models.Index(fields=["route_at"], condition=Q(route_at__isnull=False), name="signal_route_due"),
-            models.Index(fields=["system"], condition=Q(system__isnull=False), name="signal_of_system"),
-            models.Index(fields=["incident"], condition=Q(incident__isnull=False), name="signal_of_incident"),
+            of_some("system", "signal_of_system"),
+            of_some("incident", "signal_of_incident"),
             models.Index(fields=["held_by"], condition=Q(held_by__isnull=False), name="signal_held"),
             models.Index(fields=["close_at"], condition=Q(close_at__isnull=False), name="signal_close_due"),
             # Read by newest, and by episode among those of one fingerprint: a second index would cost each new signal.

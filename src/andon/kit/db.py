@@ -1,4 +1,4 @@
-"""The one module that knows that there are two databases.
+"""The one module that knows that there are two databases, but for what migrations do (`andon.kit.migrating`).
 
 SQLite serialises writers (BEGIN IMMEDIATE, set in the settings), so a row lock there is the transaction itself;
 PostgreSQL takes row locks and skips what another replica holds.
@@ -14,7 +14,6 @@ import msgspec
 from django.db import Error as DatabaseProblem
 from django.db import IntegrityError, OperationalError, connection, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 from andon.kit.sqlite import bells
 
@@ -171,16 +170,12 @@ def rows_at_once(columns: str, rest: str, parameters: Sequence[Any]) -> list[Seq
         return found
 
 
-def execute_many(statement: str, rows: Sequence[Sequence[Any]]) -> int:
-    """One statement for each of many rows, planned once; how many rows of the table that touched.
+def _execute_prepared(statement: str, rows: Sequence[Sequence[Any]]) -> int:
+    """One statement for each of some rows, on PostgreSQL; how many rows of the table that touched.
 
-    Django's cursors put values into the text on PostgreSQL, so that the server reads and plans every row anew; here
-    they are sent beside a prepared statement, several on the way at once.
+    Django's cursors put values into the text there, so that the server reads and plans every row anew; here they are
+    sent beside a prepared statement, several on the way at once.
     """
-    if is_sqlite():
-        with connection.cursor() as cursor:
-            cursor.executemany(statement, rows)
-            return int(cursor.rowcount)
     from psycopg import Cursor
 
     connection.ensure_connection()
@@ -212,7 +207,7 @@ def insert_many(
     if len(rows) >= COPIED_FROM:
         _copy(table, names, whole)
     else:
-        execute_many(f'INSERT INTO "{table}" ({_quoted(names)}) VALUES ({", ".join(["%s"] * len(names))})', whole)  # noqa: S608  names from code
+        _execute_prepared(f'INSERT INTO "{table}" ({_quoted(names)}) VALUES ({", ".join(["%s"] * len(names))})', whole)  # noqa: S608  names from code
 
 
 COPIED_FROM: Final = 8
@@ -241,19 +236,14 @@ _AT_ONCE = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 
 @cache
 def _insertion(table: str, columns: tuple[str, ...], common: int, rows: int) -> str:
-    own = len(columns) - common
-    values = ", ".join(
-        f"({_places(chain(range(common), range(at, at + own)))})" for at in range(common, common + own * rows, own)
-    )
+    """Only what rows share has a number: SQLite takes time with the square of how many numbered places there are."""
+    places = ", ".join([*(f"?{number}" for number in range(1, common + 1)), *["?"] * (len(columns) - common)])
+    values = ", ".join([f"({places})"] * rows)
     return f'INSERT INTO "{table}" ({_quoted(columns)}) VALUES {values}'  # noqa: S608  names from code
 
 
 def _quoted(columns: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in columns)
-
-
-def _places(numbers: Iterable[int]) -> str:
-    return ", ".join(f"?{number + 1}" for number in numbers)
 
 
 def update_from(
@@ -265,14 +255,20 @@ def update_from(
         table: What to change.
         setting: What to set, in SQL: the values of a row are named `v.<column>`.
         columns: Names of the values with their types on PostgreSQL.
-        rows: The values as the driver wants them.
+        rows: The values as the driver wants them, no two for one row of the table.
         where: Which row of the table is meant, in SQL as `setting`. A row that it fits no longer is left as it is.
+
+    On PostgreSQL all rows go into one statement, a list for each column: a statement for each row costs the server
+    three times as much.
     """
-    if not is_sqlite():
-        given = ", ".join(f"%s::{kind} AS {name}" for name, kind in columns.items())
-        statement = f"UPDATE {table} SET {setting} FROM (SELECT {given}) v WHERE {where}"  # noqa: S608  names from code
-        return execute_many(statement, rows)
-    return _in_portions(partial(_change, table, setting, tuple(columns), where), rows)
+    if not rows:
+        return 0
+    if is_sqlite():
+        return _in_portions(partial(_change, table, setting, tuple(columns), where), rows)
+    given = ", ".join(f"%s::{kind}[]" for kind in columns.values())
+    values = f"unnest({given}) AS v({_quoted(columns)})"
+    statement = f'UPDATE "{table}" SET {setting} FROM {values} WHERE {where}'  # noqa: S608  names from code
+    return _execute_prepared(statement, [[list(column) for column in zip(*rows, strict=True)]])
 
 
 @cache
@@ -307,11 +303,16 @@ def update_each(
         where: Names of fields that must hold the given values: the key, and what is compared before it is set.
     """
     fields = _fields(model, (*change, *where))
-    names = [f'"{field.column}" = %s' for field in fields]
-    setting, meeting = ", ".join(names[: len(change)]), " AND ".join(names[len(change) :])
     table = model._meta.db_table  # noqa: SLF001  Django's documented way
-    statement = f'UPDATE "{table}" SET {setting} WHERE {meeting}'  # noqa: S608  names from code alone
-    return execute_many(statement, _adapted(fields, rows)) if rows else 0
+    given = {f"c{number}": _kind(field) for number, field in enumerate(fields)}
+    pairs = [f'"{field.column}" = v.{name}' for field, name in zip(fields, given, strict=True)]
+    meeting = " AND ".join(f'"{table}".{pair}' for pair in pairs[len(change) :])
+    return update_from(table, ", ".join(pairs[: len(change)]), given, _adapted(fields, rows), where=meeting)
+
+
+def _kind(field: "models.Field[Any, Any]") -> str:
+    """A column's type on PostgreSQL, without its length: a value that is too long is refused, and never cut."""
+    return str(field.db_type(connection)).split("(")[0]
 
 
 def insert_each(model: type[models.Model], fields: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -352,7 +353,8 @@ def _fields(model: type[models.Model], names: Sequence[str]) -> "list[models.Fie
 def _adapted(fields: "Sequence[models.Field[Any, Any]]", rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
     """Values as the driver wants them, column by column: what many rows share is put into its form once."""
     line = connections[connection.alias]  # the proxy looks for it at each value
-    columns = [_column(field, values, line) for field, values in zip(fields, zip(*rows, strict=True), strict=True)]
+    values = list(zip(*rows, strict=True)) or [()] * len(fields)
+    columns = [_column(field, those, line) for field, those in zip(fields, values, strict=True)]
     return list(zip(*columns, strict=True))
 
 
@@ -377,37 +379,3 @@ def lost_a_race(error: DatabaseProblem) -> bool:
 def of_these_rows(error: DatabaseProblem) -> bool:
     """Whether the trouble is that others hold or changed these rows, so that work on other rows may well succeed."""
     return lost_a_race(error) or getattr(error.__cause__, "sqlstate", None) == _LOCK_TIMEOUT
-
-
-_REFUSE_ON_SQLITE = (
-    (
-        "CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} "
-        "BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-    ),
-    (
-        "CREATE TRIGGER {table}_no_update BEFORE UPDATE OF {columns} ON {table} "
-        "BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-    ),
-)
-_REFUSE_ON_POSTGRESQL = (
-    (
-        "CREATE FUNCTION {table}_refuse() RETURNS trigger LANGUAGE plpgsql AS $body$ "
-        "BEGIN RAISE EXCEPTION '{table} is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $body$"
-    ),
-    "CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION {table}_refuse()",
-    (
-        "CREATE TRIGGER {table}_no_update BEFORE UPDATE OF {columns} ON {table} "
-        "FOR EACH ROW EXECUTE FUNCTION {table}_refuse()"
-    ),
-)
-
-
-def append_only(table: str, columns: tuple[str, ...]) -> Callable[[object, BaseDatabaseSchemaEditor], None]:
-    """A migration step that makes the database itself refuse to delete rows of `table` or to change `columns`."""
-
-    def forwards(_apps: object, schema_editor: BaseDatabaseSchemaEditor) -> None:
-        vendor = schema_editor.connection.vendor
-        for statement in _REFUSE_ON_SQLITE if vendor == "sqlite" else _REFUSE_ON_POSTGRESQL:
-            schema_editor.execute(statement.format(table=table, columns=", ".join(columns)))
-
-    return forwards

@@ -21,3 +21,8 @@ class Row(models.Model):
 def one_of(column: str, values: Iterable[str | int], name: str) -> models.CheckConstraint:
     """A check that a column holds one of an enumeration's values: the database refuses what code should not write."""
     return models.CheckConstraint(condition=Q(**{f"{column}__in": list(values)}), name=name)
+
+
+def of_some(field: str, name: str) -> models.Index:
+    """An index of a foreign key that is mostly null, for rows that have one: each row without would cost an entry."""
+    return models.Index(fields=[field], condition=Q(**{f"{field}__isnull": False}), name=name)

@@ -27,8 +27,9 @@ class Page(Row):
         FAILED = "failed", "Gave up"
         CANCELLED = "cancelled", "Cancelled"
 
-    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="pages")
-    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="pages")
+    # Both are the first column of an index below.
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="pages", db_index=False)
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="pages", db_index=False)
     contact_point = models.ForeignKey(ContactPoint, on_delete=models.PROTECT, related_name="pages")
     channel = models.CharField(max_length=16, choices=ChannelKind.choices)
     step = models.PositiveSmallIntegerField()

@@ -6,7 +6,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-from andon.kit.db import append_only
+from andon.kit.migrating import append_only
 
 
 class Migration(migrations.Migration):

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from andon.kit.db import append_only
+from andon.kit.migrating import append_only
 
 
 class Migration(migrations.Migration):

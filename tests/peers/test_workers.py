@@ -96,7 +96,8 @@ def test_each_worker_of_a_server_that_loads_the_application_first_is_a_replica(t
         folder = tmp_path / "service"
         folder.mkdir()
 
-        plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # one that is made for each question takes so long that questions come one by one
+        # One that is made for each question takes so long that questions come one by one.
+        plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
         def ask(path="/"):
             """With a line of its own, so that any of the workers may take it; None while none does."""

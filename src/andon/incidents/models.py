@@ -314,9 +314,7 @@ class ProtocolStep(Row):
     body = models.TextField(blank=True)
     optional = models.BooleanField(default=False)
     state = models.CharField(max_length=10, choices=State.choices, default=State.TODO)
-    by = models.ForeignKey(
-        Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
-    )
+    by = models.ForeignKey(Person, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     at = models.DateTimeField(null=True, blank=True)
     reason = models.TextField(blank=True)
 

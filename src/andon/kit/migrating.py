@@ -56,5 +56,5 @@ class UnindexKey(migrations.AlterField):
         if self.allow_migrate_model(schema_editor.connection.alias, model):
             options = model._meta  # noqa: SLF001  Django's documented way
             column = options.get_field(self.name).column
-            name = schema_editor._create_index_name(options.db_table, [column])  # noqa: SLF001  its names are its own
+            name = schema_editor._create_index_name(options.db_table, [column])  # type: ignore[attr-defined]  # noqa: SLF001  its own names
             schema_editor.execute(f"DROP INDEX {schema_editor.quote_name(name)}")

@@ -31,22 +31,25 @@ def page(row: Page, steps: Mapping[UUID, Sequence[str]]) -> Message:
     """
     newest = {one.incident_id: one for one in sorted((row, *row.others), key=lambda one: one.created_at)}
     lead, *others = sorted(newest.values(), key=lambda one: (one.incident.severity, one.incident.number))
+    about = _about(lead.incident)
     return Message(
         key=row.message_key,
         kind="page",
         at=row.created_at,
         to=row.person.name,
-        headline=_joint_headline([lead, *others]) if others else _headline(lead),
-        why=f"{_headline(lead)}. {_why(lead)}" if others else _why(lead),
+        headline=_joint_headline([lead, *others]) if others else _headline(lead, about),
+        why=f"{_headline(lead, about)}. {_why(lead)}" if others else _why(lead),
         first=tuple(steps.get(lead.incident_id, ())),
         link=links.url(lead),
         link_label=_link_label(lead) if others else "Look and acknowledge",
-        about=_about(lead.incident),
+        about=about,
         thread="" if others else f"incident-{lead.incident_id.hex}",
-        also=tuple(
-            Also(_headline(one), _why(one), links.url(one), _link_label(one), _about(one.incident)) for one in others
-        ),
+        also=tuple(_also(one, _about(one.incident)) for one in others),
     )
+
+
+def _also(row: Page, about: About) -> Also:
+    return Also(_headline(row, about), _why(row), links.url(row), _link_label(row), about)
 
 
 def test(point: ContactPoint, link: str) -> Message:
@@ -90,9 +93,8 @@ def incident_url(incident: Incident) -> str:
     return settings.BASE_URL + reverse("incident", args=[incident.number])
 
 
-def _headline(row: Page) -> str:
+def _headline(row: Page, about: About) -> str:
     """The incident in one line; where the page is late, since when it has been due: it must not look like a new one."""
-    about = _about(row.incident)
     late = f", due since {_when(row.send_after, row)}," if _is_late(row) else ""
     return f"{_drill([row])}[{about.severity}] {about.ref}{late} {about.system}: {about.title}"
 

@@ -266,8 +266,12 @@ _SIGNAL = (
     "id", "integration_id", "fingerprint", "episode", "title", "description", "url", "labels", "system_hint",
     "type_hint", "severity_hint", "starts_at", "first_delivery", "last_delivery",
 )  # fmt: skip
-_AS_READ = "intake_signal.id = v.id AND intake_signal.status = 'firing' AND intake_signal.count = v.was"
-"""A signal that fires counts whatever is said of it, so by its count one knows whether anybody was quicker."""
+_AS_READ = "intake_signal.id = v.id AND intake_signal.status || '' = 'firing' AND intake_signal.count = v.was"
+"""A signal that fires counts whatever is said of it, so by its count one knows whether anybody was quicker.
+
+Its status is compared as no index has it: before PostgreSQL has statistics of the table it takes few for firing, and
+would read all that fire to find some by their key.
+"""
 _REPEATED = {"id": "uuid", "was": "integer", "heard": "integer", "at": "timestamptz", "delivery": "uuid"}
 # A rule may wait for a signal to be heard so often (`look_at_count`): then it is due for routing at once.
 _COUNT_REPEATS = (

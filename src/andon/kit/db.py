@@ -303,11 +303,17 @@ def update_each(
         where: Names of fields that must hold the given values: the key, and what is compared before it is set.
     """
     fields = _fields(model, (*change, *where))
-    table = model._meta.db_table  # noqa: SLF001  Django's documented way
+    table, adapted = model._meta.db_table, _adapted(fields, rows)  # noqa: SLF001  Django's documented way
+    if is_sqlite():
+        pairs = [f'"{field.column}" = %s' for field in fields]
+        setting, meeting = ", ".join(pairs[: len(change)]), " AND ".join(pairs[len(change) :])
+        with connection.cursor() as cursor:
+            cursor.executemany(f'UPDATE "{table}" SET {setting} WHERE {meeting}', adapted)  # noqa: S608  names from code
+            return max(0, int(cursor.rowcount))  # of no rows SQLite says -1
     given = {f"c{number}": _kind(field) for number, field in enumerate(fields)}
     pairs = [f'"{field.column}" = v.{name}' for field, name in zip(fields, given, strict=True)]
     meeting = " AND ".join(f'"{table}".{pair}' for pair in pairs[len(change) :])
-    return update_from(table, ", ".join(pairs[: len(change)]), given, _adapted(fields, rows), where=meeting)
+    return update_from(table, ", ".join(pairs[: len(change)]), given, adapted, where=meeting)
 
 
 def _kind(field: "models.Field[Any, Any]") -> str:

@@ -57,4 +57,4 @@ class UnindexKey(migrations.AlterField):
             options = model._meta  # noqa: SLF001  Django's documented way
             column = options.get_field(self.name).column
             name = schema_editor._create_index_name(options.db_table, [column])  # type: ignore[attr-defined]  # noqa: SLF001  its own names
-            schema_editor.execute(f"DROP INDEX {schema_editor.quote_name(name)}")
+            schema_editor.execute(f"DROP INDEX IF EXISTS {schema_editor.quote_name(name)}")

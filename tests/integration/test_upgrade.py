@@ -1,0 +1,60 @@
+"""An installation of an older version is brought up to date: its rows stay, and what its database refuses."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.processes import ROOT
+
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(300)]
+
+SCRIPT = """
+import django; django.setup()
+from django.core.management import call_command
+from django.db import DatabaseError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from andon.kit import clock
+
+before = [("incidents", "0005_duties_decided"), ("paging", "0005_reports_and_mirrors")]
+for app, name in before:
+    call_command("migrate", app, name, verbosity=0)
+old = MigrationExecutor(connection).loader.project_state(before).apps
+incident = old.get_model("incidents", "Incident").objects.create(
+    number=1, title="Odd answers", type="safety", group_key="one", severity=2, technical=2, detected_at=clock.now(), chain={},
+    changed_at=clock.now(),
+)
+old.get_model("incidents", "TimelineEntry").objects.create(
+    incident=incident, seq=1, at=clock.now(), recorded_at=clock.now(), actor="engine", kind="opened", body={},
+    body_digest="d", hash="h",
+)
+call_command("migrate", verbosity=0)
+
+from andon.incidents.models import Incident, TimelineEntry
+print("kept", Incident.objects.get().title, TimelineEntry.objects.get(incident__number=1).kind)
+for what in (lambda: TimelineEntry.objects.all().delete(), lambda: TimelineEntry.objects.update(hash="other")):
+    try:
+        with transaction.atomic():
+            what()
+        print("done, and should not be")
+    except DatabaseError as error:
+        print("refused:", str(error).splitlines()[0])
+"""
+
+
+def test_what_an_older_version_wrote_is_there_and_as_well_guarded(database_url, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANDON_")} | {
+        "ANDON_DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "andon.site.settings",
+        "ANDON_DATABASE_URL": database_url or f"sqlite:///{tmp_path / 'andon.sqlite3'}",
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "kept Odd answers opened",
+        "refused: incidents_timelineentry is append-only",
+        "refused: incidents_timelineentry is append-only",
+    ]

@@ -1,5 +1,6 @@
 """Several engines as real processes on one database: one is killed, one sleeps until it is told, one is of another version."""
 
+import signal
 import subprocess
 import threading
 import time
@@ -32,6 +33,24 @@ result = [[incident.number, len(problems)] for incident, problems in verify_all(
 
 def start(andon: RunningAndon, name: str, code: str) -> "subprocess.Popen[bytes]":
     return andon._start(name, "-c", code)
+
+
+def test_an_engine_that_is_stopped_for_a_while_goes_on_and_ends_when_it_is_told(tmp_path, database_url):
+    with listening() as pager, running_andon(tmp_path, database_url) as andon:
+        sender = organisation(andon, pager, systems=1)
+        engine = andon.engine
+        assert engine is not None
+        for _ in range(3):  # longer than it waits between two looks at itself, and begun at any point of such a wait
+            engine.send_signal(signal.SIGSTOP)
+            time.sleep(1.7)
+            engine.send_signal(signal.SIGCONT)
+            time.sleep(0.7)
+        assert engine.poll() is None, andon.log("engine")
+        fire(sender, 0)
+        until(lambda: states(andon) == ["sent"], andon)
+        engine.send_signal(signal.SIGTERM)
+        assert engine.wait(20) == 0
+        assert "The engine has stopped" in andon.log("engine")
 
 
 def test_three_engines_under_load_and_one_of_them_killed_page_every_incident(tmp_path, postgres_url):

@@ -7,6 +7,8 @@ import threading
 POLL = 0.5
 """Seconds between two looks; a hint, in this process or from another one, wakes the engine before that."""
 _STOP_WITHIN = 30.0
+_LOOK_EVERY = 1.0
+"""Seconds between two looks at whether the engine still goes round."""
 
 
 class Running:
@@ -58,13 +60,30 @@ def run() -> None:
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # before the threads start, which inherit it
     running = Running(tick=POLL)
-    while running.alive and signal.sigtimedwait(ends, 1.0) is None:
+    told = _told(ends)
+    while running.alive and not told.wait(_LOOK_EVERY):
         pass
     died = not running.alive
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)  # a second signal ends it at once
     running.stop()
     if died:
         raise SystemExit("The engine ended by itself; the log says why. What was due is still due: start another.")
+
+
+def _told(ends: set[signal.Signals]) -> threading.Event:
+    """Set once one of these signals, which are blocked in every thread, has come.
+
+    Waited for without a time limit: `signal.sigtimedwait` answers as if a signal had come where the process was
+    stopped and went on (Ctrl-Z, a debugger, a machine that slept) and its time was over by then.
+    """
+    told = threading.Event()
+
+    def wait() -> None:
+        signal.sigwait(ends)
+        told.set()
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
+    return told
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -43,18 +44,68 @@ for what in (lambda: TimelineEntry.objects.all().delete(), lambda: TimelineEntry
 """
 
 
-def test_what_an_older_version_wrote_is_there_and_as_well_guarded(database_url, tmp_path):
+AT_WORK = """
+import django; django.setup()
+import threading, time
+import psycopg
+from django.conf import settings
+from django.core.management import call_command
+
+for app, name in [("incidents", "0005_duties_decided"), ("paging", "0005_reports_and_mirrors")]:
+    call_command("migrate", app, name, verbosity=0)
+
+troubles = []
+def beside(do):
+    def guarded():
+        try:
+            do()
+        except Exception as error:
+            troubles.append(repr(error))
+    thread = threading.Thread(target=guarded)
+    thread.start()
+    return thread
+
+def waiting(least):
+    ends = time.monotonic() + 20
+    while looker.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()[0] < least:
+        assert time.monotonic() < ends, "nobody waits"
+        time.sleep(0.02)
+
+looker = psycopg.connect(URL, autocommit=True)
+with psycopg.connect(URL) as writer, psycopg.connect(URL) as reader:
+    writer.execute("SELECT id FROM incidents_incident FOR UPDATE")
+    reader.execute("SELECT id FROM incidents_promise")
+    migrating = beside(lambda: call_command("migrate", verbosity=0))
+    waiting(1)
+    reading = beside(lambda: reader.execute("SELECT id FROM incidents_incident"))
+    waiting(2)
+    writer.commit()
+    reading.join(20)
+    reader.commit()
+    migrating.join(60)
+print("troubles:", troubles)
+"""
+
+
+def run(script: str, database_url: str, folder: Path) -> list[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANDON_")} | {
-        "ANDON_DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "andon.site.settings",
-        "ANDON_DATABASE_URL": database_url or f"sqlite:///{tmp_path / 'andon.sqlite3'}",
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
+        "ANDON_DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "andon.site.settings",
+        "ANDON_DATABASE_URL": database_url, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [
+    return done.stdout.splitlines()
+
+
+def test_what_an_older_version_wrote_is_there_and_as_well_guarded(database_url, tmp_path):
+    assert run(SCRIPT, database_url or f"sqlite:///{tmp_path / 'andon.sqlite3'}", tmp_path) == [
         "kept Odd answers opened",
         "refused: incidents_timelineentry is append-only",
         "refused: incidents_timelineentry is append-only",
     ]
+
+
+def test_who_works_meanwhile_waits_and_does_not_stand_in_a_ring_with_the_migration(postgres_url, tmp_path):
+    assert run(f"URL = {postgres_url!r}" + AT_WORK, postgres_url, tmp_path) == ["troubles: []"]

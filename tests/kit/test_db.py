@@ -148,6 +148,17 @@ def test_each_row_is_given_values_of_its_own_of_every_kind(count):
         assert Integration.objects.get(pk=before[-1].pk).name == before[-1].name, "it was not as it had been read"
 
 
+def test_of_several_values_for_one_row_the_last_counts():
+    rows = [sender("one"), sender("other")]
+    db.insert_rows(rows)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")  # by its statistics PostgreSQL chooses which of several it takes
+    one, other = rows
+    assert db.update_each(Integration, ["name"], [("first", one.pk), ("kept", other.pk), ("last", one.pk)]) == 2
+    names = dict(Integration.objects.values_list("pk", "name"))
+    assert (names[one.pk], names[other.pk]) == ("last", "kept")
+
+
 def test_a_value_that_is_too_long_is_refused_and_not_cut():
     if db.is_sqlite():
         pytest.skip("SQLite holds any length")

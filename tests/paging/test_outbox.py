@@ -268,3 +268,19 @@ def test_an_outcome_that_is_no_longer_its_claims_to_write_leaves_the_page_to_the
     assert state_of(incident) == ["sending"]
     assert settle([(second, Receipt.sent())], story.time.now()) == 1
     assert state_of(incident) == ["sent"]
+
+
+@pytest.mark.parametrize("newer", [Receipt.retry("busy"), Receipt.broken("gone")])
+def test_a_page_that_went_out_late_is_sent_also_where_a_newer_attempt_comes_back_with_it(
+    incident: Incident, story: Story, cast: Cast, newer: Receipt
+):
+    queue(incident, cast.lena)
+    (first,) = sending.claim(story.time.now(), 10, "one")
+    story.time.forward(sending.LEASE)
+    (second,) = sending.claim(story.time.now(), 10, "one")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    settle([(second, newer), (first, Receipt.sent(ref="<first@example>"))], story.time.now())
+    page = Page.objects.get()
+    assert (page.state, page.due_at, page.provider_ref) == ("sent", None, "<first@example>")
+    assert kinds(incident).count("page_sent") == 1

@@ -83,8 +83,8 @@ def _digest() -> str:
     """Of all that tables, and the rows that Django writes with them, are made from."""
     source = ROOT / "src" / "andon"
     made_from = [
-        *source.glob("*/migrations/*.py"), *source.glob("*/models.py"), source / "site" / "settings.py",
-        ROOT / "requirements-dev.lock",
+        *source.rglob("migrations/*.py"), *source.rglob("models.py"), source / "kit" / "migrating.py",
+        source / "site" / "settings.py", ROOT / "requirements-dev.lock",
     ]  # fmt: skip
     digest = hashlib.sha256()
     for file in sorted(made_from):

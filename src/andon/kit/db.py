@@ -129,7 +129,7 @@ def rows_of_json(columns: Mapping[str, str]) -> str:
     """SQL that reads one parameter, a JSON list of lists, as rows: names of columns with their types.
 
     The types are PostgreSQL's; on SQLite a value stays what JSON says it is. The statement's text is the same however
-    many rows there are, so that it is prepared once.
+    many rows there are.
     """
     if is_sqlite():
         picked = ", ".join(f"json_extract(value, '$[{n}]') AS {name}" for n, name in enumerate(columns))
@@ -170,18 +170,17 @@ def rows_at_once(columns: str, rest: str, parameters: Sequence[Any]) -> list[Seq
         return found
 
 
-def _execute_prepared(statement: str, rows: Sequence[Sequence[Any]]) -> int:
+def _execute_each(statement: str, rows: Sequence[Sequence[Any]]) -> int:
     """One statement for each of some rows, on PostgreSQL; how many rows of the table that touched.
 
-    Django's cursors put values into the text there, so that the server reads and plans every row anew; here they are
-    sent beside a prepared statement, several on the way at once.
+    Django's cursors put values into the text there; here they are sent beside it, several rows on the way at once.
     """
     from psycopg import Cursor
 
     connection.ensure_connection()
-    with connection.wrap_database_errors, Cursor(connection.connection) as prepared:
-        prepared.executemany(statement, rows)
-        return int(prepared.rowcount)
+    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
+        cursor.executemany(statement, rows)
+        return int(cursor.rowcount)
 
 
 def insert_many(
@@ -207,7 +206,7 @@ def insert_many(
     if len(rows) >= COPIED_FROM:
         _copy(table, names, whole)
     else:
-        _execute_prepared(f'INSERT INTO "{table}" ({_quoted(names)}) VALUES ({", ".join(["%s"] * len(names))})', whole)  # noqa: S608  names from code
+        _execute_each(f'INSERT INTO "{table}" ({_quoted(names)}) VALUES ({", ".join(["%s"] * len(names))})', whole)  # noqa: S608  names from code
 
 
 COPIED_FROM: Final = 8
@@ -268,7 +267,7 @@ def update_from(
     given = ", ".join(f"%s::{kind}[]" for kind in columns.values())
     values = f"unnest({given}) AS v({_quoted(columns)})"
     statement = f'UPDATE "{table}" SET {setting} FROM {values} WHERE {where}'  # noqa: S608  names from code
-    return _execute_prepared(statement, [[list(column) for column in zip(*rows, strict=True)]])
+    return _execute_each(statement, [[list(column) for column in zip(*rows, strict=True)]])
 
 
 @cache
@@ -299,10 +298,12 @@ def update_each(
     Args:
         model: The table.
         change: Names of fields to set.
-        rows: For each row the values of those fields, then the values of the fields in `where`.
-        where: Names of fields that must hold the given values: the key, and what is compared before it is set.
+        rows: For each row the values of those fields, then the values of the fields in `where`. Of several for one row
+            the last counts: PostgreSQL would take any of them.
+        where: Names of fields that must hold the given values: the key first, then what is compared before it is set.
     """
     fields = _fields(model, (*change, *where))
+    rows = list({row[len(change)]: row for row in rows}.values())
     table, adapted = model._meta.db_table, _adapted(fields, rows)  # noqa: SLF001  Django's documented way
     if is_sqlite():
         pairs = [f'"{field.column}" = %s' for field in fields]

@@ -58,3 +58,20 @@ class UnindexKey(migrations.AlterField):
             column = options.get_field(self.name).column
             name = schema_editor._create_index_name(options.db_table, [column])  # type: ignore[attr-defined]  # noqa: SLF001  its own names
             schema_editor.execute(f"DROP INDEX IF EXISTS {schema_editor.quote_name(name)}")
+
+
+class IndexOnce(migrations.AddIndex):
+    """Adds an index that is not there yet: for a migration without a transaction, which may have been cut off.
+
+    On PostgreSQL a migration in one transaction holds the lock of each table that it has changed until its end. With
+    several tables it and a process that still works would each wait for the other.
+    """
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, _from_state: Any, to_state: Any
+    ) -> None:
+        """Create it, unless there is one of that name."""
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if self.allow_migrate_model(schema_editor.connection.alias, model):
+            statement = str(self.index.create_sql(model, schema_editor))
+            schema_editor.execute(statement.replace("CREATE INDEX", "CREATE INDEX IF NOT EXISTS", 1))

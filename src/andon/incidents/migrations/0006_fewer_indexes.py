@@ -4,10 +4,12 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-from andon.kit.migrating import UnindexKey
+from andon.kit.migrating import IndexOnce, UnindexKey
 
 
 class Migration(migrations.Migration):
+
+    atomic = False  # several tables that others work with: one at a time (see IndexOnce)
 
     dependencies = [
         ('handbook', '0001_editions'),
@@ -57,23 +59,23 @@ class Migration(migrations.Migration):
             name='person',
             field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
-        migrations.AddIndex(
+        IndexOnce(
             model_name='incident',
             index=models.Index(condition=models.Q(('declared_by__isnull', False)), fields=['declared_by'], name='incident_declared_by'),
         ),
-        migrations.AddIndex(
+        IndexOnce(
             model_name='incident',
             index=models.Index(condition=models.Q(('acknowledged_by__isnull', False)), fields=['acknowledged_by'], name='incident_acknowledged_by'),
         ),
-        migrations.AddIndex(
+        IndexOnce(
             model_name='promise',
             index=models.Index(condition=models.Q(('kept_by__isnull', False)), fields=['kept_by'], name='promise_kept_by'),
         ),
-        migrations.AddIndex(
+        IndexOnce(
             model_name='protocolstep',
             index=models.Index(condition=models.Q(('by__isnull', False)), fields=['by'], name='protocol_step_by'),
         ),
-        migrations.AddIndex(
+        IndexOnce(
             model_name='timelineentry',
             index=models.Index(condition=models.Q(('person__isnull', False)), fields=['person'], name='timeline_of_person'),
         ),

@@ -52,35 +52,70 @@ def test_too_few_signals_are_held_until_a_time_ahead_and_enough_are_not(now, see
     assert hold is None or hold.again_at > now
 
 
-@given(moments, moments, st.integers(0, 50), st.integers(0, 50), st.integers(2, 20), lengths)
-def test_too_few_events_are_held_until_a_time_ahead_or_a_count_ahead(now, since, before, more, needed, within):
-    count = before + more
-    hold, tally = rules.enough_events(now, Tally(since, before), count, needed, within)
+hearings = st.lists(st.tuples(st.integers(0, 400), st.integers(1, 3)), min_size=1, max_size=60)
+
+
+def opened_at(heard, needed, within, *, looks=()):
+    """The place of the hearing that opens, each looked at when it comes; beside them it is looked at at other times."""
+    tally, count, now = Tally(), 0, NOW
+    for place, (seconds, more) in enumerate(heard):
+        now += timedelta(seconds=seconds)
+        count += more
+        hold, tally = rules.enough_events(now, tally, count, needed, within)
+        if hold is None:
+            return place
+        assert hold.again_at > now
+        assert hold.again_count == count + 1
+        for look in looks:
+            _, tally = rules.enough_events(now + timedelta(milliseconds=look), tally, count, needed, within)
+    return None
+
+
+@given(hearings, st.integers(2, 12), st.integers(1, 20).map(lambda minutes: timedelta(minutes=minutes)), st.booleans())
+def test_it_opens_with_the_first_event_that_makes_enough_within_the_window(heard, needed, within, looked_between):
+    times, now = [], NOW
+    expected = None
+    for place, (seconds, more) in enumerate(heard):
+        now += timedelta(seconds=seconds)
+        times += [now] * more
+        if expected is None and sum(now - within < at <= now for at in times) >= needed:
+            expected = place
+    assert opened_at(heard, needed, within, looks=[1, 300, 700] if looked_between else []) == expected
+
+
+@given(moments, st.integers(0, 50), st.lists(moments, max_size=5), st.integers(0, 50), st.integers(2, 300), lengths)
+def test_too_few_events_are_held_until_a_time_ahead_or_the_next_one(now, before, times, more, needed, within):
+    """Whatever the clock did before: what is held is looked at again, and its next event counts."""
+    heard = tuple((at, before + number) for number, at in enumerate(times, start=1))
+    count = before + len(times) + more
+    hold, tally = rules.enough_events(now, Tally(before, heard), count, needed, within)
     if hold is None:
-        assert more >= needed
+        assert count - before >= needed
         return
     assert hold.again_at > now
-    assert hold.again_count is not None
-    assert hold.again_count > count
-    assert tally.since <= now < tally.since + within
-    # The next event that makes it enough is enough indeed.
-    assert rules.enough_events(now, tally, hold.again_count, needed, within)[0] is None
+    assert hold.again_count == count + 1
+    assert rules.enough_events(now, tally, tally.before + needed, needed, within)[0] is None
+
+
+def test_three_in_a_minute_are_found_wherever_the_minute_begins():
+    assert opened_at([(0, 1), (45, 1), (21, 1), (14, 1)], 3, timedelta(minutes=1)) == 3
 
 
 def test_a_slow_drip_never_adds_up():
-    """One event every nine minutes, three in ten are too many; looked at when it was heard and when the tally ends."""
-    now, tally, within = NOW, Tally(NOW, 0), timedelta(minutes=10)
-    for heard in range(1, 30):
-        hold, tally = rules.enough_events(now, tally, heard, 3, within)
-        assert hold is not None
-        now += timedelta(minutes=9)
-        if hold.again_at <= now:
-            hold, tally = rules.enough_events(hold.again_at, tally, heard, 3, within)
-            assert hold is not None
+    assert opened_at([(9 * 60, 1)] * 30, 3, timedelta(minutes=10), looks=[1000]) is None
+
+
+def test_of_very_many_the_times_are_kept_by_hundredths_of_the_window():
+    tally, within = Tally(), timedelta(hours=1)
+    for count in range(1, 5000):
+        hold, tally = rules.enough_events(NOW + timedelta(seconds=count), tally, count, 4000, within)
+        assert hold is not None, "3,600 an hour, and for one hundredth longer, are fewer than 4,000"
+    assert len(tally.heard) <= rules.EXACTLY + 2
+    assert opened_at([(1, 1)] * 5000, 3600, within) == 3599
 
 
 def test_a_burst_that_nobody_could_look_at_in_time_counts():
-    hold, _ = rules.enough_events(NOW + timedelta(hours=5), Tally(NOW, 1), 40, 3, timedelta(minutes=10))
+    hold, _ = rules.enough_events(NOW + timedelta(hours=5), Tally(0, ((NOW, 1),)), 40, 3, timedelta(minutes=10))
     assert hold is None
 
 

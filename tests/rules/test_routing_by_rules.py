@@ -9,6 +9,7 @@ from andon.incidents.models import Incident
 from andon.intake.models import Signal
 from andon.intake.wording import by_rules
 from andon.people.policy import Actor
+from andon.practice.grouping import RouteReason
 from andon.practice.words import Criticality
 from andon.registry.models import System
 from andon.response import resolving, routing
@@ -377,6 +378,33 @@ def test_a_threshold_of_events_is_looked_at_when_it_is_heard_that_often(monitor,
     assert Incident.objects.exists()
 
 
+def test_events_are_counted_wherever_the_window_begins(monitor, rule, time):
+    rule("threshold", count=3, minutes=1, counting="events")
+    for seconds in (0, 45, 21):
+        time.forward(timedelta(seconds=seconds))
+        hear(monitor, labelled("a"))
+        route(time)
+    assert not Incident.objects.exists()
+    time.forward(timedelta(seconds=14))
+    hear(monitor, labelled("a"))
+    route(time)
+    assert Incident.objects.exists(), "three in 35 seconds, though they lie in two minutes of the clock"
+
+
+def test_a_tally_of_an_older_version_goes_on_and_loses_nothing(monitor, rule, time):
+    rule("threshold", count=3, minutes=10, counting="events")
+    hear(monitor, labelled("a"))
+    route(time)
+    kept = signal("a")
+    (told,) = kept.rules
+    kept.rules = [{**told, "tally": {"since": time.now().isoformat(), "before": 0}}]
+    kept.save(update_fields=["rules"])
+    for _ in range(2):
+        hear(monitor, labelled("a"))
+        route(time)
+    assert Incident.objects.exists()
+
+
 def test_events_that_come_slowly_open_nothing(monitor, rule, time):
     rule("threshold", count=3, minutes=10, counting="events")
     for _ in range(8):
@@ -386,6 +414,20 @@ def test_events_that_come_slowly_open_nothing(monitor, rule, time):
         route(time)
     assert not Incident.objects.exists()
     assert audit(time.now()).passed
+
+
+def test_why_a_signal_opened_its_incident_stands_when_it_has_ended(monitor, time):
+    hear(monitor, labelled("a"))
+    route(time)
+    hear(monitor, labelled("b"))
+    route(time)
+    reasons = {name: signal(name).reason_joined for name in "ab"}
+    assert reasons == {"a": RouteReason.NO_INCIDENT_YET, "b": RouteReason.INCIDENT_OPEN}
+    time.forward(MINUTE)
+    hear(monitor, labelled("a", status="resolved"), labelled("b", status="resolved"))
+    route(time)
+    assert {name: signal(name).status for name in "ab"} == {"a": "resolved", "b": "resolved"}
+    assert {name: signal(name).reason_joined for name in "ab"} == reasons
 
 
 @pytest.fixture

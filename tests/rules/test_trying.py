@@ -141,6 +141,26 @@ def test_thresholds_are_tried_by_what_came_together(monitor, draft, time):
     assert draft("threshold", count=2, minutes=10, counting="events").changed == 2
 
 
+def test_a_threshold_of_events_is_tried_by_how_often_a_signal_was_heard_within_its_time(monitor, draft, time):
+    for _ in range(5):
+        hear(monitor, labelled("a"))
+        route(time)
+        time.forward(30 * MINUTE)
+    assert draft("threshold", count=3, minutes=10, counting="events").changed == 1, "one in ten minutes is too few"
+    assert draft("threshold", count=3, minutes=90, counting="events").changed == 0
+    assert draft("threshold", count=6, minutes=300, counting="events").changed == 1
+
+
+def test_a_draft_is_tried_also_on_what_has_ended(monitor, draft, time):
+    hear(monitor, labelled("a", severity=3))
+    route(time)
+    time.forward(MINUTE)
+    hear(monitor, labelled("a", severity=3, status="resolved"))
+    route(time)
+    trial = draft("silence")
+    assert trial.not_opened == [Incident.objects.get()]
+
+
 def test_a_changed_threshold_shows_what_it_would_have_kept_waiting_and_what_not(monitor, rule, draft, time):
     standing = rule("threshold", count=3, minutes=10)
     hear(monitor, labelled("a"))

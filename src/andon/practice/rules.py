@@ -117,12 +117,21 @@ def equal_key(names: Sequence[str], labels: Mapping[str, str], own: Mapping[str,
     return json.dumps([own[name] if name in own else labels.get(name, "") for name in names], ensure_ascii=False)
 
 
+EXACTLY = 100
+"""Events of one signal whose times are kept one by one; with more, they are kept by hundredths of the window."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """A count of the events of one signal: when it began, and how many had been heard before that."""
+    """When one signal was heard lately.
 
-    since: datetime
-    before: int
+    Attributes:
+        before: How often it had been heard before any of these times.
+        heard: Times, oldest first, with how often it had been heard in all by then.
+    """
+
+    before: int = 0
+    heard: tuple[tuple[datetime, int], ...] = ()
 
 
 def enough_signals(now: datetime, seen: int, needed: int, within: timedelta) -> Hold | None:
@@ -131,17 +140,27 @@ def enough_signals(now: datetime, seen: int, needed: int, within: timedelta) -> 
 
 
 def enough_events(now: datetime, tally: Tally, count: int, needed: int, within: timedelta) -> tuple[Hold | None, Tally]:
-    """Whether one signal was heard often enough; a hold if not, and the tally to go on with.
+    """Whether one signal was heard often enough within a window that ends now; else a hold, and its tally from here on.
 
-    A tally that ran out begins anew, so a slow drip never adds up. Where nobody looked in time, as when the engine was
-    down, what was heard meanwhile counts: a page too many, not one too few. One whose beginning lies ahead (a clock was
-    set back) begins anew as well.
+    It is looked at again whenever it is heard. What nobody looked at in time, as when the engine was down, counts as
+    heard now, and so does what was heard in a future that a clock has come back from: a page too many, not one too few.
     """
-    if count - tally.before >= needed and tally.since <= now:
+    grain = within / EXACTLY if needed > EXACTLY else timedelta(0)
+    heard: dict[datetime, int] = {}
+    before = known = tally.before
+    for at, total in (*tally.heard, (now, count)):
+        if at <= now - within - grain:
+            before = known = total
+        elif total > known:
+            heard[_floor(min(at, now), grain)] = known = total
+    if count - before >= needed:
         return None, tally
-    if not tally.since <= now < tally.since + within:
-        tally = Tally(now, count)
-    return Hold(RouteReason.TOO_FEW, tally.since + within, again_count=tally.before + needed), tally
+    again_at = min(heard, default=now) + within + grain
+    return Hold(RouteReason.TOO_FEW, again_at, again_count=count + 1), Tally(before, tuple(sorted(heard.items())))
+
+
+def _floor(at: datetime, grain: timedelta) -> datetime:
+    return at - timedelta(seconds=at.timestamp() % grain.total_seconds()) if grain else at
 
 
 class BeatAction(Word):

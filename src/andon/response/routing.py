@@ -389,7 +389,9 @@ def _plan(
             continue
         if decision.action is RouteAction.OPEN:
             plan.opener = signal
-        plan.joined.append((signal, decision.reason.value))
+        # Whose incident it was before stays what it was: one that opened it has not joined it by ending.
+        before = signal.reason_joined if signal.incident_id is not None else ""
+        plan.joined.append((signal, before or decision.reason.value))
         if read.fires and read.severity is not None:
             plan.worst = min(plan.worst or read.severity, read.severity)
     return plan

@@ -404,7 +404,7 @@ def _counted(one: Standing, read: Read, now: datetime, counts: Counts, lets_go: 
     hold, tally = practice.enough_events(now, _tally(one, signal), signal.count, settings.count, settings.within)
     if hold is None:
         return None
-    kept = {"since": tally.since.isoformat(), "before": tally.before}
+    kept = {"before": tally.before, "heard": [(at.isoformat(), total) for at, total in tally.heard]}
     return _holding(one, hold, seen=signal.count - tally.before, needed=settings.count, tally=kept)
 
 
@@ -412,5 +412,7 @@ def _tally(one: Standing, signal: Signal) -> practice.Tally:
     """The tally that a signal goes on with, if this rule began one."""
     for told in signal.rules or ():
         if told["rule"] == one.rule.number and "tally" in told:
-            return practice.Tally(datetime.fromisoformat(told["tally"]["since"]), told["tally"]["before"])
-    return practice.Tally(signal.first_at, 0)
+            kept = told["tally"]  # one of an older version says nothing of times: what came since counts as heard now
+            heard = ((datetime.fromisoformat(at), total) for at, total in kept.get("heard", ()))
+            return practice.Tally(kept["before"], tuple(heard))
+    return practice.Tally()

@@ -280,7 +280,7 @@ def _explained_until(source: Signal, now: datetime) -> datetime:
 def _below(draft: Standing, met: Sequence[Read]) -> Holds:
     settings = draft.settings
     if settings.counting == Counting.EVENTS:
-        return lambda read: read.signal.count < settings.count
+        return lambda read: _about_heard(read.signal, settings.within) < settings.count
     heard: dict[str, list[Signal]] = defaultdict(list)
     for read in met:
         heard[key_of(draft, read)].append(read.signal)
@@ -292,6 +292,12 @@ def _below(draft: Standing, met: Sequence[Read]) -> Holds:
         return len({(s.integration_id, s.fingerprint) for s in near}) < needed
 
     return below
+
+
+def _about_heard(signal: Signal, within: timedelta) -> int:
+    """How often a signal was heard within such a time, taken as heard evenly: only the first and last time are kept."""
+    lived = signal.last_at - signal.first_at
+    return signal.count if lived < within else 1 + int((signal.count - 1) * (within / lived))
 
 
 def _try_hold_open(trial: Trial, draft: Standing, met: Sequence[Read]) -> None:

@@ -1,6 +1,7 @@
 """Addresses that senders cannot be talked out of: `/v2/enqueue` and `/v2/alerts`, known by their token alone."""
 
 import asyncio
+import gzip
 import json
 from urllib.parse import quote
 
@@ -8,6 +9,7 @@ import pytest
 
 from andon.intake.actions import create_integration
 from andon.intake.models import Delivery, Signal
+from andon.intake.recording import BODY_KEPT
 from andon.kit import ids
 from andon.people.policy import Actor
 from andon.registry.models import ChangeEvent
@@ -64,6 +66,27 @@ def in_turn(*requests):
 def test_a_routing_key_is_a_token_of_32_letters_and_digits(pagerduty):
     assert len(pagerduty.token) == 32
     assert pagerduty.token.isalnum()
+
+
+def test_what_is_kept_of_a_request_holds_no_routing_key(pagerduty):
+    key = pagerduty.token
+    header = {"authorization": f"Bearer {key}"}
+    broken = b'{"event_action": "trigger", "routing_key": "' + key.encode() + b'", '
+    large = {"details": "x" * (BODY_KEPT - 230)}  # so that the key lies across where what is kept ends
+    first, refused, unread, cut = in_turn(
+        lambda app: enqueue(app, key),
+        lambda app: enqueue(app, key, action="celebrate"),
+        lambda app: post(app, body=broken, path="/intake/pagerduty/pagerduty", headers=header),
+        lambda app: post(
+            app, path="/v2/enqueue", headers={"content-encoding": "gzip"},
+            body=gzip.compress(json.dumps({"event_action": "no", **large, "routing_key": key}).encode()),
+        ),
+    )  # fmt: skip
+    assert [first.status, refused.status, unread.status, cut.status] == [202, 400, 400, 400]
+    kept = [bytes(delivery.body).decode(errors="replace") for delivery in Delivery.objects.all()]
+    assert len(kept) == 4
+    assert not any(key[:12] in body for body in kept)
+    assert sum("[token]" in body for body in kept) >= 3
 
 
 def test_a_trigger_its_repeat_and_its_end_are_one_signal_and_another_trigger_is_another(pagerduty):

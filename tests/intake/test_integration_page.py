@@ -92,6 +92,22 @@ def test_a_test_signal_of_any_kind_says_what_it_would_have_become_and_leaves_not
     assert untouched() == before
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in sorted(adapters()) for name in samples(kind)], ids="/".join
+)
+def test_any_sample_pasted_there_is_taken_as_at_the_door(time, cast, kind, name):
+    row, _ = create_integration(slug="x", name="X", kind=kind, by=Actor.operator(), options=_options(kind))
+    trial = try_signal(row, by=Actor.of(cast.omar), body=samples(kind)[name].body.decode())
+    assert not trial.problem
+
+
+def test_a_pinned_topic_refuses_no_test_signal(time, cast):
+    topic = {"topic": "arn:aws:sns:eu-central-1:123456789012:andon"}
+    row, _ = create_integration(slug="x", name="X", kind="sns", by=Actor.operator(), options=topic)
+    trial = try_signal(row, by=Actor.of(cast.omar))
+    assert (trial.problem, len(trial.signals)) == ("", 1)
+
+
 def _options(kind):
     return {field.name: "x" for field in adapters()[kind].fields if field.required}
 

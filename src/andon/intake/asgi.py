@@ -20,7 +20,7 @@ import structlog
 
 from andon.intake.adapters import adapters
 from andon.intake.at_once import Asker, AtOnce, Patience
-from andon.intake.decoding import readable, unpacked
+from andon.intake.decoding import to_look_at, token_inside, unpacked
 from andon.intake.doors import Door, Doors, find_door, token_of
 from andon.intake.events import Malformed, Request, Said, Sender, Unsigned
 from andon.intake.recording import BODY_KEPT, Heard
@@ -132,12 +132,13 @@ class IntakeApp:
             return False
         try:
             adapter, slug, below = _address({"path": path, "method": "POST"})
-            door = self._doors.remembered(adapter.kind, slug, token_of(headers, query))
+            token = token_of(headers, query)
+            door = self._doors.remembered(adapter.kind, slug, token)
             if door is None or adapter.blocking or len(body) > adapter.most_bytes:
                 return False
             delivery = ids.new()
             said = _read(adapter, door, Request(body, headers, _named(query), below, delivery=delivery))
-            kept = readable(body, headers, BODY_KEPT)
+            kept = to_look_at(adapter, body, headers, token, BODY_KEPT)
         except Exception:  # noqa: BLE001  the longer way goes through it again, and says what is wrong
             return False
         if said.confirm:
@@ -183,7 +184,7 @@ class IntakeApp:
         body: bytes | None = None
         if not token and adapter.token_in_body:
             body = await self._body(headers, receive, adapter.most_bytes)
-            token = _token_inside(adapter, Request(body, headers))
+            token = token_inside(adapter, Request(body, headers))
         door = await self.admit(adapter.kind, slug, token)
         if scope["method"] == "GET":
             return await self._show(adapter, door, below)
@@ -193,10 +194,10 @@ class IntakeApp:
             request = Request(heard.body, headers, _named(query), below, scope["method"], heard.delivery)
             said = await self._understand(adapter, door, request)
         except Refusal as refusal:
-            heard.body = readable(heard.body or refusal.begun, headers, BODY_KEPT)
+            heard.body = to_look_at(adapter, heard.body or refusal.begun, headers, token, BODY_KEPT)
             await self._keep_refused(heard, refusal)
             raise
-        heard.body = readable(heard.body, headers, BODY_KEPT)
+        heard.body = to_look_at(adapter, heard.body, headers, token, BODY_KEPT)
         heard.events, heard.changes, heard.notes = said.events, said.changes, said.notes
         await self._keep(heard)
         if said.confirm:
@@ -416,14 +417,6 @@ def _by_method(adapter: Sender, method: str) -> Sender:
         refusal.headers = [(b"allow", ", ".join(adapter.methods).encode())]
         raise refusal
     return adapter
-
-
-def _token_inside(adapter: Sender, request: Request) -> str:
-    """The token that the body holds; none where that cannot be read."""
-    try:
-        return adapter.token_in(unpacked(request, adapter.most_unpacked).body)
-    except Malformed:
-        return ""
 
 
 def _read(adapter: Sender, door: Door, request: Request) -> Said:

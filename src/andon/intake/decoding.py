@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
-from andon.intake.events import Malformed, Request
+from andon.intake.events import Malformed, Request, Sender
 
 T = TypeVar("T")
 
@@ -65,7 +65,26 @@ def unpacked(request: Request, most: int) -> Request:
     return msgspec.structs.replace(request, body=body)
 
 
-def readable(body: bytes, headers: Mapping[str, str], most: int) -> bytes:
+def token_inside(adapter: Sender, request: Request) -> str:
+    """The token that the body holds; none where that cannot be read."""
+    try:
+        return adapter.token_in(unpacked(request, adapter.most_unpacked).body)
+    except Malformed:
+        return ""
+
+
+def to_look_at(adapter: Sender, body: bytes, headers: Mapping[str, str], token: str, most: int) -> bytes:
+    """What is kept of a body, without the token where it may stand in it: whoever reads it could send as its sender."""
+    if not adapter.token_in_body:
+        return _readable(body, headers, most)
+    tokens = {token, token_inside(adapter, Request(body, headers))} - {""}
+    shown = _readable(body, headers, most + max(map(len, tokens), default=0))
+    for each in tokens:
+        shown = shown.replace(each.encode(), b"[token]")
+    return shown
+
+
+def _readable(body: bytes, headers: Mapping[str, str], most: int) -> bytes:
     """A body for a person to look at: the beginning of what was compressed, or what came if it cannot be unpacked."""
     if _encoding(headers) not in _GZIP:
         return body

@@ -155,6 +155,7 @@ class Sender:
         blocking: Whether `parse` and `verify` may wait for something (a certificate to fetch): they run in a thread.
         auto_close: After how long without news a signal counts as ended, for senders that never say that it is over.
         fields: Settings of its own.
+        proving: Those of them that only prove who sends: whoever tries a body by hand need not meet them.
         takes_paths: Whether addresses below the integration's own mean something (`Request.path`).
         addresses: Beginnings of addresses outside `/intake/` that this sender cannot be talked out of. The integration
             is then known by its token alone; such a path arrives whole as `Request.path`.
@@ -173,6 +174,7 @@ class Sender:
     blocking: bool = False
     auto_close: timedelta | None = None
     fields: tuple[Field, ...] = ()
+    proving: tuple[str, ...] = ()
     takes_paths: bool = False
     addresses: tuple[str, ...] = ()
     token_in_body: bool = False

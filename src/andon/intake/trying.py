@@ -87,19 +87,40 @@ def try_signal(integration: Integration, *, by: Actor, body: str = "") -> Trial:
     sender = adapters().get(integration.kind)
     if sender is None:
         raise Invalid(f"There is no adapter {integration.kind!r} in this version of Andon.")
-    own = sample(integration.kind)
-    text = body.replace("\r\n", "\n") or own.body.decode()
+    text = body.replace("\r\n", "\n") or sample(integration.kind).body.decode()
     delivery = ids.new()
     if len(text.encode()) > sender.most_bytes:
         raise Invalid(f"A body has at most {sender.most_bytes} bytes.", field="body")
-    request = Request(text.encode(), own.headers, delivery=delivery)
     try:
-        said = sender.parse(request, integration.settings)
+        said = _as_sent(sender, integration, text.encode(), delivery)
     except Malformed as error:
         return Trial(text, error.what, error.field)
     except (Unsigned, Unreachable) as error:
         return Trial(text, str(error))
     return _written(integration, said, text, delivery, by)
+
+
+def _as_sent(sender: Sender, integration: Integration, body: bytes, delivery: UUID) -> Said:
+    """What a pasted body says. It came without its headers, which tell some bodies apart: those of samples are tried.
+
+    Raises what the first of them raises, where none fits.
+    """
+    settings = {name: value for name, value in integration.settings.items() if name not in sender.proving}
+    heads = [sample(integration.kind).headers, *(one.headers for one in samples(integration.kind).values())]
+    fitting: list[Said] = []
+    trouble: list[Exception] = []
+    for headers in (head for place, head in enumerate(heads) if head not in heads[:place]):
+        try:
+            said = sender.parse(Request(body, headers, delivery=delivery), settings)
+        except (Malformed, Unsigned, Unreachable) as error:
+            trouble.append(error)
+            continue
+        if said.events or said.changes or said.notes:
+            return said
+        fitting.append(said)
+    if not fitting:
+        raise trouble[0]
+    return fitting[0]
 
 
 def _written(integration: Integration, said: Said, text: str, delivery: UUID, by: Actor) -> Trial:

@@ -77,6 +77,7 @@ class Adapter(Sender):
     line = "CloudWatch alarms and other messages of a topic, signed by SNS."
     group = "Clouds"
     blocking = True
+    proving = ("topic",)
     fields = (
         Field("topic", "Topic", "Its ARN. If given, only messages that SNS signed for this topic are taken."),
         Field(

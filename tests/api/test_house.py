@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError, connection
 from django.test import Client
+from ninja import Schema
 
 from andon.api.models import KeptAnswer
 from andon.people import actions
@@ -413,3 +414,21 @@ def test_the_operations_of_people_ask_for_their_scope(document, cast):
             problem(answer, 403, code="scope-missing")
             asked += 1
     assert asked > 15
+
+
+def test_a_name_in_the_document_means_one_thing():
+    """Of two shapes with one name the document would hold the last alone, and clients made from it the wrong fields."""
+    meant: dict[str, set[str]] = {}
+    for shape in everything_below(Schema):
+        whole = shape.model_json_schema()
+        for name, said in {**whole.pop("$defs", {}), shape.__name__: whole}.items():
+            meant.setdefault(name, set()).add(json.dumps(said, sort_keys=True))
+    assert len(meant) > 100
+    assert [name for name, said in meant.items() if len(said) > 1] == []
+
+
+def everything_below(shape):
+    for one in shape.__subclasses__():
+        if one.__module__.startswith("andon."):
+            yield one
+        yield from everything_below(one)

@@ -94,6 +94,15 @@ def test_which_of_several_is_asked_for(night: Provider, incident: Incident, cast
     assert who_has(incident) == cast.lena
 
 
+def test_what_is_not_named_is_counted(night: Provider, incident: Incident, cast: Cast, story: Story):
+    for number in range(5):
+        opened(cast, story, f"Another {number}")
+    said = night.texts("4")
+    assert said.startswith("6 incidents go on: ")
+    assert said.count("INC-") == 5
+    assert " and 1 more. " in said
+
+
 def test_what_one_was_not_paged_for_is_out_of_reach(night: Provider, incident: Incident, cast: Cast, story: Story):
     other = open_incident(None, cast.vera, "Of another team")
     said = night.texts(f"4 {other.number}")

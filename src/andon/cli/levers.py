@@ -96,10 +96,10 @@ def try_(
     house.enter()
     from andon.containment import actions
     from andon.containment.models import Target
-    from andon.containment.shapes import TrialOut
+    from andon.containment.shapes import LeverTrialOut
 
     by = house.operator()
-    found = TrialOut.of(actions.dry_run(_lever(by, ref), by=by, target=Target.DRILL if drill else Target.REAL))
+    found = LeverTrialOut.of(actions.dry_run(_lever(by, ref), by=by, target=Target.DRILL if drill else Target.REAL))
     say.answer(found.dict(), lambda: found.says)
     if not found.ok:
         raise typer.Exit(1)

@@ -48,10 +48,10 @@ def try_(
     """Try a draft on the newest 1,000 signals: what it would have done, had it been in force. Nothing is kept."""
     house.enter()
     from andon.kit import clock
-    from andon.rules.shapes import TrialOut
+    from andon.rules.shapes import RuleTrialOut
     from andon.rules.trying import try_rule
 
-    found = TrialOut.of(try_rule(_draft(file), clock.now(), by=house.operator()))
+    found = RuleTrialOut.of(try_rule(_draft(file), clock.now(), by=house.operator()))
     say.answer(
         found.dict(),
         lambda: [

@@ -99,13 +99,13 @@ def show(number: _Number, json: say.AsJson = False) -> None:
     from andon.watch import late, past, queries, sentences
     from andon.watch.alarm_shapes import AlarmOut
     from andon.watch.policy import access_watch
-    from andon.watch.shapes import TrialOut, WatchOut
+    from andon.watch.shapes import WatchOut, WatchTrialOut
 
     by = house.operator()
     row = access_watch(by, number)
     watch = WatchOut.of(row, queries.going(by, [row]).get(row.pk))
     alarms = [AlarmOut.of(one) for one in queries.alarms(by, watch=row)[:20]]
-    trial = TrialOut.of(past.try_watch(by, row))
+    trial = WatchTrialOut.of(past.try_watch(by, row))
     came = late.came_late(row)
     said = sentences.late_rows(came, late.looked_for(row), UTC)
     say.answer(

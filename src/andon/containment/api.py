@@ -16,13 +16,13 @@ from andon.containment.shapes import (
     LeverOut,
     LeverPage,
     LeverQuery,
+    LeverTrialOut,
     PullIn,
     PullOut,
     PullPage,
     PullQuery,
     RehearsalOut,
     RehearseIn,
-    TrialOut,
     TryIn,
     WhyIn,
 )
@@ -109,12 +109,12 @@ def end_lever(request: HttpRequest, number: int) -> Any:
     return _lever(by, actions.end_lever(access_lever(by, number), by=by))
 
 
-@levers.post("/{int:number}/try", response=TrialOut)
+@levers.post("/{int:number}/try", response=LeverTrialOut)
 def try_lever(request: HttpRequest, number: int, given: TryIn) -> Any:
     """Ask what a pull would change now. Changes nothing."""
     by = caller(request, WRITE)
     target = Target.DRILL if given.drill else Target.REAL
-    return TrialOut.of(actions.dry_run(access_lever(by, number), by=by, target=target))
+    return LeverTrialOut.of(actions.dry_run(access_lever(by, number), by=by, target=target))
 
 
 @levers.post("/{int:number}/rehearse", response={202: RehearsalOut})

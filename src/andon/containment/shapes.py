@@ -172,7 +172,7 @@ class TryIn(Given):
     drill: bool = Field(default=False, description="At the target for drills.")
 
 
-class TrialOut(Schema):
+class LeverTrialOut(Schema):
     """What a pull would change now."""
 
     ok: bool
@@ -181,7 +181,7 @@ class TrialOut(Schema):
     expected: dict[str, Any] | None
 
     @classmethod
-    def of(cls, trial: Trial) -> "TrialOut":
+    def of(cls, trial: Trial) -> "LeverTrialOut":
         """The trial as the API says it."""
         expected = dict(trial.plan.expected) if trial.plan else None
         return cls(
@@ -249,7 +249,7 @@ class StageOut(Schema):
     now: bool
 
 
-class StepOut(Schema):
+class PullStepOut(Schema):
     """One thing that was done about a pull."""
 
     move: str
@@ -287,14 +287,14 @@ class PullOut(Schema):
     deadline_at: datetime | None
     ended_at: datetime | None
     stages: list[StageOut]
-    trail: list[StepOut]
+    trail: list[PullStepOut]
 
     @classmethod
     def of(cls, row: Pull) -> "PullOut":
         """The pull as the API says it."""
         plain = ("number", "ref", "target", "state", "says", "outcome", "seen", "prior", "expected", "rule", "why")
         trail = [
-            StepOut(
+            PullStepOut(
                 move=one.move, ok=one.ok, text=one.text, count=one.count, at=one.created_at, last_at=one.last_at,
                 seconds=one.seconds,
             )

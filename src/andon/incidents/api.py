@@ -23,10 +23,10 @@ from andon.incidents.shapes import (
     LinkIn,
     LinkOut,
     NoteIn,
+    ProtocolStepOut,
     RestrictIn,
     RoleIn,
     RoleOut,
-    StepOut,
     TimelinePage,
     TimelineQuery,
     WaiveIn,
@@ -136,28 +136,28 @@ def remove_link(request: HttpRequest, number: int, key: UUID) -> None:
     actions.remove_link(row, by=by)
 
 
-@router.post("/{int:number}/steps/{slug:key}/done", response=StepOut)
+@router.post("/{int:number}/steps/{slug:key}/done", response=ProtocolStepOut)
 def finish_step(request: HttpRequest, number: int, key: str) -> Any:
     """Mark a step of the protocol done; diagnosis waits until containment is done or waived."""
     by = caller(request, WRITE)
-    return StepOut.of(actions.finish_step(access_incident(by, number), key=key, by=by))
+    return ProtocolStepOut.of(actions.finish_step(access_incident(by, number), key=key, by=by))
 
 
-@router.post("/{int:number}/steps/{slug:key}/waive", response=StepOut)
+@router.post("/{int:number}/steps/{slug:key}/waive", response=ProtocolStepOut)
 def waive_step(request: HttpRequest, number: int, key: str, payload: WaiveIn) -> Any:
     """Waive a step of the protocol with a reason."""
     by = caller(request, WRITE)
     incident = access_incident(by, number)
     if not payload.reason.strip():
         raise Invalid("Say why the step is not done.", field="reason")
-    return StepOut.of(actions.finish_step(incident, key=key, waive_reason=payload.reason, by=by))
+    return ProtocolStepOut.of(actions.finish_step(incident, key=key, waive_reason=payload.reason, by=by))
 
 
-@router.post("/{int:number}/steps/{slug:key}/reopen", response=StepOut)
+@router.post("/{int:number}/steps/{slug:key}/reopen", response=ProtocolStepOut)
 def reopen_step(request: HttpRequest, number: int, key: str) -> Any:
     """Put a step back among those to do."""
     by = caller(request, WRITE)
-    return StepOut.of(actions.reopen_step(access_incident(by, number), key=key, by=by))
+    return ProtocolStepOut.of(actions.reopen_step(access_incident(by, number), key=key, by=by))
 
 
 @router.put("/{int:number}/restricted", response=IncidentOut)

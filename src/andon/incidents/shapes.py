@@ -76,7 +76,7 @@ class IncidentOut(Schema):
         return cls(**_facts(row))
 
 
-class StepOut(Schema):
+class ProtocolStepOut(Schema):
     """A step of the protocol, and what became of it."""
 
     key: str
@@ -90,7 +90,7 @@ class StepOut(Schema):
     reason: str
 
     @classmethod
-    def of(cls, row: ProtocolStep) -> "StepOut":
+    def of(cls, row: ProtocolStep) -> "ProtocolStepOut":
         """The step as the API says it."""
         return cls(
             key=row.key,
@@ -131,7 +131,7 @@ class HarmOut(Schema):
 class IncidentDetail(IncidentOut):
     """An incident with its protocol's steps, its links and the scores behind its severity."""
 
-    steps: list[StepOut]
+    steps: list[ProtocolStepOut]
     links: list[LinkOut]
     harm: list[HarmOut]
 
@@ -144,7 +144,7 @@ class IncidentDetail(IncidentOut):
         newest = {score.dimension: score for score in scores}
         return cls(
             **_facts(row),
-            steps=[StepOut.of(step) for step in steps],
+            steps=[ProtocolStepOut.of(step) for step in steps],
             links=[LinkOut.of(link) for link in links],
             harm=[
                 HarmOut(dimension=s.dimension, value=s.value, evidence=s.evidence, scored_at=s.created_at)

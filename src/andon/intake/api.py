@@ -20,8 +20,8 @@ from andon.intake.shapes import (
     SignalOut,
     SignalPage,
     SignalQuery,
+    SignalTrialOut,
     TrialIn,
-    TrialOut,
 )
 from andon.kit import clock
 from andon.kit.cursor import page
@@ -130,14 +130,14 @@ def get_activity(request: HttpRequest, slug: str) -> Any:
     return ActivityOut.of(queries.activity(access_integration(caller(request, READ), slug), clock.now()))
 
 
-@integrations.post("/{slug}/test", response=TrialOut)
+@integrations.post("/{slug}/test", response=SignalTrialOut)
 def send_test_signal(request: HttpRequest, slug: str, given: TrialIn) -> Any:
     """Say what Andon would make of a body of this sender.
 
     Nothing of it is kept, no incident opens and nobody is paged.
     """
     by = caller(request, WRITE)
-    return TrialOut.of(trying.try_signal(access_integration(by, slug), by=by, body=given.body))
+    return SignalTrialOut.of(trying.try_signal(access_integration(by, slug), by=by, body=given.body))
 
 
 @integrations.get("/{slug}/rejected", response=list[DeliveryOut])

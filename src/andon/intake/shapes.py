@@ -190,7 +190,7 @@ class TrialIn(Given):
     body: str = Field("", max_length=64 * 1024)
 
 
-class WouldOut(Schema):
+class SignalWouldOut(Schema):
     """A signal as it would have been."""
 
     title: str
@@ -204,26 +204,26 @@ class WouldOut(Schema):
     incident: str = Field(description="What it would have done to incidents, before any rule.")
 
 
-class TrialOut(Schema):
+class SignalTrialOut(Schema):
     """What Andon would have made of a body. Nothing of it was kept."""
 
     understood: bool
     problem: str
     field: str
-    signals: list[WouldOut]
+    signals: list[SignalWouldOut]
     changes: list[str] = Field(description="Titles of the changes that it tells.")
     notes: list[str]
     untouched: int = Field(description="How many events would have changed no signal.")
 
     @classmethod
-    def of(cls, trial: Trial) -> "TrialOut":
+    def of(cls, trial: Trial) -> "SignalTrialOut":
         """As the API says it."""
         return cls(
             understood=not trial.problem,
             problem=trial.problem,
             field=trial.where,
             signals=[
-                WouldOut(
+                SignalWouldOut(
                     title=one.signal.title,
                     status=one.signal.status,
                     severity_hint=one.signal.severity_hint,

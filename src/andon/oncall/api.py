@@ -25,13 +25,13 @@ from andon.oncall.shapes import (
     ImportOut,
     LayerOut,
     OverrideIn,
-    OverrideOut,
     RotationIn,
     ScheduleChange,
     ScheduleDetail,
     ScheduleIn,
     ScheduleOut,
     ShiftOut,
+    ShiftOverrideOut,
     UnmatchedOut,
 )
 from andon.people.api_auth import caller
@@ -89,7 +89,7 @@ def get_schedule(request: HttpRequest, slug: str) -> Any:
         now=ShiftOut.of(held) if held else None,
         next=ShiftOut.of(following) if following else None,
         layers=[LayerOut.of(row) for row in queries.present_layers(schedule)],
-        overrides=[OverrideOut.of(row) for row in queries.overrides_ahead(schedule, now)],
+        overrides=[ShiftOverrideOut.of(row) for row in queries.overrides_ahead(schedule, now)],
         gaps=[GapOut(starts=gap.starts, ends=gap.ends) for gap in found.gaps(now, now + _AHEAD)],
     )
 
@@ -184,7 +184,7 @@ def import_calendar(request: HttpRequest, slug: str, given: CalendarIn) -> Any:
     return ImportOut(layer=LayerOut.of(layer), unmatched=unmatched)
 
 
-@schedules.post("/{slug}/overrides", response={201: OverrideOut})
+@schedules.post("/{slug}/overrides", response={201: ShiftOverrideOut})
 def take_over(request: HttpRequest, slug: str, given: OverrideIn) -> Any:
     """Put somebody on call over all layers: yourself, or anybody if you are a lead."""
     by = caller(request, "oncall:write")
@@ -197,15 +197,15 @@ def take_over(request: HttpRequest, slug: str, given: OverrideIn) -> Any:
         ends_local=given.ends_local,
         time_zone=given.time_zone or schedule.time_zone,
     )
-    return OverrideOut.of(row)
+    return ShiftOverrideOut.of(row)
 
 
-@schedules.delete("/{slug}/overrides/{uuid:key}", response=OverrideOut)
+@schedules.delete("/{slug}/overrides/{uuid:key}", response=ShiftOverrideOut)
 def cancel_override(request: HttpRequest, slug: str, key: UUID) -> Any:
     """Cancel an override; one that runs ends now."""
     by = caller(request, "oncall:write")
     override = policy.access_override(by, policy.access_schedule(by, slug), key)
-    return OverrideOut.of(actions.cancel_override(by=by, override=override))
+    return ShiftOverrideOut.of(actions.cancel_override(by=by, override=override))
 
 
 @chains.get("", response=ChainPage)

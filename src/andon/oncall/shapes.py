@@ -169,7 +169,7 @@ class OverrideIn(Given):
     time_zone: str | None = Field(None, description="The schedule's own when left out.")
 
 
-class OverrideOut(Schema):
+class ShiftOverrideOut(Schema):
     """An override."""
 
     id: UUID
@@ -180,7 +180,7 @@ class OverrideOut(Schema):
     cancelled_at: datetime | None
 
     @classmethod
-    def of(cls, row: Override) -> "OverrideOut":
+    def of(cls, row: Override) -> "ShiftOverrideOut":
         """The row as the API says it."""
         return cls(
             id=row.pk,
@@ -198,7 +198,7 @@ class ScheduleDetail(ScheduleOut):
     now: ShiftOut | None
     next: ShiftOut | None
     layers: list[LayerOut]
-    overrides: list[OverrideOut]
+    overrides: list[ShiftOverrideOut]
     gaps: list[GapOut]
 
 
@@ -248,7 +248,7 @@ class StepIn(Given):
     targets: list[TargetIn]
 
 
-class StepOut(Schema):
+class ChainStepOut(Schema):
     """A step."""
 
     wait_minutes: int
@@ -279,7 +279,7 @@ class ChainOut(Schema):
     repeats: int
     is_fallback: bool
     archived_at: datetime | None
-    steps: list[StepOut]
+    steps: list[ChainStepOut]
 
     @classmethod
     def of(cls, row: Chain) -> "ChainOut":

@@ -1,6 +1,7 @@
 """Pages over the API: what became of each, and trying a contact point."""
 
 from datetime import datetime, time
+from typing import Annotated
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -9,7 +10,7 @@ from ninja import Field, Router, Schema
 
 from andon.incidents.policy import access_incident
 from andon.kit.instants import WallTime
-from andon.kit.shapes import Given
+from andon.kit.shapes import Given, its_values
 from andon.paging import actions, queries, trying
 from andon.paging.channel import Outcome
 from andon.paging.models import Page
@@ -36,7 +37,7 @@ class PageOut(Schema):
     step: int
     round: int
     on_fallback: bool
-    state: Page.State
+    state: Annotated[Page.State, its_values(Page.State)]
     attempts: int
     created_at: datetime
     send_after: datetime = Field(description="When it is due in the first place.")
@@ -47,7 +48,7 @@ class PageOut(Schema):
     last_error: str
 
 
-class TestOut(Schema):
+class ContactPointTestOut(Schema):
     """What became of a test message. `sent`: it is out; the link in it confirms that it arrived."""
 
     outcome: Outcome
@@ -146,8 +147,8 @@ def pages_of_incident(request: HttpRequest, number: int) -> QuerySet[Page]:
     return queries.of_incident(access_incident(caller(request, "incidents:read"), number))
 
 
-@contact_points.post("/{uuid:contact_point_id}/test", response=TestOut)
-def try_contact_point(request: HttpRequest, contact_point_id: UUID) -> TestOut:
+@contact_points.post("/{uuid:contact_point_id}/test", response=ContactPointTestOut)
+def try_contact_point(request: HttpRequest, contact_point_id: UUID) -> ContactPointTestOut:
     """Send a test message to one of one's own contact points; an administrator may try anybody's."""
     receipt = trying.try_contact_point(contact_point_id, by=caller(request, "people:write"))
-    return TestOut(outcome=receipt.outcome, reason=receipt.reason)
+    return ContactPointTestOut(outcome=receipt.outcome, reason=receipt.reason)

@@ -25,9 +25,9 @@ from andon.registry.shapes import (
     FindingOut,
     OnCallForOut,
     OnCallOut,
-    OverrideOut,
     PurposeIn,
     ReadinessOut,
+    ReadinessOverrideOut,
     StageChangeOut,
     StageIn,
     SystemChange,
@@ -221,7 +221,7 @@ def _detail(row: System) -> SystemDetail:
     return SystemDetail(
         **SystemOut.of(row, verdict).dict(),
         findings=[FindingOut.of(finding) for finding in verdict.findings],
-        override=OverrideOut.of(override) if override else None,
+        override=ReadinessOverrideOut.of(override) if override else None,
         components=[
             DependencyOut(component=one.component.slug, name=one.component.name, purpose=one.purpose)
             for one in row.dependencies.select_related("component").order_by("component__name")

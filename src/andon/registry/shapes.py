@@ -163,7 +163,7 @@ class DependencyOut(Schema):
     purpose: str
 
 
-class OverrideOut(Schema):
+class ReadinessOverrideOut(Schema):
     """Who moved a system to production that was not ready, why, and what stood against it then."""
 
     by: PersonShort | None
@@ -172,7 +172,7 @@ class OverrideOut(Schema):
     findings: list[FindingOut]
 
     @classmethod
-    def of(cls, row: StageChange) -> "OverrideOut":
+    def of(cls, row: StageChange) -> "ReadinessOverrideOut":
         """The row as the API says it."""
         return cls(
             by=PersonShort.of(row.by) if row.by else None,
@@ -186,7 +186,7 @@ class SystemDetail(SystemOut):
     """A system with what stands against it and what it stands on."""
 
     findings: list[FindingOut]
-    override: OverrideOut | None
+    override: ReadinessOverrideOut | None
     components: list[DependencyOut]
 
 

@@ -74,7 +74,7 @@ class TypeIn(Given):
     secondary: list[IncidentType] = Field(default_factory=list)
 
 
-class SystemIn(Given):
+class IncidentSystemIn(Given):
     """Which system, by its short name; empty: not known after all. `known` is the one that you have seen there."""
 
     system: str
@@ -196,7 +196,7 @@ def change_type(request: HttpRequest, number: int, payload: TypeIn) -> IncidentO
 
 
 @router.put("/{int:number}/system", response=IncidentOut, summary="Say which system an incident is about")
-def set_system(request: HttpRequest, number: int, payload: SystemIn) -> IncidentOut:
+def set_system(request: HttpRequest, number: int, payload: IncidentSystemIn) -> IncidentOut:
     """Its chain is paged, its levers are offered, and its signals join, as if the incident had been opened with it.
 
     To name the system of a restricted incident opens it to that system's owner, and to whoever is paged for it.

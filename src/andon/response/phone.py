@@ -68,6 +68,8 @@ def _meant(pages: list[Page], reply: Reply) -> Page | str:
     if not choice:
         return "Nothing that you were paged for here goes on."
     refs = ", ".join(page.incident.ref for page in choice[:_NAMED])
+    if more := len(choice[_NAMED:]):
+        refs += f" and {more} more"
     return f"{len(choice)} incidents go on: {refs}. Name one, such as: {reply.wish} {choice[0].incident.number}"
 
 

@@ -31,11 +31,11 @@ from andon.reviews.shapes import (
     ReviewOut,
     ReviewPage,
     ReviewQuery,
+    ReviewVersionOut,
     SectionIn,
     SectionOut,
     SignatureOut,
     SignIn,
-    VersionOut,
 )
 
 reviews = Router(tags=["reviews"])
@@ -110,13 +110,13 @@ def edit_section(request: HttpRequest, number: int, key: str, payload: SectionIn
     return SectionOut.at_present(Section(found[0], len(found)))
 
 
-@reviews.get("/{int:number}/sections/{slug:key}/versions", response=list[VersionOut])
+@reviews.get("/{int:number}/sections/{slug:key}/versions", response=list[ReviewVersionOut])
 def versions(request: HttpRequest, number: int, key: str) -> Any:
     """Read every version of a section, newest first."""
     found = queries.versions(access_review(caller(request, READ), number), key)
     if not found:
         raise Missing(f"The review has no section {key!r}.")
-    return [VersionOut.of(row) for row in found]
+    return [ReviewVersionOut.of(row) for row in found]
 
 
 @reviews.post("/{int:number}/actions", response={201: ActionOut})

@@ -1,12 +1,13 @@
 """What the API takes and gives about reviews and actions."""
 
 from datetime import date, datetime
+from typing import Annotated
 from uuid import UUID
 
 from ninja import Field, Schema
 
 from andon.incidents.shapes import short
-from andon.kit.shapes import Given
+from andon.kit.shapes import Given, its_values
 from andon.oncall.shapes import PersonShort
 from andon.practice.words import IncidentRole
 from andon.reviews.models import Action, Review, SectionVersion
@@ -69,7 +70,7 @@ class SignatureOut(Schema):
         )
 
 
-class VersionOut(Schema):
+class ReviewVersionOut(Schema):
     """One version of a section, in Markdown. `by` is null for what Andon drafted."""
 
     key: str
@@ -80,14 +81,14 @@ class VersionOut(Schema):
     at: datetime
 
     @classmethod
-    def of(cls, row: SectionVersion) -> "VersionOut":
+    def of(cls, row: SectionVersion) -> "ReviewVersionOut":
         """The version as the API says it."""
         return cls(
             key=row.key, title=row.title, version=row.version, body=row.body, by=short(row.by), at=row.created_at
         )
 
 
-class SectionOut(VersionOut):
+class SectionOut(ReviewVersionOut):
     """A section as it stands: its newest version, what it has to answer, and how many versions there are."""
 
     prompt: str
@@ -96,7 +97,7 @@ class SectionOut(VersionOut):
     @classmethod
     def at_present(cls, section: Section) -> "SectionOut":
         """The section as the API says it."""
-        newest = VersionOut.of(section.latest)
+        newest = ReviewVersionOut.of(section.latest)
         return cls(**newest.model_dump(), prompt=section.latest.prompt, versions=section.versions)
 
 
@@ -182,7 +183,7 @@ class ActionQuery(Schema):
 class ReviewMove(Given):
     """Where the review goes: `draft`, `in_review` or `published`."""
 
-    to: Review.State
+    to: Annotated[Review.State, its_values(Review.State)]
 
 
 class SignIn(Given):
@@ -229,5 +230,5 @@ class ActionChange(Given):
 class ActionMove(Given):
     """Where the action goes: `done`, `verified`, `dropped` or `open`; the last two need a reason."""
 
-    to: Action.State
+    to: Annotated[Action.State, its_values(Action.State)]
     reason: str = ""

@@ -11,7 +11,7 @@ from andon.rules import actions, queries
 from andon.rules.models import Rule
 from andon.rules.policy import access_rule
 from andon.rules.queries import RuleFilter
-from andon.rules.shapes import RuleChange, RuleDraft, RuleIn, RuleMove, RuleOut, RuleQuery, TrialOut, VersionOut
+from andon.rules.shapes import RuleChange, RuleDraft, RuleIn, RuleMove, RuleOut, RuleQuery, RuleTrialOut, RuleVersionOut
 from andon.rules.trying import try_rule
 
 router = Router(tags=["rules"])
@@ -36,12 +36,12 @@ def create_rule(request: HttpRequest, given: RuleIn) -> Any:
     return _said(actions.create_rule(given.facts(), by=by))
 
 
-@router.post("/try", response=TrialOut)
+@router.post("/try", response=RuleTrialOut)
 def try_draft(request: HttpRequest, given: RuleDraft) -> Any:
     """Try a draft on the newest 1,000 signals that you may see. Nothing is written."""
     by = caller(request, READ)
     instead_of = access_rule(by, given.instead_of) if given.instead_of is not None else None
-    return TrialOut.of(try_rule(given.facts(), clock.now(), by=by, instead_of=instead_of))
+    return RuleTrialOut.of(try_rule(given.facts(), clock.now(), by=by, instead_of=instead_of))
 
 
 @router.get("/{int:number}", response=RuleOut)
@@ -73,11 +73,11 @@ def end_rule(request: HttpRequest, number: int) -> Any:
     return _said(actions.end_rule(access_rule(by, number), by=by))
 
 
-@router.get("/{int:number}/versions", response=list[VersionOut])
+@router.get("/{int:number}/versions", response=list[RuleVersionOut])
 def list_versions(request: HttpRequest, number: int) -> Any:
     """What a rule has said over time, newest first."""
     rule = access_rule(caller(request, READ), number)
-    return [VersionOut.of(row) for row in rule.versions.select_related("by")]
+    return [RuleVersionOut.of(row) for row in rule.versions.select_related("by")]
 
 
 def _said(row: Rule) -> RuleOut:

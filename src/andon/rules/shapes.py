@@ -148,7 +148,7 @@ class RuleMove(Given):
     earlier: bool
 
 
-class VersionOut(Schema):
+class RuleVersionOut(Schema):
     """What a rule said from then on."""
 
     version: int
@@ -157,7 +157,7 @@ class VersionOut(Schema):
     facts: dict[str, Any]
 
     @classmethod
-    def of(cls, row: RuleVersion) -> "VersionOut":
+    def of(cls, row: RuleVersion) -> "RuleVersionOut":
         """The version as the API says it."""
         return cls(version=row.version, at=row.created_at, by=short(row.by), facts=row.facts)
 
@@ -172,7 +172,7 @@ class TrialLine(Schema):
     error: bool = Field(description="Whether the rule could not say anything about it.")
 
 
-class TrialOut(Schema):
+class RuleTrialOut(Schema):
     """What a draft would have done, had it been in force for the newest signals."""
 
     looked_at: int
@@ -186,7 +186,7 @@ class TrialOut(Schema):
     lines: list[TrialLine] = Field(description="The newest 200 that it would have changed or could not read.")
 
     @classmethod
-    def of(cls, trial: Trial) -> "TrialOut":
+    def of(cls, trial: Trial) -> "RuleTrialOut":
         """The trial as the API says it."""
         plain = ("looked_at", "since", "about", "changed", "errors", "opened", "notes")
         return cls(

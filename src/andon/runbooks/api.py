@@ -32,13 +32,13 @@ from andon.runbooks.shapes import (
     RunbookDetail,
     RunbookIn,
     RunbookOut,
+    RunbookVersionOut,
     RunDetail,
     RunIn,
     RunOut,
     RunPage,
     RunQuery,
     SettleIn,
-    VersionOut,
 )
 
 runbooks = Router(tags=["runbooks"])
@@ -68,11 +68,11 @@ def get_runbook(request: HttpRequest, key: str) -> Any:
     return RunbookDetail.of(queries.standing(caller(request, READ), key))
 
 
-@runbooks.get("/{slug:key}/versions", response=list[VersionOut])
+@runbooks.get("/{slug:key}/versions", response=list[RunbookVersionOut])
 def list_versions(request: HttpRequest, key: str) -> Any:
     """List every text of a runbook that is kept, newest first; none while nobody used or changed it."""
     by = caller(request, READ)
-    return [VersionOut.of(row) for row in queries.versions_of(by, queries.standing(by, key).shelved)]
+    return [RunbookVersionOut.of(row) for row in queries.versions_of(by, queries.standing(by, key).shelved)]
 
 
 @runbooks.put("/{slug:key}/owner", response=RunbookOut)

@@ -26,7 +26,7 @@ class OutcomeOut(Schema):
     to: str | None
 
 
-class StepOut(Schema):
+class RunbookStepOut(Schema):
     """One step of a runbook: what it asks for."""
 
     key: str
@@ -46,7 +46,7 @@ class StepOut(Schema):
     draft: str
 
     @classmethod
-    def of(cls, step: practice.Step) -> StepOut:
+    def of(cls, step: practice.Step) -> RunbookStepOut:
         """The step as the API says it."""
         plain = ("key", "phase", "kind", "title", "body", "minutes", "optional", "does", "lever", "audience", "within")
         ask = step.ask
@@ -96,14 +96,14 @@ class RunbookDetail(RunbookOut):
     """A runbook with its steps, and its text as a file would hold it."""
 
     intro: str
-    steps: list[StepOut]
+    steps: list[RunbookStepOut]
     text: str
 
     @classmethod
     def of(cls, one: Standing) -> RunbookDetail:
         """The runbook as the API says it."""
         book = one.shelved.runbook
-        steps = [StepOut.of(step) for step in book.steps]
+        steps = [RunbookStepOut.of(step) for step in book.steps]
         return cls(**_facts(one), intro=book.intro, steps=steps, text=one.shelved.text)
 
 
@@ -132,7 +132,7 @@ class OwnerIn(Given):
     owner: str | None = Field(description="The id of a person.")
 
 
-class VersionOut(Schema):
+class RunbookVersionOut(Schema):
     """One text of a runbook that is kept."""
 
     number: int
@@ -145,7 +145,7 @@ class VersionOut(Schema):
     text: str
 
     @classmethod
-    def of(cls, row: Version) -> VersionOut:
+    def of(cls, row: Version) -> RunbookVersionOut:
         """The version as the API says it."""
         plain = ("number", "title", "source", "why", "digest", "text")
         return cls(**{name: getattr(row, name) for name in plain}, by=short(row.by), at=row.created_at)
@@ -230,7 +230,7 @@ class RunStepOut(TurnOut):
     """A step of a run as it stands, with the turns that were taken of it before."""
 
     now: bool = Field(description="Whether it is the one to do next.")
-    step: StepOut
+    step: RunbookStepOut
     before: list[TurnOut]
 
 
@@ -264,7 +264,7 @@ class RunDetail(RunOut):
             RunStepOut(
                 **_turn_facts(one),
                 now=now is not None and one.key == now.key,
-                step=StepOut.of(book.steps[book.place(one.key)]),
+                step=RunbookStepOut.of(book.steps[book.place(one.key)]),
                 before=[TurnOut.of(turn) for turn in before.get(one.key, [])],
             )
             for one in steps

@@ -23,12 +23,12 @@ from andon.watch.shapes import (
     LogIn,
     LogOut,
     SuggestionOut,
-    TrialOut,
     WatchChange,
     WatchIn,
     WatchOut,
     WatchPage,
     WatchQuery,
+    WatchTrialOut,
     WindowOut,
     WindowQuery,
     find_system,
@@ -59,11 +59,11 @@ def create_watch(request: HttpRequest, given: WatchIn) -> Any:
     return _one(by, actions.create_watch(given.facts(), by=by))
 
 
-@watches.post("/try", response=TrialOut)
+@watches.post("/try", response=WatchTrialOut)
 def try_draft(request: HttpRequest, given: WatchIn) -> Any:
     """Try a watch on its log before it is made. The log is read for it; nothing is written."""
     by = caller(request, READ)
-    return TrialOut.of(past.try_draft(by, given.facts()))
+    return WatchTrialOut.of(past.try_draft(by, given.facts()))
 
 
 @watches.get("/{int:number}", response=WatchOut)
@@ -109,19 +109,19 @@ def end_watch(request: HttpRequest, number: int) -> Any:
     return _one(by, actions.end_watch(access_watch(by, number), by=by))
 
 
-@watches.get("/{int:number}/try", response=TrialOut)
+@watches.get("/{int:number}/try", response=WatchTrialOut)
 def try_watch(request: HttpRequest, number: int) -> Any:
     """Go through the history of a watch: which alarms there would have been, beside which incidents."""
     by = caller(request, READ)
-    return TrialOut.of(past.try_watch(by, access_watch(by, number)))
+    return WatchTrialOut.of(past.try_watch(by, access_watch(by, number)))
 
 
-@watches.post("/{int:number}/try", response=TrialOut)
+@watches.post("/{int:number}/try", response=WatchTrialOut)
 def try_change(request: HttpRequest, number: int, given: WatchChange) -> Any:
     """Try a change before it is kept: on the windows of the watch, or on its log where it counts something else."""
     by = caller(request, READ)
     row = access_watch(by, number)
-    return TrialOut.of(past.try_change(by, row, given.facts(row)))
+    return WatchTrialOut.of(past.try_change(by, row, given.facts(row)))
 
 
 @watches.get("/{int:number}/windows", response=list[WindowOut])

@@ -329,7 +329,7 @@ class WindowQuery(Schema):
     limit: int = Field(default=200, ge=1, le=2000)
 
 
-class WouldOut(Schema):
+class WatchWouldOut(Schema):
     """An alarm that there would have been."""
 
     at: datetime
@@ -342,7 +342,7 @@ class WouldOut(Schema):
     ahead_seconds: float | None = Field(description="How long before that was detected; negative = after it.")
 
 
-class TrialOut(Schema):
+class WatchTrialOut(Schema):
     """What a watch would have done over its history. Nothing is written."""
 
     windows: int
@@ -350,17 +350,17 @@ class TrialOut(Schema):
     until: datetime | None
     learnt: int = Field(description="How many of the windows it learnt from.")
     says: str
-    alarms: list[WouldOut]
+    alarms: list[WatchWouldOut]
     missed: list[int] = Field(description="Incidents of that time that none of the alarms belongs to.")
 
     @classmethod
-    def of(cls, trial: Trial) -> "TrialOut":
+    def of(cls, trial: Trial) -> "WatchTrialOut":
         """The trial as the API says it."""
         return cls(
             **{name: getattr(trial, name) for name in ("windows", "since", "until", "learnt", "says")},
             missed=[incident.number for incident in trial.missed],
             alarms=[
-                WouldOut(
+                WatchWouldOut(
                     at=line.at,
                     direction=line.would.raised.direction,
                     onset_at=line.would.onset.at,

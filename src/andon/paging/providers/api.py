@@ -74,7 +74,7 @@ class SettingsIn(Given):
     settings: dict[str, str]
 
 
-class TestOut(Schema):
+class ProviderTestOut(Schema):
     """What became of a test message."""
 
     outcome: Outcome
@@ -122,8 +122,8 @@ def enable_channel(request: HttpRequest, kind: str) -> ChannelOut:
     return ChannelOut.of(which)
 
 
-@channels.post("/{kind}/test", response=TestOut)
-def try_channel(request: HttpRequest, kind: str) -> TestOut:
+@channels.post("/{kind}/test", response=ProviderTestOut)
+def try_channel(request: HttpRequest, kind: str) -> ProviderTestOut:
     """Send a test message to one's own contact point of this kind."""
     receipt = trying.try_channel(queries.find(kind), by=caller(request, "people:write"))
-    return TestOut(outcome=receipt.outcome, reason=receipt.reason)
+    return ProviderTestOut(outcome=receipt.outcome, reason=receipt.reason)

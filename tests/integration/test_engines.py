@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
+from andon.engine.locks import RULES
 from tests.integration.test_kill import fire, keys, leases_end, organisation, states, until
 from tests.support.listener import listening
 from tests.support.processes import ENGINE, RunningAndon, running_andon
@@ -114,10 +115,11 @@ def test_an_engine_of_its_own_process_is_woken_on_sqlite_as_well(tmp_path):
 def test_an_older_engine_leaves_to_the_newer_what_it_does_not_know(tmp_path, database_url):
     with listening() as pager, running_andon(tmp_path, database_url) as andon:
         sender = organisation(andon, pager, systems=2)
-        until(lambda: andon.sql("SELECT 1 FROM engine_modulelock WHERE module = 'routing' AND version = 1"), andon)
+        version = "SELECT version FROM engine_modulelock WHERE module = 'routing'"
+        until(lambda: andon.sql(version) == [(RULES["routing"],)], andon)
         newer = start(andon, "newer", NEWER)
         try:
-            until(lambda: andon.sql("SELECT 1 FROM engine_modulelock WHERE module = 'routing' AND version = 2"), andon)
+            until(lambda: andon.sql(version) == [(RULES["routing"] + 1,)], andon)
             fire(sender, 0)
             until(lambda: len(keys(pager)) == 1, andon)
             until(lambda: "taken this module over" in andon.log("engine"), andon)

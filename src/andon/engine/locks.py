@@ -16,7 +16,7 @@ from andon.engine.models import ModuleLock
 from andon.kit import clock, db, fence
 
 RULES: Final[Mapping[str, int]] = {
-    "routing": 1,
+    "routing": 2,  # a tally keeps the times of events; version 1 knows only when it began
     "escalation": 1,
     "promises": 1,
     "delivery": 1,

@@ -44,6 +44,30 @@ for what in (lambda: TimelineEntry.objects.all().delete(), lambda: TimelineEntry
 """
 
 
+CUT_OFF = """
+import django; django.setup()
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+LISTED = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'index'",
+    "postgresql": "SELECT indexname FROM pg_indexes WHERE schemaname = 'public'",
+}
+
+def indexes():
+    with connection.cursor() as cursor:
+        cursor.execute(LISTED[connection.vendor])
+        return {name for (name,) in cursor.fetchall()}
+
+call_command("migrate", verbosity=0)
+whole = indexes()
+gone = MigrationRecorder(connection).migration_qs.filter(app__in=["incidents", "paging"], name__startswith="0006_").delete()
+with connection.cursor() as cursor:
+    cursor.execute("DROP INDEX timeline_of_person")
+call_command("migrate", verbosity=0)
+print(gone[0], indexes() == whole, "timeline_of_person" in whole)
+"""
 AT_WORK = """
 import django; django.setup()
 import threading, time
@@ -105,6 +129,10 @@ def test_what_an_older_version_wrote_is_there_and_as_well_guarded(database_url, 
         "refused: incidents_timelineentry is append-only",
         "refused: incidents_timelineentry is append-only",
     ]
+
+
+def test_an_upgrade_that_was_cut_off_before_its_last_step_goes_on(database_url, tmp_path):
+    assert run(CUT_OFF, database_url or f"sqlite:///{tmp_path / 'andon.sqlite3'}", tmp_path) == ["2 True True"]
 
 
 def test_who_works_meanwhile_waits_and_does_not_stand_in_a_ring_with_the_migration(postgres_url, tmp_path):

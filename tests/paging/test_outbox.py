@@ -243,11 +243,17 @@ def test_the_database_refuses_a_waiting_page_without_a_time(incident: Incident, 
         Page.objects.filter(pk=page.pk).update(due_at=None)
 
 
-def test_a_channel_that_is_slower_than_its_lease_ends_all_the_same(incident: Incident, story: Story, cast: Cast):
+def claimed_twice(incident: Incident, story: Story, cast: Cast) -> tuple[Page, Page]:
+    """A page whose channel is slower than its lease: the attempt that has lost it, and the one that has it now."""
     queue(incident, cast.lena)
     (first,) = sending.claim(story.time.now(), 10, "one")
     story.time.forward(sending.LEASE)
     (second,) = sending.claim(story.time.now(), 10, "two")
+    return first, second
+
+
+def test_a_channel_that_is_slower_than_its_lease_ends_all_the_same(incident: Incident, story: Story, cast: Cast):
+    first, second = claimed_twice(incident, story, cast)
     assert settle([(first, Receipt.sent())], story.time.now()) == 1
     assert state_of(incident) == ["sent"]
     assert settle([(second, Receipt.retry("too slow"))], story.time.now()) == 0
@@ -260,10 +266,7 @@ def test_a_channel_that_is_slower_than_its_lease_ends_all_the_same(incident: Inc
 def test_an_outcome_that_is_no_longer_its_claims_to_write_leaves_the_page_to_the_newer_one(
     incident: Incident, story: Story, cast: Cast, late: Receipt
 ):
-    queue(incident, cast.lena)
-    (first,) = sending.claim(story.time.now(), 10, "one")
-    story.time.forward(sending.LEASE)
-    (second,) = sending.claim(story.time.now(), 10, "two")
+    first, second = claimed_twice(incident, story, cast)
     assert settle([(first, late)], story.time.now()) == 0
     assert state_of(incident) == ["sending"]
     assert settle([(second, Receipt.sent())], story.time.now()) == 1
@@ -274,10 +277,7 @@ def test_an_outcome_that_is_no_longer_its_claims_to_write_leaves_the_page_to_the
 def test_a_page_that_went_out_late_is_sent_also_where_a_newer_attempt_comes_back_with_it(
     incident: Incident, story: Story, cast: Cast, newer: Receipt
 ):
-    queue(incident, cast.lena)
-    (first,) = sending.claim(story.time.now(), 10, "one")
-    story.time.forward(sending.LEASE)
-    (second,) = sending.claim(story.time.now(), 10, "one")
+    first, second = claimed_twice(incident, story, cast)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     settle([(second, newer), (first, Receipt.sent(ref="<first@example>"))], story.time.now())

@@ -2,7 +2,7 @@
 
 It shares no code with what it judges: what was answered with 2xx it knows from the senders, what was sent from the
 providers, who acknowledged from the people. The promises are those of docs/promises.md. Of promise 5 it
-judges what a protocol promises; duties by law join when they are built.
+judges what a protocol promises, and not yet the duties by law.
 """
 
 from collections import Counter, defaultdict
@@ -19,6 +19,7 @@ from tests.simulation.pulls import Levers, Pull
 from tests.simulation.rows import (
     CALLED_FOR_NOTHING,
     INCIDENTS,
+    MISSED,
     NEXT_LOOK,
     PAGES,
     RULES,
@@ -218,6 +219,15 @@ class Oracle:
         for (page,) in self._store.read(CALLED_FOR_NOTHING):
             self.break_(5, f"page {key(page)} says that something was missed, and nothing was")
 
+    def _judge_missed(self, one: Incident, old: Incident | None) -> None:
+        """What is missed calls somebody more at once, though a person has the incident; else its chain goes on now."""
+        if old is None or old.awaits != one.awaits or "promise_missed" not in self._new_kinds.get(one.id, set()):
+            return
+        fresh = [page for page, before in self.pages.changed.values() if before is None and page.incident == one.id]
+        hurried = one.awaits and one.next_page_at is not None and one.next_page_at <= self._time.latest
+        if not hurried and not self._excused(one) and not any(MISSED in page.reason for page in fresh):
+            self.break_(5, f"INC-{one.number} missed what it had promised, and nobody was called")
+
     # Promise 1
 
     def _judge_taken(self) -> None:
@@ -315,6 +325,7 @@ class Oracle:
             if not one.declared and one.id not in joined and not one.group.startswith("rehearsal:"):
                 self.break_(2, f"{name} was opened by a signal that belongs to another incident")
             self._judge_next_page(one, name, step)
+            self._judge_missed(one, old)
             place = old.place if old else (0, 0, False)
             told = paged[one.id] or self._excused(one)
             if one.awaits and one.place > place and not told:

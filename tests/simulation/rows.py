@@ -32,7 +32,8 @@ UNWATCHED = (
     "AND promise.missed_at IS NULL AND promise.due_at IS NOT NULL AND promise.look_at IS NULL AND promise.kind <> 'review'"
 )
 """What an open incident promised and nobody would look at."""
-CALLS = ("missed: ", "it got worse: ")
+MISSED = "missed: "
+CALLS = (MISSED, "it got worse: ")
 """What the reason of a page says that may go out after somebody acknowledged."""
 CALLED_FOR_NOTHING = (
     "SELECT page.id FROM paging_page page WHERE page.state IN ('pending', 'sending') "

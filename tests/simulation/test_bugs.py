@@ -38,7 +38,7 @@ def test_a_planted_bug_is_caught(bug, tmp_path):
         first = LEVERS_FROM if bug.parent.name == "levers" else 1
         runs = simulate("--seed", str(first), "--count", str(FIXED), source=tmp_path / "src")
     assert "broken" in runs[-1], f"{bug.name} went unnoticed in {len(runs)} seeds"
-    assert runs[-1]["promise"] in {1, 2, 3, 4, 6, 7}
+    assert runs[-1]["promise"] in {1, 2, 3, 4, 5, 6, 7}
     assert runs[-1]["broken"]
 
 

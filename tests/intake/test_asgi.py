@@ -164,7 +164,7 @@ def test_what_is_not_understood_is_answered_by_its_field_and_kept(sender):
     assert not Signal.objects.exists()
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"null", b"[" * 100_000, b'{"title": "\\ud800"}', b"[[]]"])
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"null", b"[" * 100_000, b'{"title": "\\ud8"}', b"[[]]"])
 def test_no_body_whatever_brings_it_down(sender, body):
     (answer,) = ask(lambda app: post(app, sender, body))
     assert answer.status == 400
@@ -175,6 +175,23 @@ def test_no_body_whatever_brings_it_down(sender, body):
 def test_an_empty_body_is_said_to_be_empty_and_what_to_send(sender, body):
     (answer,) = ask(lambda app: post(app, sender, body))
     assert answer.body["detail"] == "The body is empty; send what the integration's page shows."
+
+
+@pytest.mark.parametrize(
+    ("title", "kept"),
+    [
+        (rb"Errors \ud83d", "Errors \ufffd"),
+        (rb"\ude00 Errors", "\ufffd Errors"),
+        (rb"\ud83d\ud83d\ude00\uD83D\u0041\\ud83d \"\u00e9", '\ufffd\U0001f600\ufffdA\\ud83d "é'),
+        ("Ausfälle".encode("latin-1"), "Ausf\ufffdlle"),
+        (b"cut \xf0\x9f\x98", "cut \ufffd"),
+    ],
+)
+def test_half_a_character_in_a_text_loses_no_alert(sender, title, kept):
+    body = b'\xef\xbb\xbf{"title": "' + title + b'"}'
+    (answer,) = ask(lambda app: post(app, sender, body))
+    assert answer.status == 200
+    assert Signal.objects.get().title == kept
 
 
 def test_a_nul_in_a_text_loses_no_alert(sender):

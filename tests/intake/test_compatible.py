@@ -209,13 +209,33 @@ def test_what_became_of_a_request_is_said_to_its_own_sender_alone(opsgenie):
     assert other.slug == "other"
 
 
+def test_updates_of_an_alert_that_was_sent_anew_before_them_are_answered_and_change_nothing(opsgenie):
+    """As Alertmanager does it, with `update_alerts: true`."""
+    key = opsgenie.token
+
+    def put(what):
+        return lambda app: genie(
+            app, key, f"/v2/alerts/errors/{what}", {what: "P1"}, method="PUT", query="identifierType=alias"
+        )
+
+    def create(app):
+        return genie(app, key, body={"message": "Errors", "alias": "errors", "priority": "P3"})
+
+    *fine, priority = in_turn(create, put("message"), put("description"), create, put("message"), put("priority"))
+    assert [answer.status for answer in fine] == [202] * 5
+    assert (priority.status, "send the alert again" in priority.body["message"]) == (400, True)
+    signal = Signal.objects.get()
+    assert (signal.title, signal.count, signal.severity_hint, signal.notes.count()) == ("Errors", 2, 3, 0)
+
+
 def test_other_methods_and_addresses_under_v2_are_told_so(opsgenie):
-    put, elsewhere, event = ask(
-        lambda app: genie(app, opsgenie.token, method="PUT"),
+    patch, elsewhere, event = ask(
+        lambda app: genie(app, opsgenie.token, method="PATCH"),
         lambda app: genie(app, opsgenie.token, "/v2/schedules"),
         lambda app: post(app, path="/v2/enqueue", method="GET"),
     )
-    assert (put.status, put.headers["allow"]) == (405, "POST, GET")
+    assert (patch.status, patch.headers["allow"]) == (405, "POST, GET, PUT")
+    assert patch.body["message"] == patch.body["detail"]
     assert (elsewhere.status, event.status) == (404, 405)
 
 

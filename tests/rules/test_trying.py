@@ -41,6 +41,10 @@ def says(trial):
     return {line.signal.fingerprint: line.says for line in trial.lines}
 
 
+def not_opened(trial):
+    return [incident.ref for incident in trial.not_opened]
+
+
 def test_without_signals_there_is_nothing_to_try_it_on(draft):
     trial = draft("mapping", severity=1)
     assert (trial.looked_at, trial.since, trial.changed, trial.lines) == (0, None, 0, [])
@@ -96,8 +100,13 @@ def test_a_window_is_tried_at_the_time_of_each_signal(monitor, draft, time):
     hear(monitor, labelled("a"))
     route(time)
     week = {"weekdays": [0], "starts": "03:00", "ends": "03:30", "zone": "UTC"}
-    assert draft("maintenance", weekly=week).changed == 1
+    assert not_opened(draft("maintenance", weekly=week)), "it is on still"
     assert draft("maintenance", weekly=week | {"ends": "03:10"}).changed == 0
+    time.forward(30 * MINUTE)
+    trial = draft("maintenance", weekly=week)
+    assert says(trial) == {"a": f"would have waited; {signal('a').incident.ref} would have opened 18 min later"}
+    hear(monitor, labelled("a", status="resolved"))
+    assert not not_opened(draft("maintenance", weekly=week)), "it fired on after the window's end"
 
 
 def test_an_inhibition_is_tried_by_what_fired_at_the_time(monitor, draft, time):
@@ -110,12 +119,32 @@ def test_an_inhibition_is_tried_by_what_fired_at_the_time(monitor, draft, time):
     trial = draft("inhibition", 'signal.title == "slow"', source='signal.title == "down"', equal=["cluster"])
     assert says(trial).keys() == {"b"}
     time.forward(MINUTE)
+    assert not_opened(draft("inhibition", 'signal.title == "slow"', source='signal.title == "down"', equal=["cluster"]))
     hear(monitor, labelled("a", title="down", system="other", cluster="eu", status="resolved"))
     time.forward(MINUTE)
     hear(monitor, labelled("d", title="slow", cluster="eu", system="nobody"))
     route(time)
     trial = draft("inhibition", 'signal.title == "slow"', source='signal.title == "down"', equal=["cluster"])
-    assert says(trial).keys() == {"b"}
+    opened = signal("b").incident.ref
+    assert says(trial) == {"b": f"would have waited; {opened} would have opened 1 min later"}, "it fires on by itself"
+    assert not trial.not_opened
+
+
+def test_an_inhibition_is_tried_by_one_source_after_the_other(monitor, draft, time):
+    System.objects.create(slug="other", name="Other")
+    for source in ("a", "b"):
+        hear(monitor, labelled(source, title="down", system="other", cluster="eu"))
+        route(time)
+        time.forward(MINUTE)
+    hear(monitor, labelled("c", title="slow", cluster="eu"))
+    route(time)
+    for source in ("a", "b"):
+        time.forward(MINUTE)
+        hear(monitor, labelled(source, title="down", system="other", cluster="eu", status="resolved"))
+    hear(monitor, labelled("c", title="slow", cluster="eu", status="resolved"))
+    route(time)
+    trial = draft("inhibition", 'signal.title == "slow"', source='signal.title == "down"', equal=["cluster"])
+    assert not_opened(trial) == [signal("c").incident.ref], "it ended with the last that explains it"
 
 
 def test_an_inhibition_is_tried_without_what_nobody_was_told_of(monitor, draft, time):

@@ -28,7 +28,7 @@ class Andon:
     """What Andon says, and what it is told, without Andon: it answers questions, and has no streams."""
 
     def __init__(self, listener: Listener) -> None:
-        self.url = listener.url
+        self.listener, self.url = listener, listener.url
         self.revision, self.mode = 1, Mode.ON
         self.told: list[dict[str, object]] = []
         self.last_words = threading.Event()
@@ -232,6 +232,59 @@ def test_no_thread_of_the_guard_imports_anything(andon, tmp_path):
         check=False, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
+WRITES = """
+import io, logging, os, sys, threading
+
+import andon
+
+class Slow(io.RawIOBase):
+    writing = threading.Event()
+    parent = os.getpid()
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        if os.getpid() == self.parent:
+            self.writing.set()
+            threading.Event().wait(0.3)
+        return len(data)
+
+stream = io.TextIOWrapper(io.BufferedWriter(Slow()), line_buffering=True)
+logging.basicConfig(stream=stream, level=logging.DEBUG)
+switch = andon.guard("credit-scorer", url=sys.argv[1], token="andon_guard.credit-scorer.0123.key", folder=sys.argv[2])
+for _ in range(8):
+    assert Slow.writing.wait(60)
+    Slow.writing.clear()
+    if (child := os.fork()) == 0:
+        stream.write("a line of the child's\\n")
+        os._exit(0)
+    for _ in range(500):
+        if os.waitpid(child, os.WNOHANG) != (0, 0):
+            break
+        threading.Event().wait(0.02)
+    else:
+        os.kill(child, 9)
+        sys.exit("the child hangs at its first line")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_child_that_is_forked_while_the_guard_writes_a_line_can_write_its_own(andon, tmp_path):
+    """Else a server that loads the application first runs without one of its workers."""
+
+    def changing(handler):
+        andon.set(Mode.OFF if andon.mode is Mode.ON else Mode.ON)  # which is a line in the log each time
+        Andon.answer(andon, handler)
+
+    andon.listener.answer = changing
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", WRITES, andon.url, str(tmp_path / "kept")], capture_output=True, text=True,
+        timeout=200, check=False, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")

@@ -414,6 +414,7 @@ def _by_method(adapter: Sender, method: str) -> Sender:
     """The adapter, if it is sent with this method."""
     if method not in adapter.methods:
         refusal = Refusal(405, "Use POST", f"Signals are sent to this address with {adapter.methods[0]}.")
+        refusal.problem = adapter.refuse(refusal.problem)
         refusal.headers = [(b"allow", ", ".join(adapter.methods).encode())]
         raise refusal
     return adapter

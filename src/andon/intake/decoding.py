@@ -17,22 +17,34 @@ Key: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 
 _AT = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]+)`")
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
+"""Where a text in JSON escapes something; `half` where that is a surrogate by itself."""
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """The body as the decoder's type; raises `Malformed`."""
+    """The body as the decoder's type; raises `Malformed`.
+
+    What is no character becomes U+FFFD: a title that its sender cut in the middle of an emoji, or wrote in Latin-1,
+    must lose no alert.
+    """
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise _named(error, decoder.type) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if not body.strip():
             raise Malformed("The body is empty; send what the integration's page shows.") from error
+        if (mended := _mended(body)) != body:
+            return decode(decoder, mended)
         raise Malformed(f"The body is not JSON: {error}.") from error
-    except UnicodeDecodeError as error:
-        raise Malformed("The body is not UTF-8.") from error
     except RecursionError as error:
         raise Malformed("The body is nested too deeply.") from error
+
+
+def _mended(body: bytes) -> bytes:
+    """A body that is UTF-8, without a mark before it, and has no half of a surrogate pair (RFC 8259, 8.1 and 8.2)."""
+    text = body.decode("utf-8-sig", "replace").encode()
+    return _ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], text)
 
 
 def convert(value: Any, to: type[T], *, at: str = "") -> T:

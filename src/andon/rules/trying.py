@@ -5,9 +5,9 @@ they opened are what was, the other rules are those of today.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -33,7 +33,9 @@ _OPENED: Final = {
     RouteReason.ONSETS_APART.value,
     RouteReason.UNROUTED.value,
 }
-Holds = Callable[[Read], bool]
+_FOREVER: Final = datetime.max.replace(tzinfo=UTC)
+LetsGo = Callable[[Read], datetime | None]
+"""Until when a draft would have kept a signal waiting from its first time on; None where it would not."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +139,10 @@ def _try_condition(trial: Trial, draft: Standing, reads: Sequence[Read], now: da
         case RuleKind.AUTO_CLOSE:
             _try_auto_close(trial, draft, met, now)
         case RuleKind.HEARTBEAT:
-            _try_holds(trial, draft, reads, met, lambda _read: True)
+            _try_holds(trial, draft, reads, met, lambda _read: _FOREVER, now)
             _try_gaps(trial, draft, met, now)
         case _:
-            _try_holds(trial, draft, reads, met, _holds(draft, reads, met, now))
+            _try_holds(trial, draft, reads, met, _lets_go(draft, reads, met), now)
 
 
 def _try_mapping(trial: Trial, before: Sequence[Read], after: Sequence[Read], draft: Standing) -> None:
@@ -186,22 +188,40 @@ def _level(severity: Severity | None) -> str:
     return severity.name if severity else "not said"
 
 
-def _try_holds(trial: Trial, draft: Standing, reads: Sequence[Read], met: Sequence[Read], holds: Holds) -> None:
+def _try_holds(
+    trial: Trial, draft: Standing, reads: Sequence[Read], met: Sequence[Read], lets_go: LetsGo, now: datetime
+) -> None:
     """Signals that would have waited, and those that would not have.
 
-    An incident opens with the first of its signals that does not wait, if any.
+    An incident opens with the first of its signals that does not wait, or fires on when it need not wait any more.
     """
-    about = {read.signal.pk for read in met}
+    waiting = {read.signal.pk: until for read in met if (until := lets_go(read)) is not None}
     groups: dict[object, list[Read]] = defaultdict(list)
     for read in reads:
-        waits = read.signal.pk in about and holds(read)
         if read.signal.incident_id is not None and read.signal.count:
             groups[read.signal.incident_id].append(read)
-        elif read.signal.incident_id is None and not waits and _held(read.signal) == {draft.rule.number}:
+        elif (
+            read.signal.incident_id is None
+            and _held(read.signal) == {draft.rule.number}
+            and (opens := _opens(read, waiting, now)) is not None
+        ):
             trial.opened += 1
-            trial.add(read.signal, "would not have waited: it would have opened an incident, or joined one")
+            waits = "not have waited" if opens == read.signal.first_at else f"have waited for {_waited(read, opens)}"
+            trial.add(read.signal, f"would {waits}: it would have opened an incident, or joined one")
     for group in groups.values():
-        _try_incident(trial, draft, group, lambda read: read.signal.pk in about and holds(read))
+        _try_incident(trial, draft, group, waiting, now)
+
+
+def _opens(read: Read, waiting: Mapping[UUID, datetime], now: datetime) -> datetime | None:
+    """When a signal would have opened an incident by itself; None if it had ended before, or would wait still."""
+    until = waiting.get(read.signal.pk)
+    if until is None:
+        return read.signal.first_at
+    return until if until < (read.signal.resolved_at or now) else None
+
+
+def _waited(read: Read, opens: datetime) -> str:
+    return span(opens - read.signal.first_at)
 
 
 def _held(signal: Signal) -> set[int]:
@@ -209,51 +229,63 @@ def _held(signal: Signal) -> set[int]:
     return {told["rule"] for told in signal.rules or () if told["effect"] == Effect.HELD}
 
 
-def _try_incident(trial: Trial, draft: Standing, group: Sequence[Read], holds: Holds) -> None:
+def _try_incident(
+    trial: Trial, draft: Standing, group: Sequence[Read], waiting: Mapping[UUID, datetime], now: datetime
+) -> None:
     """The signals of one incident, oldest first. What another rule kept waiting until it was open opens none here."""
     incident = group[0].signal.incident
     opener = next((read for read in group if read.signal.reason_joined in _OPENED), None)
     if incident is None or opener is None:
         return  # people opened it, or it is older than the signals looked at
-    waiting, opens = [], None
-    for read in group:
-        if holds(read):
-            waiting.append(read)
-        elif read is opener or not _held(read.signal) - {draft.rule.number}:
-            opens = read.signal
-            break
-    if waiting and opens is None:
+    opens, by = min(
+        (
+            (at, read)
+            for read in group
+            if (read is opener or not _held(read.signal) - {draft.rule.number})
+            and (at := _opens(read, waiting, now)) is not None
+        ),
+        key=lambda found: found[0],
+        default=(_FOREVER, None),
+    )
+    waited = [read for read in group if read.signal.pk in waiting and read.signal.first_at <= opens]
+    if waited and by is None:
         trial.not_opened.append(incident)
-    for read in waiting:
-        what = (
-            f"{incident.ref} would not have opened"
-            if opens is None
-            else f"{incident.ref} would have opened later, by “{opens.title}”"
-        )
-        trial.add(read.signal, f"would have waited; {what}")
+    for read in waited:
+        if by is None:
+            what = "would not have opened"
+        elif by is read:
+            what = f"would have opened {_waited(read, opens)} later"
+        else:
+            what = f"would have opened later, by “{by.signal.title}”"
+        trial.add(read.signal, f"would have waited; {incident.ref} {what}")
 
 
-def _holds(draft: Standing, reads: Sequence[Read], met: Sequence[Read], now: datetime) -> Holds:
-    """Whether the draft would have kept a signal that it is about waiting, when it was first heard."""
+def _lets_go(draft: Standing, reads: Sequence[Read], met: Sequence[Read]) -> LetsGo:
+    """Until when the draft would have kept a signal that it is about waiting."""
     settings = draft.settings
     match draft.rule.what:
         case RuleKind.INHIBITION:
-            return _explained(draft, reads, now)
+            return _explained(draft, reads)
         case RuleKind.THRESHOLD:
-            return _below(draft, met)
+            below = _below(draft, met)
+            return lambda read: _FOREVER if below(read) else None  # once there are enough, the last one opens
         case RuleKind.MAINTENANCE if settings.weekly is not None:
             week = settings.weekly.window
 
-            def inside(read: Read) -> bool:
-                open_ = current(week, read.signal.first_at) is not None
-                return open_ and not practice.goes_through(read.severity, covers_severe=settings.covers_severe)
+            def inside(read: Read) -> datetime | None:
+                open_ = current(week, read.signal.first_at)
+                if open_ is None or practice.goes_through(read.severity, covers_severe=settings.covers_severe):
+                    return None
+                return open_.ends or _FOREVER
 
             return inside
         case _:
-            return lambda read: not practice.goes_through(read.severity, covers_severe=settings.covers_severe)
+            return lambda read: (
+                None if practice.goes_through(read.severity, covers_severe=settings.covers_severe) else _FOREVER
+            )
 
 
-def _explained(draft: Standing, reads: Sequence[Read], now: datetime) -> Holds:
+def _explained(draft: Standing, reads: Sequence[Read]) -> LetsGo:
     other = draft.other
     sources: dict[str, list[Signal]] = defaultdict(list)
     own: set[UUID] = set()
@@ -263,21 +295,25 @@ def _explained(draft: Standing, reads: Sequence[Read], now: datetime) -> Holds:
             if read.signal.incident is not None:  # else nobody was told of it, and it explains nothing
                 sources[key_of(draft, read)].append(read.signal)
 
-    def explained(read: Read) -> bool:
-        at = read.signal.first_at
-        return read.signal.pk not in own and any(
-            source.first_at <= at < _explained_until(source, now) for source in sources[key_of(draft, read)]
-        )
+    def explained(read: Read) -> datetime | None:
+        """Until nothing explains it any more: one that ends may be followed by another."""
+        if read.signal.pk in own:
+            return None
+        until = read.signal.first_at
+        for source in sorted(sources[key_of(draft, read)], key=lambda one: one.first_at):
+            if source.first_at <= until:
+                until = max(until, _explained_until(source))
+        return until if until > read.signal.first_at else None
 
     return explained
 
 
-def _explained_until(source: Signal, now: datetime) -> datetime:
+def _explained_until(source: Signal) -> datetime:
     ends = (source.resolved_at, source.incident.resolved_at if source.incident else None)
-    return min((end for end in ends if end), default=now + timedelta(seconds=1))
+    return min((end for end in ends if end), default=_FOREVER)
 
 
-def _below(draft: Standing, met: Sequence[Read]) -> Holds:
+def _below(draft: Standing, met: Sequence[Read]) -> Callable[[Read], bool]:
     settings = draft.settings
     if settings.counting == Counting.EVENTS:
         return lambda read: _about_heard(read.signal, settings.within) < settings.count

@@ -9,7 +9,6 @@ oldest batches go, and the log says how many observations were in them.
 """
 
 import atexit
-import logging
 import math
 import os
 import random
@@ -26,10 +25,10 @@ from weakref import WeakSet
 
 import httpx
 
-from andon.sdk import sending, timing
+from andon.sdk import logs, sending, timing
 from andon.sdk.tally import NAME, Batch, Tally, batch, named
 
-log = logging.getLogger("andon.sdk")
+log = logs.of("andon.sdk")
 
 WINDOW: Final = 60
 """Seconds that are added up; Andon adds them up further to the window of its watch."""

@@ -1,17 +1,16 @@
 """`report`: read a result, send what it says, and stay out of the way of the pipeline that called it."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Required, TypedDict
 
-from andon.sdk import timing
+from andon.sdk import logs, timing
 from andon.sdk.findings import Finding, signals
 from andon.sdk.reading import NotRecognised, read
 from andon.sdk.sending import NotTaken, send
 
-log = logging.getLogger("andon.sdk")
+log = logs.of("andon.sdk")
 
 PATIENCE = 60.0
 """Seconds for which delivery is tried unless said otherwise."""

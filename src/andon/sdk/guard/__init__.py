@@ -20,13 +20,13 @@ Where Andon is and with which token stands in the environment (`ANDON_BASE_URL`,
 It needs httpx and nothing else. `mode()` is a plain read that waits for nothing and raises nothing.
 """
 
-import logging
 import os
 import re
 import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from andon.sdk import logs
 from andon.sdk.guard.keeping import default_folder
 from andon.sdk.guard.sealing import Token
 from andon.sdk.guard.serving import GuardASGI, GuardWSGI
@@ -35,7 +35,7 @@ from andon.sdk.guard.words import Contained, Limit, Mode, Reading, State
 
 __all__ = ["Contained", "Guard", "GuardASGI", "GuardWSGI", "Limit", "Mode", "Reading", "State", "guard"]
 
-log = logging.getLogger("andon.sdk.guard")
+log = logs.of("andon.sdk.guard")
 
 _guards: dict[str, Guard] = {}
 _making = threading.Lock()

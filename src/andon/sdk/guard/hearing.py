@@ -5,7 +5,6 @@ it. Two of those in a row, and the process asks instead; once in a while it trie
 """
 
 import encodings.idna  # noqa: F401  see `prepare`
-import logging
 import random
 import secrets
 import socket
@@ -18,11 +17,11 @@ from weakref import WeakSet
 
 import httpx
 
-from andon.sdk import timing
+from andon.sdk import logs, timing
 from andon.sdk.guard.saying import Voice
 from andon.sdk.guard.sealing import LONGEST, Token
 
-log = logging.getLogger("andon.sdk.guard")
+log = logs.of("andon.sdk.guard")
 
 SILENCE: Final = 5.0
 """Seconds without a word after which a stream is taken for dead; Andon speaks once a second."""

@@ -3,9 +3,9 @@
 import logging
 from typing import Final
 
-from andon.sdk import timing
+from andon.sdk import logs, timing
 
-log = logging.getLogger("andon.sdk.guard")
+log = logs.of("andon.sdk.guard")
 
 SAY_EVERY: Final = 600.0
 _MOST: Final = 200

@@ -17,7 +17,7 @@ from weakref import WeakSet
 
 import httpx
 
-from andon.sdk import timing
+from andon.sdk import logs, timing
 from andon.sdk.guard.deciding import F, Meter, Who, guarded
 from andon.sdk.guard.hearing import FIRST_REST, NOTED, Hearing, client, forget_all, prepare
 from andon.sdk.guard.holding import Held, Taken, View
@@ -26,7 +26,7 @@ from andon.sdk.guard.saying import Voice
 from andon.sdk.guard.sealing import Forged, Snapshot, Token, unseal
 from andon.sdk.guard.words import STALE_MODES, Contained, Mode, Reading
 
-log = logging.getLogger("andon.sdk.guard")
+log = logs.of("andon.sdk.guard")
 
 TELL_EVERY: Final = 10.0
 """Seconds after which a process says again what it applies, so that Andon knows that it is still there."""

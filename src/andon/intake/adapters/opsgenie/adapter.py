@@ -28,6 +28,8 @@ ALIAS = 512  # characters, as the API says
 _PRIORITIES = {f"P{level}": level for level in range(1, 6)}
 _MARKS = ("entity", "source", "user")
 _ROOT = "v2/alerts"
+_WORDS = frozenset({"message", "description"})
+"""Updates that bring no news: who sends them (Alertmanager with `update_alerts`) sends the alert anew before them."""
 
 
 class Body(msgspec.Struct):
@@ -66,13 +68,15 @@ class Adapter(Sender):
     group = "Alerts"
     takes_paths = True
     addresses = (f"/{_ROOT}",)
-    methods = ("POST", "GET")
+    methods = ("POST", "GET", "PUT")
 
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:  # noqa: ARG002  the adapters' common form
         """One alert, its end, or a note to it."""
         if request.path in {"", _ROOT}:
             return _create(request)
         alias, act = _which(request)
+        if act in _WORDS:
+            return Said()
         body = decode(_acts, request.body or b"{}")
         by = body.user or body.source or ""
         notes = [note(fingerprint=alias, text=body.note, by=by)] if body.note else []
@@ -87,6 +91,8 @@ class Adapter(Sender):
                 return Said(notes=notes)
             case "notes":
                 raise Malformed("A note has words.", field="note")
+            case "priority":
+                raise Malformed("To change the priority, send the alert again under its alias, with the new one.")
         raise Malformed(f"Andon takes create, close, acknowledge and notes, not {act!r}.")
 
     def answer(self, said: Said, delivery: UUID) -> tuple[int, object]:  # noqa: ARG002  the adapters' common form

@@ -159,6 +159,23 @@ def test_of_several_values_for_one_row_the_last_counts():
     assert (names[one.pk], names[other.pk]) == ("last", "kept")
 
 
+@pytest.mark.parametrize("count", SIZES)
+def test_rows_are_written_as_they_stand_and_of_them_what_is_said(count):
+    db.update_rows([], ["name"])
+    kinds, of = [sender("of"), sender("other")], {}
+    db.insert_rows(kinds)
+    rows = deliveries(kinds[0], count)
+    db.insert_rows(rows)
+    for number, row in enumerate(rows):
+        row.integration, row.body, row.error = kinds[number % 2], b"\x00" * number, f"é {number}"
+        row.outcome = "never"
+        of[row.pk] = (kinds[number % 2].pk, b"\x00" * number, f"é {number}")
+    db.update_rows(rows, ["integration", "body", "error"])
+    for kept in Delivery.objects.all():
+        assert (kept.integration_id, bytes(kept.body), kept.error) == of[kept.pk]
+        assert kept.outcome != "never"
+
+
 def test_a_value_that_is_too_long_is_refused_and_not_cut():
     if db.is_sqlite():
         pytest.skip("SQLite holds any length")

@@ -14,6 +14,7 @@ import msgspec
 from django.db import Error as DatabaseProblem
 from django.db import IntegrityError, OperationalError, connection, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 
 from andon.kit.sqlite import bells
 
@@ -178,7 +179,7 @@ def _execute_each(statement: str, rows: Sequence[Sequence[Any]]) -> int:
     from psycopg import Cursor
 
     connection.ensure_connection()
-    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
+    with CursorWrapper(Cursor(connection.connection), connection) as cursor:  # so that Django's hooks hear of it
         cursor.executemany(statement, rows)
         return int(cursor.rowcount)
 
@@ -351,6 +352,16 @@ def insert_rows(rows: Sequence[models.Model]) -> None:
     )
     for row in rows:
         row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001  as above
+
+
+def update_rows(rows: Sequence[models.Model], change: Sequence[str]) -> None:
+    """Write some fields of rows of one table as they stand, in one go.
+
+    As `bulk_update` does, which makes an expression of every value: that takes some twenty times the processor time.
+    """
+    if rows:
+        names = [field.attname for field in _fields(type(rows[0]), (*change, "id"))]
+        update_each(type(rows[0]), change, [[getattr(row, name) for name in names] for row in rows])
 
 
 def _fields(model: type[models.Model], names: Sequence[str]) -> "list[models.Field[Any, Any]]":

@@ -45,7 +45,7 @@ def _take(keys: list[UUID], now: datetime, name: str) -> list[Mirror]:
     lease = f"{name[:40]}/{uuid.uuid4().hex}"
     for row in taken:
         row.leased_by, row.due_at, row.attempts = lease, now + LEASE, row.attempts + 1
-    Mirror.objects.bulk_update(taken, ["leased_by", "due_at", "attempts"])
+    db.update_rows(taken, ["leased_by", "due_at", "attempts"])
     return taken
 
 

@@ -165,7 +165,7 @@ def _hold(found: Look, now: datetime) -> None:
     waiting = [page for page in waiting if severity.get(page.incident_id) == found.severity[page.pk]]
     for page in waiting:
         page.due_at, page.held = held[page.pk].until, str(held[page.pk].reason)
-    Page.objects.bulk_update(waiting, ["due_at", "held"])
+    db.update_rows(waiting, ["due_at", "held"])
 
 
 @transaction.atomic

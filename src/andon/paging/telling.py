@@ -59,7 +59,7 @@ def claim(now: datetime, limit: int, name: str) -> list[ContactPoint]:
     for point in found:
         point.tell_at, point.told_by = now + LEASE, lease
         point.tellings += 1
-    ContactPoint.objects.bulk_update(found, ["tell_at", "told_by", "tellings"])
+    db.update_rows(found, ["tell_at", "told_by", "tellings"])
     return found
 
 

@@ -13,7 +13,7 @@ from andon.handbook.queries import handbook_at
 from andon.incidents.models import HarmScore, Incident, ProtocolStep, SeverityLowering
 from andon.incidents.policy import must_respond, visible
 from andon.incidents.timeline import hold, record
-from andon.kit import clock
+from andon.kit import clock, db
 from andon.kit.errors import Conflict, Forbidden, Invalid
 from andon.paging import actions as paging
 from andon.people.models import Person
@@ -288,7 +288,6 @@ def _grow(held: Incident) -> None:
     for position, row in enumerate(steps, start=1):
         row.position = position
     ProtocolStep.objects.bulk_create(row for row in steps if row.key not in rows)
-    ProtocolStep.objects.bulk_update(
-        [row for row in steps if row.key in rows], ["position", "state", "phase", "title", "body", "optional"]
-    )
+    written = [row for row in steps if row.key in rows]
+    db.update_rows(written, ["position", "state", "phase", "title", "body", "optional"])
     promising.grow(held)

@@ -17,7 +17,7 @@ from andon.handbook.queries import handbook_at
 from andon.incidents.models import Incident, Promise
 from andon.incidents.policy import must_respond
 from andon.incidents.timeline import hold, record
-from andon.kit import clock, ids
+from andon.kit import clock, db, ids
 from andon.kit.errors import Conflict, Missing
 from andon.paging import actions as paging
 from andon.people.models import Organisation
@@ -104,7 +104,7 @@ def follow(
         row.due_at = promise.due(clocks, office)
         row.look_at = looked_at(row, office, state)
     Promise.objects.bulk_create(new)
-    Promise.objects.bulk_update(changed, [*_SAID, *_LIVES])
+    db.update_rows(changed, [*_SAID, *_LIVES])
     if was_missed:
         call_off(held)
 

@@ -151,7 +151,7 @@ def _take(keys: Sequence[uuid.UUID], now: datetime, name: str) -> list[Job]:
     lease = f"{name[:40]}/{uuid.uuid4().hex}"
     for job in taken.values():
         job.leased_by, job.due_at = lease, now + LEASE
-    Job.objects.bulk_update(taken.values(), ["leased_by", "due_at"])
+    db.update_rows(list(taken.values()), ["leased_by", "due_at"])
     return [taken[key] for key in keys if key in taken]
 
 

@@ -232,7 +232,7 @@ def _add(watch: Watch, batch: Batch, now: datetime) -> None:
         )
         changed.append(state)
     WindowState.objects.bulk_create(fresh, batch_size=1000)
-    WindowState.objects.bulk_update(changed, ["n", "total", "squares", "read_at", "was"], batch_size=200)
+    db.update_rows(changed, ["n", "total", "squares", "read_at", "was"])
     _take_note(watch, min(starts), now)
 
 

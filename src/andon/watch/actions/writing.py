@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from andon.incidents.actions import next_number
-from andon.kit import wake
+from andon.kit import db, wake
 from andon.practice.words import Direction, FairnessMetric, Measure
 from andon.watch import arriving, comparing, evidence, judging, late, loading, remarks, sentences, wayback, weekly
 from andon.watch.actions import telling
@@ -53,7 +53,7 @@ def write_windows(watch: Watch, since: datetime, until: datetime, cells: Cells, 
                 setattr(state, name, value)
             corrected.append(state)
     WindowState.objects.bulk_create(fresh, batch_size=1000)
-    WindowState.objects.bulk_update(corrected, ["was", "read_at", *_FIGURES], batch_size=200)
+    db.update_rows(corrected, ["was", "read_at", *_FIGURES])
     if corrected and judging.learning(watch.detector):
         watch.judged_until, watch.detector = None, {}
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from hypothesis import settings
 
-from andon.kit import clock
+from andon.kit import clock, garbage
 from andon.paging.providers import queries as providers
 from andon.people.models import Person
 from andon.web import lamps
@@ -30,7 +30,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Migrate before the first test's clock runs: where migrations are new, a slow machine takes minutes for it."""
+    """Migrate before the first test's clock runs: where migrations are new, a slow machine takes minutes for it.
+
+    And what is loaded by now stays: the collector of garbage need not walk through it again and again.
+    """
+    garbage.settle()
     if not session.config.option.collectonly and any(map(_asks_a_database, session.items)):
         tables.make(os.environ.get("ANDON_TEST_POSTGRES_URL"))
 

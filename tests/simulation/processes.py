@@ -90,10 +90,8 @@ class Server(Process):
         self._loop = asyncio.new_event_loop()
         self._writer = SteppedWriter()
         self._app = IntakeApp(self._writer)
-        thresholds = gc.get_threshold()
         self._loop.run_until_complete(self._app.start())
         gc.unfreeze()  # a server is started hundreds of times here, and once in a real process
-        gc.set_threshold(*thresholds)
 
     def die(self) -> None:
         super().die()

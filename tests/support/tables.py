@@ -1,6 +1,7 @@
 """Databases in which Andon's tables stand already: migrated once, copied from then on.
 
-To migrate takes ten seconds of CPU, and a run of the suite begins with an empty installation more than a hundred times.
+To migrate takes ten seconds of CPU, and a run of the suite begins with an empty installation more than a hundred times,
+and with an empty PostgreSQL server a dozen times.
 What was migrated goes by the digest of all that tables are made from, so whoever changes one gets new ones.
 """
 
@@ -119,12 +120,41 @@ def _made_postgres(line: psycopg.Connection, server_url: str) -> str:
     if not line.execute("SELECT 1 FROM pg_database WHERE datname = %s", [template]).fetchone():
         line.execute(f'CREATE DATABASE "{template}"')
         try:
-            _migrate(database_url(server_url, template))
+            _fill(line.info.server_version, database_url(server_url, template))
         except BaseException:
             line.execute(f'DROP DATABASE "{template}" WITH (FORCE)')
             raise
         atexit.register(_drop_template, server_url, template)
     return template
+
+
+def _fill(version: int, url: str) -> None:
+    """Put the tables into an empty database: as they were dumped once, if the programs for that are here."""
+    from tests.support.postgres import binaries
+
+    where, dump = binaries(), KEPT / f"{_digest()}-{version}.sql"
+    if where is None:
+        _migrate(url)
+        return
+    with _alone():
+        if dump.exists():
+            _call(where / "psql", "-qX1", "-v", "ON_ERROR_STOP=1", "-f", str(dump), url)
+            return
+        _migrate(url)
+        draft = dump.with_suffix(".draft")
+        try:
+            _call(where / "pg_dump", "--no-owner", "-f", str(draft), url)
+        except AssertionError:  # programs of another version than the server that was given: it is migrated each time
+            return
+        for older in KEPT.glob(f"*-{version}.sql"):
+            older.unlink()
+        draft.rename(dump)
+
+
+def _call(program: Path, *arguments: str) -> None:
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode:
+        raise AssertionError(f"{program.name}: {done.stderr}")
 
 
 def _make_sqlite(template: Path) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -112,6 +113,23 @@ def test_of_very_many_the_times_are_kept_by_hundredths_of_the_window():
         assert hold is not None, "3,600 an hour, and for one hundredth longer, are fewer than 4,000"
     assert len(tally.heard) <= rules.EXACTLY + 2
     assert opened_at([(1, 1)] * 5000, 3600, within) == 3599
+
+
+@pytest.mark.parametrize("minutes", [1, 7, 9, 31, 57, 60, 1439])
+def test_more_than_a_hundred_within_the_window_are_found_whatever_its_length(minutes):
+    within = timedelta(minutes=minutes)
+    assert opened_at([(within.total_seconds() * 0.99 / 100, 1)] * 101, 101, within) == 100
+
+
+@given(st.lists(st.floats(0, 0.02), min_size=1, max_size=20), st.integers(101, 10_000), st.integers(0, 10**12), lengths)
+def test_looking_again_moves_no_time_that_was_kept(breaks, needed, micros, within):
+    now, tally = NOW + timedelta(microseconds=micros), Tally()
+    for count, share in enumerate(breaks, start=1):
+        now += share * within
+        hold, tally = rules.enough_events(now, tally, count, needed, within)
+        assert hold is not None
+        assert rules.enough_events(now, tally, count, needed, within) == (hold, tally)
+        assert now < hold.again_at <= now + within + within / rules.EXACTLY
 
 
 def test_a_burst_that_nobody_could_look_at_in_time_counts():

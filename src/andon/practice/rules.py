@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from andon.practice.grouping import RouteReason
 from andon.practice.severity import Severity
@@ -117,6 +117,7 @@ def equal_key(names: Sequence[str], labels: Mapping[str, str], own: Mapping[str,
     return json.dumps([own[name] if name in own else labels.get(name, "") for name in names], ensure_ascii=False)
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EXACTLY = 100
 """Events of one signal whose times are kept one by one; with more, they are kept by hundredths of the window."""
 
@@ -149,10 +150,11 @@ def enough_events(now: datetime, tally: Tally, count: int, needed: int, within: 
     heard: dict[datetime, int] = {}
     before = known = tally.before
     for at, total in (*tally.heard, (now, count)):
-        if at <= now - within - grain:
+        kept_as = _floor(min(at, now), grain)
+        if kept_as <= now - within - grain:
             before = known = total
         elif total > known:
-            heard[_floor(min(at, now), grain)] = known = total
+            heard[kept_as] = known = total
     if count - before >= needed:
         return None, tally
     again_at = min(heard, default=now) + within + grain
@@ -160,7 +162,8 @@ def enough_events(now: datetime, tally: Tally, count: int, needed: int, within: 
 
 
 def _floor(at: datetime, grain: timedelta) -> datetime:
-    return at - timedelta(seconds=at.timestamp() % grain.total_seconds()) if grain else at
+    """Reckoned in whole microseconds: a time that was kept so stays where it is, however often it is looked at."""
+    return at - (at - _EPOCH) % grain if grain else at
 
 
 class BeatAction(Word):

@@ -95,6 +95,22 @@ def test_no_log_names_an_address_for_it_is_the_key(sender, caplog):
     assert sender.token not in caplog.text
 
 
+def test_what_is_kept_of_a_mail_holds_no_address_of_ours(sender):
+    _, token = create_integration(slug="other", name="Other", kind="email", by=Actor.operator())
+    both = f"{sender.token}@andon.example.org, other+{token.upper()}@andon.example.org"
+    empty = EmailMessage()
+    empty["From"], empty["To"], empty["Delivered-To"] = "monitor@example.org", both, f"{sender.token}@example.org"
+    told(lambda port: post(port, letter(both)))
+    assert refusal(lambda port: post(port, empty)) == 554
+    assert Signal.objects.count() == 2
+    kept = [bytes(each.body).decode().lower() for each in Delivery.objects.all()]
+    assert len(kept) == 3, "one is refused for the first of its integrations, and goes no further"
+    for body in kept:
+        assert sender.token not in body
+        assert token not in body
+        assert "to: [token]@andon.example.org, other+[token]@andon.example.org" in " ".join(body.split())
+
+
 def test_an_address_fits_where_mail_addresses_must(sender):
     assert len(f"batch+{sender.token}") <= 64, "RFC 5321, 4.5.3.1.1"
 

@@ -204,9 +204,12 @@ class IntakeApp:
             await self._confirm(said.confirm)
         return adapter.answer(said, heard.delivery)
 
-    async def accept(self, door: Door, body: bytes, *, content_type: str) -> None:
-        """Take what came whole and by another way than HTTP; returns once it is on disk. Raises `Refusal`."""
-        heard = Heard(ids.new(), door.id, body, content_type, [])
+    async def accept(self, door: Door, body: bytes, *, content_type: str, kept: bytes) -> None:
+        """Take what came whole and by another way than HTTP; returns once it is on disk. Raises `Refusal`.
+
+        `kept` is the body as a person may look at it.
+        """
+        heard = Heard(ids.new(), door.id, kept, content_type, [])
         try:
             said = await self._understand(adapters()[door.kind], door, Request(body, delivery=heard.delivery))
         except Refusal as refusal:

@@ -12,6 +12,7 @@ loopback. It offers no TLS and no login of its own.
 """
 
 import asyncio
+import re
 from functools import wraps
 from typing import Any
 
@@ -108,17 +109,18 @@ class Listener:
         try:
             for address in dict.fromkeys(envelope.rcpt_tos):
                 door = await self._intake.admit(KIND, *_slug_and_token(address))
-                await self._intake.refused(door, why, begun, content_type=MAIL)
+                await self._intake.refused(door, why, _without_keys(begun, envelope), content_type=MAIL)
         except Refusal as refusal:
             log.warning("intake.mail_refused_unsaid", why=str(refusal))
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  as above
         """Take a mail for each of its addresses; to repeat it after a 451 is harmless, by its Message-ID."""
         raw = envelope.original_content or b""
+        kept = _without_keys(raw, envelope)
         try:
             for address in dict.fromkeys(envelope.rcpt_tos):
                 door = await self._intake.admit(KIND, *_slug_and_token(address))
-                await self._intake.accept(door, raw, content_type=MAIL)
+                await self._intake.accept(door, raw, content_type=MAIL, kept=kept)
         except Refusal as refusal:
             return _in_smtp(refusal)
         return "250 OK, it is on disk"
@@ -185,6 +187,12 @@ def _slug_and_token(address: str) -> tuple[str, str]:
     """`<slug>+<token>@…` or `<token>@…`; mail servers may have changed the case."""
     slug, plus, token = address.rpartition("@")[0].lower().rpartition("+")
     return (slug, token) if plus else ("", token)
+
+
+def _without_keys(mail: bytes, envelope: Envelope) -> bytes:
+    """A mail without the keys in its headers of those for whom it is: whoever read one could send as well."""
+    tokens = {_slug_and_token(address)[1].encode() for address in envelope.rcpt_tos}
+    return re.sub(b"|".join(map(re.escape, sorted(tokens))), b"[token]", mail, flags=re.IGNORECASE) if tokens else mail
 
 
 def _in_smtp(refusal: Refusal) -> str:

@@ -89,6 +89,14 @@ def test_what_is_kept_of_a_request_holds_no_routing_key(pagerduty):
     assert sum("[token]" in body for body in kept) >= 3
 
 
+def test_a_word_in_place_of_a_routing_key_is_taken_out_of_nothing(pagerduty):
+    header = {"authorization": f"Bearer {pagerduty.token}"}
+    event = {"routing_key": "e", "event_action": "trigger", "payload": {"summary": "Errors"}}
+    (answer,) = in_turn(lambda app: post(app, body=json.dumps(event).encode(), path="/v2/enqueue", headers=header))
+    assert answer.status == 202
+    assert json.loads(bytes(Delivery.objects.get().body)) == event
+
+
 def test_a_trigger_its_repeat_and_its_end_are_one_signal_and_another_trigger_is_another(pagerduty):
     key = pagerduty.token
     answers = in_turn(

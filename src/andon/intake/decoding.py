@@ -77,6 +77,10 @@ def unpacked(request: Request, most: int) -> Request:
     return msgspec.structs.replace(request, body=body)
 
 
+_SECRET_FROM = 16
+"""Characters from which a routing key is taken for one: a shorter word fills a field that may not be empty."""
+
+
 def token_inside(adapter: Sender, request: Request) -> str:
     """The token that the body holds; none where that cannot be read."""
     try:
@@ -89,7 +93,7 @@ def to_look_at(adapter: Sender, body: bytes, headers: Mapping[str, str], token: 
     """What is kept of a body, without the token where it may stand in it: whoever reads it could send as its sender."""
     if not adapter.token_in_body:
         return _readable(body, headers, most)
-    tokens = {token, token_inside(adapter, Request(body, headers))} - {""}
+    tokens = {each for each in (token, token_inside(adapter, Request(body, headers))) if len(each) >= _SECRET_FROM}
     shown = _readable(body, headers, most + max(map(len, tokens), default=0))
     for each in tokens:
         shown = shown.replace(each.encode(), b"[token]")

@@ -80,9 +80,10 @@ def test_a_setting_that_makes_no_sense_is_a_sentence(bare):
     assert "Traceback" not in said.err
 
 
-def test_two_processes_that_migrate_at_once_take_turns(tmp_path, postgres_url):
+def test_two_processes_that_migrate_at_once_take_turns(tmp_path, database_url):
+    database_url = database_url or f"sqlite:///{tmp_path / 'another.sqlite3'}"
     with running_andon(tmp_path, engine=False, server=False) as installed:
-        environment = installed.environment | {"ANDON_DATABASE_URL": postgres_url}
+        environment = installed.environment | {"ANDON_DATABASE_URL": database_url}
         both = [start(environment, "migrate", "--json") for _ in range(2)]
         told = [one.communicate(timeout=90)[0] for one in both]
     assert [one.returncode for one in both] == [0, 0], told

@@ -175,7 +175,8 @@ def _one_at_a_time() -> Iterator[None]:
     from django.db import connection
 
     if connection.vendor != "postgresql":
-        yield  # SQLite's own write lock makes them take turns
+        with _alone_in(Path(connection.settings_dict["NAME"]).parent):
+            yield
         return
     with connection.cursor() as cursor:
         # All migrations of a new database take longer than anything else may wait for a lock.
@@ -187,6 +188,23 @@ def _one_at_a_time() -> Iterator[None]:
     finally:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATING])
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder of the embedded database: SQLite's own lock is let go of between two migrations."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has none
+        yield
+        return
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system that knows no such locks
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 def operator() -> "Actor":

@@ -84,6 +84,19 @@ def test_it_opens_with_the_first_event_that_makes_enough_within_the_window(heard
     assert opened_at(heard, needed, within, looks=[1, 300, 700] if looked_between else []) == expected
 
 
+@given(hearings, st.integers(2, 12), st.integers(1, 20).map(lambda minutes: timedelta(minutes=minutes)))
+def test_it_goes_on_counting_when_there_were_enough_and_remembers_no_more_than_it_needs(heard, needed, within):
+    """As a threshold does for whose signal another rule waits still."""
+    times: list[datetime] = []
+    tally, now = Tally(), NOW
+    for seconds, more in heard:
+        now += timedelta(seconds=seconds)
+        times += [now] * more
+        hold, tally = rules.enough_events(now, tally, len(times), needed, within)
+        assert (hold is None) == (sum(now - within < at <= now for at in times) >= needed)
+        assert len(tally.heard) <= needed
+
+
 @given(moments, st.integers(0, 50), st.lists(moments, max_size=5), st.integers(0, 50), st.integers(2, 300), lengths)
 def test_too_few_events_are_held_until_a_time_ahead_or_the_next_one(now, before, times, more, needed, within):
     """Whatever the clock did before: what is held is looked at again, and its next event counts."""

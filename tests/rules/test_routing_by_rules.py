@@ -416,6 +416,43 @@ def test_events_that_come_slowly_open_nothing(monitor, rule, time):
     assert audit(time.now()).passed
 
 
+def test_a_silence_in_between_makes_no_old_events_new(monitor, rule, time):
+    rule("threshold", count=5, minutes=60, counting="events")
+    for _ in range(8):
+        hear(monitor, labelled("a"))
+        route(time)
+        time.forward(9 * 60 * MINUTE)
+    rule("silence", ends_at=time.now() + 10 * MINUTE)
+    hear(monitor, labelled("a"))
+    route(time)
+    time.forward(11 * MINUTE)
+    route(time)
+    assert [told["reason"] for told in signal("a").rules] == [RouteReason.TOO_FEW]
+    hear(monitor, labelled("a"))
+    route(time)
+    assert not Incident.objects.exists(), "two within the hour"
+    for _ in range(3):
+        hear(monitor, labelled("a"))
+        route(time)
+    assert Incident.objects.exists(), "five, one of them under the silence"
+
+
+def test_of_two_thresholds_of_events_each_counts_within_its_own_window(monitor, rule, time):
+    rule("threshold", count=3, minutes=10, counting="events")
+    rule("threshold", count=20, minutes=60, counting="events")
+    for _ in range(30):
+        hear(monitor, labelled("a"))
+        route(time)
+        time.forward(9 * MINUTE)
+    for _ in range(13):
+        hear(monitor, labelled("a"))
+        route(time)
+    assert not Incident.objects.exists(), "the first has its three; of the last hour are six and these thirteen"
+    hear(monitor, labelled("a"))
+    route(time)
+    assert Incident.objects.exists()
+
+
 def test_why_a_signal_opened_its_incident_stands_when_it_has_ended(monitor, time):
     hear(monitor, labelled("a"))
     route(time)

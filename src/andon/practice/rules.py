@@ -141,7 +141,7 @@ def enough_signals(now: datetime, seen: int, needed: int, within: timedelta) -> 
 
 
 def enough_events(now: datetime, tally: Tally, count: int, needed: int, within: timedelta) -> tuple[Hold | None, Tally]:
-    """Whether one signal was heard often enough within a window that ends now; else a hold, and its tally from here on.
+    """Whether one signal was heard often enough within a window that ends now, else a hold; and its tally from here on.
 
     It is looked at again whenever it is heard. What nobody looked at in time, as when the engine was down, counts as
     heard now, and so does what was heard in a future that a clock has come back from: a page too many, not one too few.
@@ -155,10 +155,13 @@ def enough_events(now: datetime, tally: Tally, count: int, needed: int, within: 
             before = known = total
         elif total > known:
             heard[kept_as] = known = total
+    times = sorted(heard.items())
     if count - before >= needed:
-        return None, tally
-    again_at = min(heard, default=now) + within + grain
-    return Hold(RouteReason.TOO_FEW, again_at, again_count=count + 1), Tally(before, tuple(sorted(heard.items())))
+        while count - times[0][1] >= needed:  # enough came after this one: it need not be remembered
+            before = times.pop(0)[1]
+        return None, Tally(before, tuple(times))
+    again_at = (times[0][0] if times else now) + within + grain
+    return Hold(RouteReason.TOO_FEW, again_at, again_count=count + 1), Tally(before, tuple(times))
 
 
 def _floor(at: datetime, grain: timedelta) -> datetime:

@@ -5,7 +5,7 @@ more than that.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final, Self
@@ -226,8 +226,23 @@ class Book:
                     case _:
                         holding = _silenced(one, read, now, told)
                 if holding is not None:
+                    if tallies := self._counted_meanwhile(one, read, now):
+                        holding = replace(holding, told={**holding.told, "tallies": tallies})
                     return Verdict(holding, (*told, holding.told))
         return Verdict(None, tuple(told), tuple(lets_go))
+
+    def _counted_meanwhile(self, holder: Standing, read: Read, now: datetime) -> dict[str, Any]:
+        """What the thresholds of events that do not decide count of a signal, by the numbers of their rules.
+
+        Without it a threshold that is asked again later would take all that was ever heard as heard then.
+        """
+        return {
+            str(one.rule.number): _kept(_events(one, read.signal, now)[1])
+            for one in self.of(RuleKind.THRESHOLD)
+            if one.rule.number != holder.rule.number
+            and one.settings.counting == practice.Counting.EVENTS
+            and one.ask(read.seen).holds
+        }
 
     def alive(self, read: Read) -> bool:
         """Whether a signal is a heartbeat."""
@@ -401,18 +416,30 @@ def _counted(one: Standing, read: Read, now: datetime, counts: Counts, lets_go: 
             lets_go.append(waits_for(one.rule, key))
             return None
         return _holding(one, hold, key, seen=seen, needed=settings.count)
-    hold, tally = practice.enough_events(now, _tally(one, signal), signal.count, settings.count, settings.within)
+    hold, tally = _events(one, signal, now)
     if hold is None:
         return None
-    kept = {"before": tally.before, "heard": [(at.isoformat(), total) for at, total in tally.heard]}
-    return _holding(one, hold, seen=signal.count - tally.before, needed=settings.count, tally=kept)
+    return _holding(one, hold, seen=signal.count - tally.before, needed=settings.count, tally=_kept(tally))
+
+
+def _events(one: Standing, signal: Signal, now: datetime) -> tuple[Hold | None, practice.Tally]:
+    """A threshold of events, asked about a signal."""
+    settings = one.settings
+    return practice.enough_events(now, _tally(one, signal), signal.count, settings.count, settings.within)
+
+
+def _kept(tally: practice.Tally) -> dict[str, Any]:
+    """A tally as it is kept on the signal."""
+    return {"before": tally.before, "heard": [(at.isoformat(), total) for at, total in tally.heard]}
 
 
 def _tally(one: Standing, signal: Signal) -> practice.Tally:
-    """The tally that a signal goes on with, if this rule began one."""
+    """The tally that a signal goes on with, if this rule began one; it lies with the rule that keeps the signal."""
     for told in signal.rules or ():
-        if told["rule"] == one.rule.number and "tally" in told:
-            kept = told["tally"]  # one of an older version says nothing of times: what came since counts as heard now
+        kept = told.get("tallies", {}).get(str(one.rule.number))
+        if told["rule"] == one.rule.number:
+            kept = told.get("tally")
+        if kept is not None:  # one of an older version says nothing of times: what came since counts as heard now
             heard = ((datetime.fromisoformat(at), total) for at, total in kept.get("heard", ()))
             return practice.Tally(kept["before"], tuple(heard))
     return practice.Tally()

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkstemp
 
 from cryptography.fernet import Fernet
 
@@ -147,18 +148,46 @@ def levers_file() -> Path | None:
 def keep(name: str, filename: str, make: Callable[[], str]) -> str:
     """A secret from the environment, else the one kept in the data folder, made there the first time.
 
-    The file is created exclusively, so that two processes starting at once agree on one secret.
+    It is put in place whole, and only where there is none: two processes that start at once agree on one, a crash
+    leaves no half of one, and what is encrypted by it outlives a power cut.
     """
     if given := read(name):
         return given
     path = data_dir() / filename
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(make() + "\n")
+    if not path.exists():
+        _put(path, make() + "\n")
     return path.read_text().strip()
+
+
+def _put(path: Path, text: str) -> None:
+    """Write a file that is readable by its owner alone, unless another process is quicker."""
+    descriptor, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    draft = Path(name)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            path.hardlink_to(draft)
+        except FileExistsError:
+            return
+        except OSError:  # a file system without hard links: of two that start at once the later one's would hold
+            draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Make a new name in a folder last, where folders can be synchronised."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def secret_key() -> str:

@@ -116,7 +116,11 @@ def claim(now: datetime, limit: int) -> list[list[Claim]]:
     with transaction.atomic():
         fence.hold()
         free = Q(lease_until=None) | Q(lease_until__lt=now)
-        due = Watch.objects.filter(free, next_run_at__lte=now).select_related("log", "system").order_by("next_run_at")
+        due = (
+            Watch.objects.filter(free, next_run_at__lte=now)
+            .select_related("log", "system")
+            .order_by("next_run_at", "number")
+        )
         first = list(db.lock_free(due)[:limit])
         turns: dict[object, list[Watch]] = {}
         for watch in first:

@@ -290,7 +290,7 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="andon-bench-")))
         url = None
         if given.postgres:
-            server = stack.enter_context(running_postgres())
+            server = stack.enter_context(running_postgres(durable=True))
             if server is None:
                 raise SystemExit("There is no PostgreSQL: install Debian's package postgresql.")
             url = stack.enter_context(fresh_database(server))

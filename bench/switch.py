@@ -208,7 +208,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         url = None
         if given.postgres:
-            server = stack.enter_context(running_postgres())
+            server = stack.enter_context(running_postgres(durable=True))
             must(server, "PostgreSQL is not installed")
             url = stack.enter_context(fresh_database(str(server)))
         row = measure(url, given.processes, given.clicks, Path(folder))

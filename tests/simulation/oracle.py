@@ -1,8 +1,7 @@
 """The judge: reads the tables by itself after every step, and knows from outside what must be true of them.
 
 It shares no code with what it judges: what was answered with 2xx it knows from the senders, what was sent from the
-providers, who acknowledged from the people. The promises are those of docs/promises.md. Of promise 5 it
-judges what a protocol promises, and not yet the duties by law.
+providers, who acknowledged from the people. The promises are those of docs/promises.md.
 """
 
 from collections import Counter, defaultdict
@@ -21,6 +20,7 @@ from tests.simulation.rows import (
     INCIDENTS,
     MISSED,
     NEXT_LOOK,
+    OWED,
     PAGES,
     RULES,
     SIGNALS,
@@ -39,6 +39,8 @@ NOBODY_MINUTES = 5
 FAR = timedelta(minutes=max(LONGEST_WAIT_MINUTES, NOBODY_MINUTES) + 1)
 """Longer than any chain here waits, or an escalation that reaches nobody."""
 WAITS = {"pending", "sending"}
+LOOKED_AT = timedelta(minutes=2)
+"""How long after its time a promise may be looked at: what could not be looked at rests for a minute."""
 QUIET_AFTER = timedelta(hours=1)
 """What the one rule that counts silence as an end says."""
 SILENCED_BELOW = 2
@@ -214,8 +216,10 @@ class Oracle:
 
     def _judge_promises(self) -> None:
         """What a protocol promises is looked at when it is due, and nobody is called for what was not missed."""
-        for number, promise in self._store.read(UNWATCHED):
-            self.break_(5, f"INC-{number} promised {promise}, and nobody would look whether it is missed")
+        for number, promise, due_at, look_at in self._store.read(UNWATCHED):
+            due, looked = cast("datetime", at(due_at)), at(look_at)
+            if looked is None or looked > max(due, self._time.latest) + LOOKED_AT:
+                self.break_(5, f"INC-{number} promised {promise}, and nobody would look in time whether it is missed")
         for (page,) in self._store.read(CALLED_FOR_NOTHING):
             self.break_(5, f"page {key(page)} says that something was missed, and nothing was")
 
@@ -227,6 +231,12 @@ class Oracle:
         hurried = one.awaits and one.next_page_at is not None and one.next_page_at <= self._time.latest
         if not hurried and not self._excused(one) and not any(MISSED in page.reason for page in fresh):
             self.break_(5, f"INC-{one.number} missed what it had promised, and nobody was called")
+
+    def _judge_overdue(self, now: datetime) -> None:
+        """Whatever was due is kept, or somebody was called for it: after a quiet time nothing is simply late."""
+        for number, promise, due_at, _ in self._store.read(OWED):
+            if cast("datetime", at(due_at)) < now:
+                self.break_(5, f"INC-{number} promised {promise} by {at(due_at)}, and nobody found that it was missed")
 
     # Promise 1
 
@@ -426,6 +436,7 @@ class Oracle:
         """Everything that was due has been done. `recent`: keys that providers took in the quiet time."""
         self._judge_routed(now)
         self._judge_paged(recent, now)
+        self._judge_overdue(now)
         self.levers.after_quiet(now)
 
     def _judge_routed(self, now: datetime) -> None:

@@ -25,13 +25,17 @@ RULES = (
 )
 PAGES = "SELECT id, incident_id, key, bundle, state, due_at, reason FROM paging_page ORDER BY id"
 NEXT_LOOK = "SELECT min(look_at) FROM incidents_promise"
-UNWATCHED = (
-    "SELECT incident.number, promise.key FROM incidents_promise promise "
+OWED = (
+    "SELECT incident.number, promise.key, promise.due_at, promise.look_at FROM incidents_promise promise "
     "JOIN incidents_incident incident ON incident.id = promise.incident_id "
-    "WHERE incident.state IN ('open', 'acknowledged', 'contained') AND promise.applies AND promise.kept_at IS NULL "
-    "AND promise.missed_at IS NULL AND promise.due_at IS NOT NULL AND promise.look_at IS NULL AND promise.kind <> 'review'"
+    "WHERE (incident.state IN ('open', 'acknowledged', 'contained') "
+    "OR (promise.kind = 'duty' AND incident.state <> 'closed')) "
+    "AND promise.applies AND promise.kept_at IS NULL AND promise.missed_at IS NULL "
+    "AND promise.due_at IS NOT NULL AND promise.kind <> 'review'"
 )
-"""What an open incident promised and nobody would look at."""
+"""What an incident promised and has neither kept nor missed; a duty by law is owed after it is resolved, too."""
+UNWATCHED = f"{OWED} AND (promise.look_at IS NULL OR promise.look_at > promise.due_at)"
+"""Of it, what nobody would look at by when it is due."""
 MISSED = "missed: "
 CALLS = (MISSED, "it got worse: ")
 """What the reason of a page says that may go out after somebody acknowledged."""

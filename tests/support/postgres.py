@@ -29,8 +29,11 @@ def binaries() -> Path | None:
 
 
 @contextmanager
-def running_postgres() -> Iterator[str | None]:
-    """The URL of a server's own `postgres` database; None where there is none and none can be started."""
+def running_postgres(*, durable: bool = False) -> Iterator[str | None]:
+    """The URL of a server's own `postgres` database; None where there is none and none can be started.
+
+    `durable` is for benches: what is committed has reached the disk, as in a server that somebody installs.
+    """
     if given := os.environ.get("ANDON_TEST_POSTGRES_URL"):
         yield given
         return
@@ -43,9 +46,9 @@ def running_postgres() -> Iterator[str | None]:
     data, port = folder / "data", free_port()
     try:
         _run(user, where / "initdb", "-D", str(data), "-U", "andon", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
-        # Its own crashes are not what is tested, and it is thrown away: no need to wait for the disk.
-        quick = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= {quick}"
+        # In tests its own crashes are not what is tested, and it is thrown away: no need to wait for the disk.
+        quick = "" if durable else "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200 {quick}"
         _run(user, where / "pg_ctl", "-D", str(data), "-l", str(folder / "log"), "-w", "-o", options, "start")
         try:
             yield f"postgresql://andon@127.0.0.1:{port}/postgres"

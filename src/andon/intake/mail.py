@@ -191,7 +191,7 @@ def _slug_and_token(address: str) -> tuple[str, str]:
 
 def _without_keys(mail: bytes, envelope: Envelope) -> bytes:
     """A mail without the keys in its headers of those for whom it is: whoever read one could send as well."""
-    tokens = {_slug_and_token(address)[1].encode() for address in envelope.rcpt_tos}
+    tokens = {_slug_and_token(address)[1].encode() for address in envelope.rcpt_tos} - {b""}
     return re.sub(b"|".join(map(re.escape, sorted(tokens))), b"[token]", mail, flags=re.IGNORECASE) if tokens else mail
 
 

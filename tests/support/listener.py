@@ -18,6 +18,11 @@ class Heard:
     at: float = 0.0  # Unix seconds
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1024  # Python's 5 lets connections that come together wait for a second, or be reset
+
+
 class Listener:
     def __init__(self) -> None:
         self.heard: list[Heard] = []
@@ -38,8 +43,7 @@ class Listener:
             def log_message(self, *_: object) -> None:
                 """Quiet."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = _Server(("127.0.0.1", 0), Handler)
         self.port = self.server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
 

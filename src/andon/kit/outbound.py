@@ -6,25 +6,37 @@ not followed, the whole exchange has one deadline, and an answer is read to a li
 addresses are always refused; private and loopback ones unless ANDON_ALLOW_PRIVATE_TARGETS is set.
 """
 
-import asyncio
 import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
 from functools import cache
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address
 from urllib.parse import urlsplit
 
+import httpcore
 import httpx
 from django.conf import settings
 
-from andon import __version__
 from andon.kit import clock
 from andon.kit.errors import Refused
+from andon.kit.exchange import Address, Answer, Failed, NeverConnected, Outgoing, exchange
 
-Address = IPv4Address | IPv6Address
+__all__ = [
+    "Answer",
+    "NotConnected",
+    "TargetRefused",
+    "Unreachable",
+    "check",
+    "get",
+    "post",
+    "refusal",
+    "request",
+    "trusting",
+    "well_formed",
+]
 
 DEADLINE = 10.0
 """Seconds for one whole exchange: name, connection, TLS, request and answer."""
@@ -33,7 +45,7 @@ LARGEST_ANSWER = 64 * 1024
 _LONGEST_URL = 2000
 _ADDRESSES_TRIED = 3
 # The deadline bounds the whole; a silent address must still leave time for the next one.
-_TIMEOUT = httpx.Timeout(None, connect=DEADLINE / _ADDRESSES_TRIED)
+_CONNECTING = DEADLINE / _ADDRESSES_TRIED
 
 _METADATA = frozenset(
     ipaddress.ip_address(address)
@@ -64,20 +76,6 @@ class Unreachable(Exception):  # noqa: N818  reads as what it is
 
 class NotConnected(Unreachable):
     """The request certainly never got out: no such name, or no connection stood."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the other side said. `headers` has lower-case names; `body` is cut at the limit."""
-
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the status is 2xx."""
-        return 200 <= self.status < 300  # noqa: PLR2004  the range that HTTP gives success
 
 
 def check(url: str, *, allow_private: bool | None = None) -> list[Address]:
@@ -142,12 +140,12 @@ def request(
     trust = trusting(authority) if authority else _the_world()
     addresses = check(url, allow_private=allow_private)
     try:
-        return asyncio.run(_within(ends, trust, addresses, _Outgoing(method, url, body, dict(headers or {}), largest)))
-    except TimeoutError as error:
-        raise Unreachable(f"No complete answer within {deadline:g} seconds.") from error
-    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        return _first_that_connects(addresses, Outgoing(method, url, body, headers or {}, largest), trust, ends)
+    except NeverConnected as error:
         raise NotConnected(f"{type(error).__name__}: {error}") from error
-    except httpx.HTTPError as error:
+    except (httpcore.ReadTimeout, httpcore.WriteTimeout) as error:
+        raise Unreachable(f"No complete answer within {deadline:g} seconds.") from error
+    except Failed as error:
         raise Unreachable(f"{type(error).__name__}: {error}") from error
 
 
@@ -218,62 +216,10 @@ def _inside(address: Address) -> list[Address]:
     return inner
 
 
-@dataclass(frozen=True)
-class _Outgoing:
-    method: str
-    url: str
-    body: bytes
-    headers: Mapping[str, str]
-    largest: int
-
-
-async def _within(ends: float, trust: ssl.SSLContext, addresses: list[Address], outgoing: _Outgoing) -> Answer:
-    """The exchange, cut off at the deadline wherever it stands."""
-    async with asyncio.timeout(max(0.0, ends - clock.monotonic())):
-        # No proxy and no .netrc from the environment: a proxy would look the name up again by itself.
-        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=_TIMEOUT, verify=trust) as client:
-            return await _first_that_connects(client, addresses, outgoing)
-
-
-async def _first_that_connects(client: httpx.AsyncClient, addresses: list[Address], outgoing: _Outgoing) -> Answer:
+def _first_that_connects(addresses: list[Address], outgoing: Outgoing, trust: ssl.SSLContext, ends: float) -> Answer:
     """Try the judged addresses in turn; only a connection that never stood moves on to the next."""
-    last: httpx.TransportError = httpx.ConnectError("The name has no address.")
-    for address in addresses[:_ADDRESSES_TRIED]:
-        try:
-            return await _exchange(client, _pinned(client, address, outgoing), outgoing.largest)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            last = error
-    raise last
-
-
-def _pinned(client: httpx.AsyncClient, address: Address, outgoing: _Outgoing) -> httpx.Request:
-    """The request with the judged address in place of the name; TLS and Host still speak of the name."""
-    target = httpx.URL(outgoing.url)
-    named = {
-        "User-Agent": f"Andon/{__version__}",
-        "Accept": "*/*",
-        "Accept-Encoding": "identity",  # the answer is read as it comes, to a limit
-        **outgoing.headers,
-        "Host": target.netloc.decode("ascii"),
-    }
-    return client.build_request(
-        outgoing.method,
-        target.copy_with(host=str(address)),
-        content=outgoing.body or None,
-        headers=named,
-        extensions={"sni_hostname": target.raw_host.decode("ascii")},
-    )
-
-
-async def _exchange(client: httpx.AsyncClient, outgoing: httpx.Request, largest: int) -> Answer:
-    """Send, and read the answer up to the limit."""
-    response = await client.send(outgoing, stream=True)
-    try:
-        body = b""
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) >= largest:
-                break
-        return Answer(response.status_code, dict(response.headers), body[:largest])
-    finally:
-        await response.aclose()
+    tried = addresses[:_ADDRESSES_TRIED]
+    for address in tried[:-1]:
+        with suppress(*NeverConnected):
+            return exchange(outgoing, address, trust, ends, _CONNECTING)
+    return exchange(outgoing, tried[-1], trust, ends, _CONNECTING)

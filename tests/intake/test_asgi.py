@@ -30,7 +30,8 @@ class Answer:
         self.sent = bool(messages)
         self.status = messages[0]["status"] if messages else None
         self.headers = {k.decode(): v.decode() for k, v in messages[0]["headers"]} if messages else {}
-        self.body = json.loads(b"".join(m.get("body", b"") for m in messages[1:]) or b"null")
+        self.raw = b"".join(m.get("body", b"") for m in messages[1:])
+        self.body = json.loads(self.raw or b"null") if "json" in self.headers.get("content-type", "") else None
 
 
 @pytest.fixture

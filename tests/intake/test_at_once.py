@@ -84,10 +84,14 @@ class Line:
             self.writer.write(piece)
 
     async def answer(self):
+        status, names, body = await self.raw_answer()
+        return status, names, json.loads(body)
+
+    async def raw_answer(self):
         head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), ENOUGH)
         names = dict(line.split(": ", 1) for line in head.decode().strip().split("\r\n")[1:])
         body = await self.reader.readexactly(int(names["content-length"]))
-        return int(head.split()[1]), names, json.loads(body)
+        return int(head.split()[1]), names, body
 
     async def ended(self):
         return await asyncio.wait_for(self.reader.read(), ENOUGH) == b""

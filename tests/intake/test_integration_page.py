@@ -198,6 +198,17 @@ def test_a_test_over_the_api(time, cast, sender):
     assert (refused["understood"], refused["field"]) == (False, "severity")
 
 
+def test_what_was_left_out_of_a_test_is_said_beside_what_was_understood(time, cast, signed_in):
+    create_integration(slug="evals", name="Evals", kind="otel", by=Actor.of(cast.omar))
+    body = samples("otel")["failing.json"].body.decode().replace('"Relevance"', '""')
+    words = "1 log record was not taken. resourceLogs[0].scopeLogs[0].logRecords[1].attributes"
+    page = signed_in(cast.omar).post(reverse("integration_test", args=["evals"]), {"body": body}).content.decode()
+    assert words in page
+    assert "Evaluation Groundedness fails in support-assistant" in page
+    told = Api(cast.omar, *SCOPES)("post", "/integrations/evals/test", body=body).json()
+    assert (told["understood"], len(told["signals"]), told["left_out"].startswith(words)) == (True, 1, True)
+
+
 def test_who_may_send_one(time, cast, sender, signed_in, client):
     page = reverse("integration_test", args=["curl"])
     statuses = {

@@ -7,7 +7,7 @@ nothing can be written the answer is 503, which senders take as "try again": nev
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from andon.intake.adapters import adapters
 from andon.intake.at_once import Asker, AtOnce, Patience
 from andon.intake.decoding import to_look_at, token_inside, unpacked
 from andon.intake.doors import Door, Doors, find_door, token_of
-from andon.intake.events import Malformed, Request, Said, Sender, Unsigned
+from andon.intake.events import PROBLEM, Malformed, Request, Said, Sender, Unsigned
 from andon.intake.recording import BODY_KEPT, Heard
 from andon.intake.writer import TOO_BUSY, Unavailable, Unstorable, Writer
 from andon.kit import clock, garbage, ids, outbound
@@ -41,10 +41,7 @@ WRITE_SECONDS = 10.0
 THINK_SECONDS = 15.0  # an adapter that waits for something else, such as a certificate
 THINKERS = 4
 RETRY_AFTER_SECONDS = 2
-UNSIGNED_EVERY = timedelta(
-    minutes=5
-)  # how often an integration's page is told of requests whose signature does not fit
-PROBLEM = b"application/problem+json"
+UNSIGNED_EVERY = timedelta(minutes=5)  # between two words on a page of requests whose signature does not fit
 
 T = TypeVar("T")
 _NOTHING: Mapping[str, str] = {}
@@ -57,6 +54,7 @@ class Refusal(Exception):  # noqa: N818  reads as what it is
 
     Attributes:
         begun: The beginning of a body of which not all was read.
+        spoken: Content type and body of the answer as its sender expects them, once it is known who that is.
     """
 
     def __init__(self, status: int, title: str, detail: str, **more: str) -> None:
@@ -71,6 +69,7 @@ class Refusal(Exception):  # noqa: N818  reads as what it is
         }
         self.headers: list[tuple[bytes, bytes]] = []
         self.begun = b""
+        self.spoken: tuple[bytes, bytes] | None = None
 
 
 class Gone(Exception):  # noqa: N818  as above
@@ -114,13 +113,14 @@ class IntakeApp:
         """Answer one request."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
-            status, answer = await self._take(scope, headers, receive)
+            status, (of_type, answer) = await self._take(scope, headers, receive)
         except Refusal as refusal:
-            await _send(send, refusal.status, _encode(refusal.problem), refusal.headers, PROBLEM)
+            of_type, answer = refusal.spoken or (PROBLEM, _encode(refusal.problem))
+            await _send(send, refusal.status, answer, of_type, refusal.headers)
         except Gone:
             log.info("intake.sender_gone", path=scope["path"])
         else:
-            await _send(send, status, _encode(answer))
+            await _send(send, status, answer, of_type)
 
     def take_at_once(self, path: str, query: bytes, headers: Mapping[str, str], body: bytes, asker: Asker) -> bool:
         """Take a whole POST that only has to be written, and answer it once that is on disk: without a task for it.
@@ -137,14 +137,15 @@ class IntakeApp:
             if door is None or adapter.blocking or len(body) > adapter.most_bytes:
                 return False
             delivery = ids.new()
-            said = _read(adapter, door, Request(body, headers, _named(query), below, delivery=delivery))
-            kept = to_look_at(adapter, body, headers, token, BODY_KEPT)
+            request = Request(body, headers, _named(query), below, delivery=delivery)
+            said = _read(adapter, door, request)
+            kept = to_look_at(adapter, request, token, BODY_KEPT)
         except Exception:  # noqa: BLE001  the longer way goes through it again, and says what is wrong
             return False
         if said.confirm:
             return False
         of_type = headers.get("content-type", "")
-        heard = Heard(delivery, door.id, kept, of_type, said.events, "", said.changes, said.notes)
+        heard = Heard(delivery, door.id, kept, of_type, said.events, said.why, said.changes, said.notes)
         waiting = AtOnce(adapter, said, heard, asker, self._refused_at_once)
         try:
             self._writer.take(heard, waiting)
@@ -166,14 +167,18 @@ class IntakeApp:
         self._sayings.add(saying)
         saying.add_done_callback(self._sayings.discard)
 
-    async def _take(self, scope: Scope, headers: Mapping[str, str], receive: Receive) -> tuple[int, object]:
-        """Take one request; status and body of the answer, a refusal in the sender's own words."""
+    async def _take(
+        self, scope: Scope, headers: Mapping[str, str], receive: Receive
+    ) -> tuple[int, tuple[bytes, bytes]]:
+        """Take one request; status, content type and body of the answer, a refusal in the sender's own words."""
         adapter, slug, below = _address(scope)
+        of_type = headers.get("content-type", "")
         try:
-            return await self._take_at(adapter, slug, below, scope, headers, receive)
+            status, answer = await self._take_at(adapter, slug, below, scope, headers, receive)
         except Refusal as refusal:
-            refusal.problem = adapter.refuse(refusal.problem)
+            refusal.spoken = adapter.spoken(adapter.refuse(refusal.problem), of_type, refused=True)
             raise
+        return status, adapter.spoken(answer, of_type)
 
     async def _take_at(
         self, adapter: Sender, slug: str, below: str, scope: Scope, headers: Mapping[str, str], receive: Receive
@@ -194,11 +199,12 @@ class IntakeApp:
             request = Request(heard.body, headers, _named(query), below, scope["method"], heard.delivery)
             said = await self._understand(adapter, door, request)
         except Refusal as refusal:
-            heard.body = to_look_at(adapter, heard.body or refusal.begun, headers, token, BODY_KEPT)
+            begun = Request(heard.body or refusal.begun, headers, path=below)
+            heard.body = to_look_at(adapter, begun, token, BODY_KEPT)
             await self._keep_refused(heard, refusal)
             raise
-        heard.body = to_look_at(adapter, heard.body, headers, token, BODY_KEPT)
-        heard.events, heard.changes, heard.notes = said.events, said.changes, said.notes
+        heard.body = to_look_at(adapter, request, token, BODY_KEPT)
+        heard.events, heard.changes, heard.notes, heard.error = said.events, said.changes, said.notes, said.why
         await self._keep(heard)
         if said.confirm:
             await self._confirm(said.confirm)
@@ -379,7 +385,7 @@ class IntakeApp:
 
     async def _keep_what_cannot_be_stored(self, heard: Heard, refusal: Refusal) -> None:
         """One more try, with the raw body alone: what was heard should be seen by a person."""
-        if self._writer is None or heard.error:
+        if self._writer is None or (heard.error and not heard.events):
             return
         raw = Heard(heard.delivery, heard.integration, heard.body, "", [], error=_in_words(refusal))
         try:
@@ -390,8 +396,9 @@ class IntakeApp:
 
 def _refuse(waiting: AtOnce, refusal: Refusal) -> None:
     """Say why what was to be taken at once was not."""
-    problem = waiting.adapter.refuse(refusal.problem)
-    waiting.asker.answer(refusal.status, _encode(problem), refusal.headers, PROBLEM)
+    adapter, of_type = waiting.adapter, waiting.heard.content_type
+    as_type, problem = adapter.spoken(adapter.refuse(refusal.problem), of_type, refused=True)
+    waiting.asker.answer(refusal.status, problem, refusal.headers, as_type)
 
 
 def _named(query: bytes) -> Mapping[str, str]:
@@ -485,9 +492,9 @@ async def _send(
     send: Send,
     status: int,
     body: bytes,
-    headers: list[tuple[bytes, bytes]] | None = None,
-    content_type: bytes = b"application/json",
+    content_type: bytes,
+    headers: Sequence[tuple[bytes, bytes]] = (),
 ) -> None:
-    head = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), *(headers or [])]
+    head = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), *headers]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})

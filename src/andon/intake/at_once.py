@@ -5,14 +5,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import msgspec
-
 from andon.intake.events import Said, Sender
 from andon.intake.recording import Heard
 from andon.intake.writer import TOO_BUSY, Unavailable
 from andon.kit import clock
-
-_encode = msgspec.json.Encoder().encode
 
 
 class Asker(Protocol):
@@ -47,7 +43,8 @@ class AtOnce:
         """It is on disk."""
         self._done = True
         status, answer = self.adapter.answer(self._said, self.heard.delivery)
-        self.asker.answer(status, _encode(answer))
+        of_type, body = self.adapter.spoken(answer, self.heard.content_type)
+        self.asker.answer(status, body, content_type=of_type)
 
     def set_exception(self, exception: Exception, /) -> None:
         """It is not."""

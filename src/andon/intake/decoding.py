@@ -89,25 +89,28 @@ def token_inside(adapter: Sender, request: Request) -> str:
         return ""
 
 
-def to_look_at(adapter: Sender, body: bytes, headers: Mapping[str, str], token: str, most: int) -> bytes:
+def to_look_at(adapter: Sender, request: Request, token: str, most: int) -> bytes:
     """What is kept of a body, without the token where it may stand in it: whoever reads it could send as its sender."""
     if not adapter.token_in_body:
-        return _readable(body, headers, most)
-    tokens = {each for each in (token, token_inside(adapter, Request(body, headers))) if len(each) >= _SECRET_FROM}
-    shown = _readable(body, headers, most + max(map(len, tokens), default=0))
+        return _readable(adapter, request, most)
+    tokens = {each for each in (token, token_inside(adapter, request)) if len(each) >= _SECRET_FROM}
+    shown = _readable(adapter, request, most + max(map(len, tokens), default=0))
     for each in tokens:
         shown = shown.replace(each.encode(), b"[token]")
     return shown
 
 
-def _readable(body: bytes, headers: Mapping[str, str], most: int) -> bytes:
+def _readable(adapter: Sender, request: Request, most: int) -> bytes:
     """A body for a person to look at: the beginning of what was compressed, or what came if it cannot be unpacked."""
-    if _encoding(headers) not in _GZIP:
-        return body
+    shown = adapter.shown(request, most)
+    if shown is not None:
+        return shown
+    if _encoding(request.headers) not in _GZIP:
+        return request.body
     try:
-        return zlib.decompressobj(_GZIP_HEADER).decompress(body, most)
+        return zlib.decompressobj(_GZIP_HEADER).decompress(request.body, most)
     except zlib.error:
-        return body
+        return request.body
 
 
 _GZIP = {"gzip", "x-gzip"}  # two names of one (RFC 9110, 8.4.1.3)

@@ -18,6 +18,9 @@ TITLE, DESCRIPTION, URL, HINT, FINGERPRINT, EPISODE = 300, 8_000, 2_000, 120, 25
 LABELS, LABEL_NAME, LABEL_VALUE = 64, 100, 1_000
 NOTE, NOTE_BY = 1_000, 120
 MAX_BODY = 1024 * 1024
+JSON, PROBLEM = b"application/json", b"application/problem+json"
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -103,12 +106,16 @@ class Said(msgspec.Struct):
     Attributes:
         confirm: An address to call once, after the commit and before the answer, by which the sender learns that
             somebody listens (SNS). The adapter has made sure whose address it is.
+        left_out: How many things in it were not understood while the rest was, and is taken.
+        why: What was wrong with the first of them, as a sentence.
     """
 
     events: list[Event] = []
     changes: list[Change] = []
     notes: list[Note] = []
     confirm: str = ""
+    left_out: int = 0
+    why: str = ""
 
 
 class Malformed(Exception):  # noqa: N818  reads as what it is
@@ -212,6 +219,17 @@ class Sender:
     def refuse(self, problem: dict[str, Any]) -> dict[str, Any]:
         """A refusal (RFC 9457: `title`, `status`, `detail`, mostly `field`) in the form that the sender expects."""
         return problem
+
+    def spoken(self, answer: Any, of_type: str, *, refused: bool = False) -> tuple[bytes, bytes]:  # noqa: ARG002  as above
+        """Content type and body of an answer, or of a refusal; `of_type` is the content type of the request."""
+        return PROBLEM if refused else JSON, _encode(answer)
+
+    def shown(self, request: Request, most: int) -> bytes | None:  # noqa: ARG002  as above
+        """The body of a request as it came, as a person can read it; None where it is text, or cannot be read.
+
+        It may be much shorter than the body: more than `most` bytes are not kept.
+        """
+        return None
 
     def show(self, integration: UUID, path: str) -> dict[str, Any] | None:  # noqa: ARG002  as above
         """The answer to a GET, for senders that ask what became of a request; None if there is no such thing.

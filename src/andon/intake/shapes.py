@@ -214,6 +214,7 @@ class SignalTrialOut(Schema):
     changes: list[str] = Field(description="Titles of the changes that it tells.")
     notes: list[str]
     untouched: int = Field(description="How many events would have changed no signal.")
+    left_out: str = Field(description="What of it was not understood while the rest was; empty if nothing.")
 
     @classmethod
     def of(cls, trial: Trial) -> "SignalTrialOut":
@@ -239,6 +240,7 @@ class SignalTrialOut(Schema):
             changes=[change.title for change in trial.changes],
             notes=[note.text for note in trial.notes],
             untouched=trial.untouched,
+            left_out=trial.left_out,
         )
 
 
@@ -317,7 +319,7 @@ def find_named_system(slug: str) -> System | None:
 
 
 class DeliveryOut(Schema):
-    """A request that was not understood, as it came (the first 64 KiB)."""
+    """A request that was not understood, or not all of it, as it came (the first 64 KiB; protobuf as JSON)."""
 
     id: UUID
     at: datetime

@@ -50,6 +50,7 @@ class Trial:
         problem: Why it was not understood; empty if it was.
         where: The place in the body that is meant, or empty.
         untouched: How many of its events would have changed no signal: late doubles, ends of nothing.
+        left_out: What of it was not understood while the rest was, as a sentence; empty if nothing.
     """
 
     body: str
@@ -59,6 +60,7 @@ class Trial:
     untouched: int = 0
     changes: list[Change] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    left_out: str = ""
 
 
 def sample(kind: str) -> Request:
@@ -133,7 +135,7 @@ def _written(integration: Integration, said: Said, text: str, delivery: UUID, by
         signals = [_would(signal, integration, by) for signal in touched.order_by("pk")]
         transaction.set_rollback(True)
     untouched = len(spoken_of - {one.signal.fingerprint for one in signals})
-    return Trial(text, signals=signals, untouched=untouched, changes=said.changes, notes=said.notes)
+    return Trial(text, signals=signals, untouched=untouched, changes=said.changes, notes=said.notes, left_out=said.why)
 
 
 @dataclass(frozen=True)

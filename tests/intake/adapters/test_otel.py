@@ -1,4 +1,4 @@
-"""OpenTelemetry's evaluations as OTLP logs in JSON."""
+"""OpenTelemetry's evaluations as OTLP logs in JSON; test_otel_protobuf.py has the other encoding."""
 
 import json
 
@@ -92,13 +92,17 @@ def test_paths_that_exporters_add():
         parse(export(record(label="fail")), path="v1/traces")
 
 
-def test_protobuf_is_refused_with_what_to_do():
-    with pytest.raises(Malformed, match="encoding: json"):
-        parse(b"\x0a\x00", content_type="application/x-protobuf")
-
-
 def test_the_answer_is_that_of_otlp():
-    assert adapters()["otel"].answer(Said(), ids.new()) == (200, {"partialSuccess": {}})
+    assert adapters()["otel"].answer(Said(), ids.new()) == (200, {})
+
+
+def test_an_evaluation_without_a_name_takes_no_other_with_it():
+    bad = export(record(name=None), record(label="fail"), record(label="fail", timeUnixNano="9" * 40), record())
+    said = adapters()["otel"].parse(Request(json.dumps(bad).encode()), {})
+    assert [event.labels["evaluation"] for event in said.events] == ["Groundedness"]
+    why = "2 log records were not taken. resourceLogs[0].scopeLogs[0].logRecords[0].attributes: An evaluation without gen_ai.evaluation.name."
+    partial = {"rejectedLogRecords": "2", "errorMessage": why}
+    assert adapters()["otel"].answer(said, ids.new()) == (200, {"partialSuccess": partial})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""OpenTelemetry: evaluations of generative AI (`gen_ai.evaluation.result`), as OTLP logs in JSON.
+"""OpenTelemetry: evaluations of generative AI (`gen_ai.evaluation.result`), as OTLP logs in JSON or protobuf.
 
 The event is experimental (opentelemetry.io, semantic conventions for generative AI): `gen_ai.evaluation.name`,
 `.score.value`, `.score.label`, `.explanation`. An evaluation that fails is a signal of its service and name; the many
@@ -8,7 +8,8 @@ but silence. Other log records are taken and say nothing.
 Failing is a label in the setting `failing`, or a score beyond a limit in the setting `limits`, such as
 `relevance < 0.7, toxicity > 0.5`. Resource attributes `andon.system`, `andon.type` and `andon.severity` give the hints.
 
-OTLP's other encoding, protobuf, is refused in words. A sender tries again after 503 (and 429, 502, 504).
+A request is answered in its own encoding, with what OTLP calls a success, a partial success or a failure. A sender
+tries again after 503 (and 429, 502, 504); of what is partly taken it sends nothing again.
 """
 
 import re
@@ -19,68 +20,19 @@ from uuid import UUID
 
 import msgspec
 
-from andon.intake.decoding import decode
-from andon.intake.events import Event, Field, Malformed, Request, Said, Sender, event
+from andon.intake.adapters.otel.shapes import Attribute, Body, Record, Value
+from andon.intake.decoding import decode, unpacked
+from andon.intake.events import JSON, Event, Field, Malformed, Request, Said, Sender, event
 from andon.intake.naming import from_epoch, labels_of, plain, severity_in, system_in, type_in
 from andon.practice.grouping import SignalStatus
 
-EVENT = "gen_ai.evaluation.result"
+EVENT, NAME = "gen_ai.evaluation.result", "gen_ai.evaluation.name"
 FAILING = "fail, failed, incorrect, not_relevant, irrelevant, unsafe, toxic, hallucinated, ungrounded"
 """Labels that count as failing when the integration says nothing."""
 LARGEST = 8 * 1024 * 1024  # bytes, of a body that came compressed
+PROTOBUF = "application/x-protobuf"
 
 _LIMIT = re.compile(r"(?P<name>[^<>]+?)\s*(?P<how>[<>])\s*(?P<limit>-?\d+(?:\.\d+)?)")
-
-
-class Value(msgspec.Struct, rename="camel"):
-    """One value; exactly one field is set."""
-
-    string_value: str | None = None
-    bool_value: bool | None = None
-    int_value: str | int | None = None
-    double_value: float | str | None = None
-
-
-class Attribute(msgspec.Struct):
-    """A name and its value."""
-
-    key: str
-    value: Value | None = None
-
-
-class Record(msgspec.Struct, rename="camel"):
-    """One log record."""
-
-    event_name: str = ""
-    time_unix_nano: str | int = ""
-    observed_time_unix_nano: str | int = ""
-    trace_id: str = ""
-    attributes: list[Attribute] = []
-
-
-class Scope(msgspec.Struct, rename="camel"):
-    """The records of one instrumentation."""
-
-    log_records: list[Record] = []
-
-
-class Resource(msgspec.Struct):
-    """Who speaks."""
-
-    attributes: list[Attribute] = []
-
-
-class Source(msgspec.Struct, rename="camel"):
-    """Everything of one resource."""
-
-    resource: Resource | None = None
-    scope_logs: list[Scope] = []
-
-
-class Body(msgspec.Struct, rename="camel"):
-    """One export."""
-
-    resource_logs: list[Source]
 
 
 class Limit(NamedTuple):
@@ -90,11 +42,20 @@ class Limit(NamedTuple):
     at: float
 
 
+class Found(NamedTuple):
+    """An evaluation that fails, with what it says and what is said of its source."""
+
+    record: Record
+    said: dict[str, Any]
+    resource: dict[str, Any]
+    at: datetime | None
+
+
 _decoder = msgspec.json.Decoder(Body)
 
 
 class Adapter(Sender):
-    """OTLP over HTTP, logs in JSON."""
+    """OTLP over HTTP, logs in JSON or protobuf."""
 
     kind = "otel"
     title = "OpenTelemetry"
@@ -115,37 +76,89 @@ class Adapter(Sender):
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:
         """One event for each service and evaluation that fails."""
         if request.path not in {"", "v1/logs"}:
-            raise Malformed(f"Only logs are taken here, not {request.path}.")
-        if "protobuf" in request.headers.get("content-type", ""):
-            raise Malformed("This is protobuf. Set the exporter to JSON: `encoding: json`, or protocol `http/json`.")
-        body = decode(_decoder, request.body)
+            raise Malformed(
+                f"Only logs are taken here, not {request.path}. To send nothing else, give an SDK this address as "
+                "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT, not as OTEL_EXPORTER_OTLP_ENDPOINT."
+            )
+        body = _read(request)
         labels = settings.get("failing", "").strip() or FAILING
         bad = {label.strip().lower() for label in labels.split(",") if label.strip()}
         limits = _limits(settings.get("limits", ""))
-        failed: dict[tuple[str, str], list[tuple[Record, dict[str, Any], dict[str, Any]]]] = {}
-        for record, said, resource in _evaluations(body):
-            if _fails(said, bad, limits):
-                key = (plain(resource.get("service.name", "")), plain(said["gen_ai.evaluation.name"]))
-                failed.setdefault(key, []).append((record, said, resource))
-        return Said([_event(service, name, found) for (service, name), found in failed.items()])
+        failed: dict[tuple[str, str], list[Found]] = {}
+        taken, left_out = 0, list[Malformed]()
+        for place, record, said, resource in _evaluations(body):
+            try:
+                if _fails(said, bad, limits, place):
+                    key = (plain(resource.get("service.name", "")), plain(said[NAME]))
+                    failed.setdefault(key, []).append(Found(record, said, resource, _at(record)))
+                taken += 1
+            except Malformed as error:
+                left_out.append(error)
+        if left_out and not taken:
+            raise left_out[0]
+        events = [_event(service, name, found) for (service, name), found in failed.items()]
+        return Said(events, left_out=len(left_out), why=_why(left_out))
 
     def answer(self, said: Said, delivery: UUID) -> tuple[int, object]:  # noqa: ARG002  OTLP has an answer of its own
-        """What OTLP expects: everything was taken."""
-        return 200, {"partialSuccess": {}}
+        """What OTLP expects: everything was taken, or how much was not and why."""
+        if not said.left_out:
+            return 200, {}
+        return 200, {"partialSuccess": {"rejectedLogRecords": str(said.left_out), "errorMessage": said.why}}
+
+    def refuse(self, problem: dict[str, Any]) -> dict[str, Any]:
+        """With the one member that OTLP's `Status` has of it."""
+        return problem | {"message": problem["detail"]}
+
+    def spoken(self, answer: Any, of_type: str, *, refused: bool = False) -> tuple[bytes, bytes]:
+        """In the encoding of the request, a refusal too."""
+        if not _is_protobuf(of_type):
+            return JSON, msgspec.json.encode(answer)
+        from andon.intake.adapters.otel import protobuf
+
+        return PROTOBUF.encode(), protobuf.refused(answer) if refused else protobuf.accepted(answer)
+
+    def shown(self, request: Request, most: int) -> bytes | None:
+        """Protobuf as JSON, which may be pasted as a test signal."""
+        if not _is_protobuf(request.headers.get("content-type", "")):
+            return None
+        from andon.intake.adapters.otel import protobuf
+
+        try:
+            return protobuf.as_json(unpacked(request, LARGEST).body, request.path, most)
+        except Malformed:
+            return None
 
 
-def _evaluations(body: Body) -> Iterator[tuple[Record, dict[str, Any], dict[str, Any]]]:
-    """Every evaluation with what it says and what is said of its source. Raises `Malformed`."""
+def _is_protobuf(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == PROTOBUF
+
+
+def _read(request: Request) -> Body:
+    """The export that was sent, in either encoding. Raises `Malformed`."""
+    if not _is_protobuf(request.headers.get("content-type", "")):
+        return decode(_decoder, request.body)
+    from andon.intake.adapters.otel import protobuf
+
+    return protobuf.read(request.body, EVENT)
+
+
+def _evaluations(body: Body) -> Iterator[tuple[str, Record, dict[str, Any], dict[str, Any]]]:
+    """Every evaluation with its place, what it says and what is said of its source."""
     for one, source in enumerate(body.resource_logs):
         resource = _values(source.resource.attributes if source.resource else [])
         for two, scope in enumerate(source.scope_logs):
             for three, record in enumerate(scope.log_records):
                 said = _values(record.attributes)
                 if EVENT in {record.event_name, said.get("event.name")}:
-                    if not said.get("gen_ai.evaluation.name"):
-                        place = f"resourceLogs[{one}].scopeLogs[{two}].logRecords[{three}].attributes"
-                        raise Malformed("An evaluation without gen_ai.evaluation.name.", field=place)
-                    yield record, said, resource
+                    yield f"resourceLogs[{one}].scopeLogs[{two}].logRecords[{three}]", record, said, resource
+
+
+def _why(left_out: list[Malformed]) -> str:
+    if not left_out:
+        return ""
+    first = left_out[0]
+    records = "1 log record was" if len(left_out) == 1 else f"{len(left_out)} log records were"
+    return f"{records} not taken. {first.field}: {first.what}"
 
 
 def _values(attributes: list[Attribute]) -> dict[str, Any]:
@@ -159,10 +172,13 @@ def _values(attributes: list[Attribute]) -> dict[str, Any]:
     return found
 
 
-def _fails(said: Mapping[str, Any], bad: set[str], limits: Mapping[str, Limit]) -> bool:
+def _fails(said: Mapping[str, Any], bad: set[str], limits: Mapping[str, Limit], place: str) -> bool:
+    """Whether an evaluation is one that fails. Raises `Malformed`, naming the place, if it has no name."""
+    if not said.get(NAME):
+        raise Malformed(f"An evaluation without {NAME}.", field=f"{place}.attributes")
     if plain(said.get("gen_ai.evaluation.score.label", "")).strip().lower() in bad:
         return True
-    limit = limits.get(plain(said["gen_ai.evaluation.name"]).lower())
+    limit = limits.get(plain(said[NAME]).lower())
     score = _number(said.get("gen_ai.evaluation.score.value"))
     return limit is not None and score is not None and (score < limit.at if limit.below else score > limit.at)
 
@@ -190,8 +206,8 @@ def _limits(text: str) -> dict[str, Limit]:
     return found
 
 
-def _event(service: str, name: str, found: list[tuple[Record, dict[str, Any], dict[str, Any]]]) -> Event:
-    record, said, resource = found[-1]  # the newest: exporters send in order
+def _event(service: str, name: str, found: list[Found]) -> Event:
+    record, said, resource, at = found[-1]  # the newest: exporters send in order
     named = {key.replace(".", "_"): plain(value) for key, value in resource.items() if key.startswith("andon")}
     label, score = said.get("gen_ai.evaluation.score.label"), said.get("gen_ai.evaluation.score.value")
     why = plain(said.get("gen_ai.evaluation.explanation", ""))
@@ -211,7 +227,7 @@ def _event(service: str, name: str, found: list[tuple[Record, dict[str, Any], di
         system_hint=system_in(named),
         type_hint=type_in(named),
         severity_hint=severity_in(named, 3),
-        starts_at=_at(record),
+        starts_at=at,
     )  # fmt: skip
 
 

@@ -44,6 +44,35 @@ SHOWN = """async () => {
   const shown = await worker.getNotifications();
   return shown.map((n) => ({ title: n.title, body: n.body, tag: n.tag, data: n.data, stays: n.requireInteraction }));
 }"""
+SHOWN_NOW = """async () => {
+  const shown = await self.registration.getNotifications();
+  return shown.map((n) => ({ title: n.title, body: n.body, stays: n.requireInteraction, buttons: n.actions.map((a) => a.title) }));
+}"""
+PAGE = """
+from andon.incidents.models import Incident
+from andon.paging import links
+from andon.paging.models import Page
+from andon.people.models import ContactPoint, Person
+from andon.people.policy import Actor
+from andon.kit import clock
+from andon.response.opening import declare
+nadia = Person.objects.get(email=email)
+incident = declare(title="Approvals fell by half", system=None, by=Actor.of(nadia))
+point = ContactPoint.objects.filter(person=nadia).first()
+page = Page.objects.create(
+    incident=incident, person=nadia, contact_point=point, channel=point.kind, step=1, round=1, reason="step 1",
+    key=f"key-of-{incident.number}", send_after=clock.now(), state="sent", sent_at=clock.now(), attempts=1,
+)
+result = {"link": "/a/" + links.make(page), "ref": incident.ref, "number": incident.number}
+"""
+TAKE = """
+from andon.incidents.models import Incident
+from andon.people.models import Person
+from andon.people.policy import Actor
+from andon.response.acknowledging import acknowledge
+acknowledge(Incident.objects.get(number=number), by=Actor.of(Person.objects.exclude(email=email).first()), via="page")
+result = None
+"""
 # Chromium forgets a notification that somebody asks for while it is being shown: so nobody asks before it is.
 COUNT_SHOWN = """() => {
   if (self.countShown !== undefined) return;
@@ -55,10 +84,10 @@ UNTIL_SHOWN = """async (count) => {
   for (let turn = 0; self.countShown < count && turn < 1200; turn++) await new Promise((done) => setTimeout(done, 25));
   return self.countShown;
 }"""
-CLICK = """async () => {
+CLICK = """async (action) => {
   const [notification] = await self.registration.getNotifications();
   const waiting = [];
-  const click = new NotificationEvent("notificationclick", { notification, action: "open" });
+  const click = new NotificationEvent("notificationclick", { notification, action: action || "open" });
   click.waitUntil = (promise) => waiting.push(promise);
   const opened = [];
   Clients.prototype.openWindow = async (url) => { opened.push(url); return null; };
@@ -156,7 +185,7 @@ def test_a_page_is_shown_until_it_is_seen_and_its_click_opens_the_link_and_ackno
     no_sideways_scroll(page)
     told = browser.read(listener.heard[0]) | {
         "kind": "page", "key": "one", "tag": "incident", "title": "[S2] INC-1 Credit scorer: approvals fell",
-        "body": "First: roll back", "link": "/a/not-a-real-token", "act": "Acknowledge",
+        "body": "First: roll back", "link": "/a/not-a-real-token", "take": "I have it", "act": "Look and acknowledge",
     }  # fmt: skip
     deliver(page, andon, told, times=2)  # sent again after a crash
     (shown,) = page.evaluate(SHOWN)
@@ -169,6 +198,85 @@ def test_a_page_is_shown_until_it_is_seen_and_its_click_opens_the_link_and_ackno
     assert "POST" not in asked
     deliver(page, andon, told | {"link": "https://elsewhere.example.org/x"})
     assert worker.evaluate(CLICK) == []
+
+
+def test_i_have_it_acknowledges_with_every_page_closed_and_says_what_came_of_it(seeded, window, listener):
+    andon, world = seeded
+    browser = new_browser(f"{listener.url}/push/chromium")
+    context = window("phone")
+    page = open_account(context, andon, world, browser)
+    page.get_by_role("button", name="Turn on in this browser").click()
+    expect(page.locator("main")).to_contain_text("A test notification is on its way")
+    first, second, third = (andon.python(PAGE, email=world["email"]) for _ in range(3))
+    told = browser.read(listener.heard[0]) | {"kind": "page", "take": "I have it", "act": "Look and acknowledge"}
+
+    def one(made: dict) -> dict:
+        return told | {"key": made["ref"], "tag": made["ref"], "title": f"[S2] {made['ref']}", "link": made["link"]}
+
+    deliver(page, andon, one(first))
+    (worker,) = context.service_workers
+    assert worker.evaluate(SHOWN_NOW)[0]["buttons"] == ["I have it", "Look and acknowledge"]
+    context.clear_cookies()  # nothing rides on the session
+    page.goto("about:blank")
+
+    def press() -> dict:
+        assert worker.evaluate(CLICK, "take") == []  # no window opens
+        (shown,) = worker.evaluate(SHOWN_NOW)
+        return shown
+
+    shown = press()
+    assert shown["title"] == f"You have {first['ref']}"
+    assert (shown["stays"], shown["buttons"]) == (False, ["Open"])
+    assert acknowledged_by(andon, first) == world["email"]
+    assert worker.evaluate(CLICK) == [f"{andon.base_url}{first['link']}"]
+
+    andon.python(TAKE, number=second["number"], email=world["email"])
+    worker.evaluate("(told) => show(told)", one(second))
+    shown = press()
+    assert shown["title"].endswith(f" has {second['ref']}")
+    assert "There is nothing for you to do." in shown["body"]
+    assert acknowledged_by(andon, second) != world["email"]
+    worker.evaluate(CLICK)
+
+    worker.evaluate("() => { self.fetched = self.fetch; self.fetch = () => Promise.reject(new TypeError('offline')); }")
+    worker.evaluate("(told) => show(told)", one(third))
+    for _ in range(2):
+        shown = press()
+        assert shown["title"] == "Andon did not answer"
+        assert shown["body"] == f"Try again, or open the incident.\n[S2] {third['ref']}"
+        assert (shown["stays"], shown["buttons"]) == (True, ["I have it", "Look and acknowledge"])
+    worker.evaluate("() => { self.fetch = self.fetched; }")
+    assert press()["title"] == f"You have {third['ref']}"
+    assert acknowledged_by(andon, third) == world["email"]
+
+
+def test_i_have_it_asks_nobody_but_this_andon_and_says_when_a_link_is_no_more(seeded, window, listener):
+    andon, world = seeded
+    browser = new_browser(f"{listener.url}/push/chromium")
+    context = window()
+    page = open_account(context, andon, world, browser)
+    page.get_by_role("button", name="Turn on in this browser").click()
+    expect(page.locator("main")).to_contain_text("A test notification is on its way")
+    heard = len(listener.heard)
+    told = browser.read(listener.heard[0]) | {"kind": "page", "key": "k", "take": "I have it", "act": "Look"}
+    deliver(page, andon, told | {"link": f"{listener.url}/thief"})
+    (worker,) = context.service_workers
+    assert worker.evaluate(CLICK, "take") == []
+    assert worker.evaluate(SHOWN_NOW) == []
+    assert len(listener.heard) == heard
+    worker.evaluate("(told) => show(told)", told | {"link": "/a/not-a-real-token"})
+    worker.evaluate(CLICK, "take")
+    (shown,) = worker.evaluate(SHOWN_NOW)
+    assert shown["title"] == "This page does not work any more"
+    assert (shown["stays"], shown["buttons"]) == (True, ["Open"])
+
+
+def acknowledged_by(andon: RunningAndon, made: dict) -> str:
+    rows = andon.sql(
+        "SELECT p.email FROM incidents_incident i JOIN people_person p ON p.id = i.acknowledged_by_id WHERE i.number = ?",
+        made["number"],
+    )
+    return rows[0][0] if rows else ""
 
 
 def test_where_notifications_are_not_allowed_it_is_said_what_to_do(seeded, window, listener):

@@ -148,6 +148,75 @@ def test_times_are_in_the_zone_of_the_person_the_link_is_for(link: str, phone: C
     assert "04:12" in phone.get(link).content.decode()  # 03:12 UTC, Lena is in Berlin
 
 
+# Pressed by a program: the notification of a browser.
+
+
+def pressed(phone: Client, link: str) -> tuple[int, str, str]:
+    """What a program that presses it is told: without a cookie or a form token, in JSON."""
+    answer = phone.post(link, headers={"Accept": "application/json"})
+    assert answer["Content-Type"] == "application/json"
+    assert "no-store" in answer["Cache-Control"]
+    assert answer["Referrer-Policy"] == "no-referrer"
+    said = answer.json()
+    return answer.status_code, said["stands"], f"{said['said']}. {said['then']}"
+
+
+def test_a_program_acknowledges_once_and_is_told_how_it_stands(
+    link: str, phone: Client, incident: Incident, cast: Cast
+):
+    assert pressed(phone, link)[:2] == (200, "yours")
+    assert pressed(phone, link)[:2] == (409, "yours")  # its answer was lost, and it asked again
+    incident.refresh_from_db()
+    assert incident.acknowledged_by == cast.lena
+    assert kinds(incident).count("acknowledged") == 1
+    assert "sessionid" not in phone.cookies
+
+
+def test_a_program_is_told_who_was_faster_and_what_is_over(link: str, phone: Client, incident: Incident, cast: Cast):
+    acknowledge(incident, by=Actor.of(cast.tomas), via="page")
+    status, stands, words = pressed(phone, link)
+    assert (status, stands) == (409, "theirs")
+    assert words == f"Tomas has {incident.ref}. There is nothing for you to do."
+
+
+def test_a_program_is_told_why_nobody_has_it(link: str, phone: Client, incident: Incident, cast: Cast):
+    phone.post(link)
+    _resolve(incident, cast)
+    reopen(incident, reason="It goes on.", by=Actor.of(cast.omar))
+    status, stands, words = pressed(phone, link)
+    assert (status, stands) == (409, "used")
+    assert words.startswith(f"Nobody has {incident.ref} yet. This link has been used")
+    incident.refresh_from_db()
+    assert incident.acknowledged_at is None
+
+
+def test_a_program_learns_nothing_from_what_is_no_link_of_its_own(
+    link: str, phone: Client, incident: Incident, cast: Cast, story: Story
+):
+    assert pressed(phone, link[:-5])[:2] == (404, "unknown")
+    cast.lena.is_active = False
+    cast.lena.save()
+    status, stands, words = pressed(phone, link)
+    assert (status, stands) == (404, "unknown")
+    assert incident.ref not in words
+    story.time.forward(timedelta(days=8))
+    assert pressed(phone, link)[:2] == (410, "expired")
+
+
+def test_a_restricted_incident_is_taken_by_whom_it_paged(link: str, phone: Client, incident: Incident, cast: Cast):
+    Incident.objects.filter(pk=incident.pk).update(restricted=True)
+    assert pressed(phone, link)[:2] == (200, "yours")
+    incident.refresh_from_db()
+    assert incident.acknowledged_by == cast.lena
+
+
+def test_looking_never_acknowledges_whatever_is_asked_for(link: str, phone: Client, incident: Incident):
+    answer = phone.get(link, headers={"Accept": "application/json"})
+    assert "acknowledge as Lena" in answer.text
+    incident.refresh_from_db()
+    assert incident.acknowledged_at is None
+
+
 def test_other_methods_are_refused(link: str, phone: Client):
     assert phone.put(link).status_code == 405
     assert phone.delete(link).status_code == 405

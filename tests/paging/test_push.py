@@ -30,6 +30,7 @@ from andon.people import actions as people
 from andon.people.actions.browsers import turn_on_browser
 from andon.people.models import ChannelKind, ContactPoint, Person
 from andon.people.policy import Actor
+from tests.paging.channels.conftest import SEVERAL
 from tests.support.cast import Cast
 from tests.support.listener import Heard, Listener, listening
 from tests.support.paging import Story
@@ -110,7 +111,13 @@ def test_the_browser_reads_the_page_and_nobody_on_the_way(
     assert page["body"].startswith(message.why)
     assert message.first[0] in page["body"]
     assert "http://testserver" + page["link"] == message.link
-    assert (page["key"], page["kind"], page["act"]) == (message.key, "page", "Acknowledge")
+    assert (page["key"], page["kind"]) == (message.key, "page")
+    assert (page["take"], page["act"]) == ("I have it", "Look and acknowledge")
+
+
+def test_what_is_no_page_or_about_several_has_no_button_that_acknowledges(message: Message):
+    for other in (replace(message, kind="test"), replace(message, kind="broken"), SEVERAL):
+        assert json.loads(envelope.text(other))["take"] == ""
 
 
 def test_the_headers_say_how_urgent_how_long_and_what_it_replaces(

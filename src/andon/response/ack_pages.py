@@ -1,7 +1,8 @@
 """The page behind the link in a message: it shows the incident in short, and one big button.
 
 Opening it changes nothing, because mail scanners and link previews open every link. The button acts, without a
-session: the link itself is the credential, for one person and one incident, and works once.
+session: the link itself is the credential, for one person and one incident, and works once. A program that presses it,
+the notification of a browser, asks for JSON and gets the same in two sentences.
 """
 
 from typing import Any
@@ -9,12 +10,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
+from django.views.decorators.vary import vary_on_headers
 
 from andon.incidents.models import Incident, ProtocolStep
 from andon.incidents.timeline import hold
@@ -35,9 +37,10 @@ _FIRST_STEPS = 3
 @login_not_required
 @csrf_exempt  # nothing rides on a cookie here: whoever can make this request holds the link, which is the credential
 @never_cache
+@vary_on_headers("Accept")
 @require_http_methods(["GET", "HEAD", "POST"])
 def ack_link(request: HttpRequest, token: str) -> HttpResponse:
-    """GET shows, POST acknowledges and comes back to GET."""
+    """GET shows, POST acknowledges and comes back to GET; a program is told at once how it stands."""
     try:
         ticket = links.read(token)
     except links.Expired:
@@ -53,6 +56,9 @@ def ack_link(request: HttpRequest, token: str) -> HttpResponse:
         page.incident.refresh_from_db()
         page.refresh_from_db(fields=["acknowledged_at", "state"])
         return _show(request, page, refused=refused, status=refused.status)
+    if _in_json(request):
+        page.incident.refresh_from_db()
+        return _show(request, page)
     return _private(redirect("ack_link", token=token))
 
 
@@ -109,7 +115,36 @@ def _first(incident: Incident) -> list[str]:
 
 
 def _say(request: HttpRequest, what: str, *, status: int, **context: Any) -> HttpResponse:
+    if _in_json(request):
+        said, then = _sentences(what, **context)
+        return _private(
+            JsonResponse({"stands": context.get("stands", what), "said": said, "then": then}, status=status)
+        )
     return _private(render(request, "response/ack.html", {"what": what, **context}, status=status))
+
+
+def _in_json(request: HttpRequest) -> bool:
+    return request.method == "POST" and request.headers.get("Accept", "") == "application/json"
+
+
+def _sentences(what: str, **shown: Any) -> tuple[str, str]:
+    """How it stands and what is to be done, for a notification; `shown` as for the page."""
+    if what == "expired":
+        return "This page is too old to acknowledge here", "Sign in and look at the incident."
+    if what == "unknown":
+        return "This page does not work any more", "Sign in and look at the incident."
+    incident: Incident = shown["incident"]
+    nothing = "There is nothing for you to do."
+    match shown["stands"]:
+        case "yours":
+            return f"You have {incident.ref}", "Nobody else is paged. First: open it, and contain it."
+        case "theirs":
+            return f"{incident.acknowledged_by or 'Somebody'} has {incident.ref}", nothing
+        case "over":
+            return f"{incident.ref} is {incident.state}", nothing
+    refused: Refused | None = shown["refused"]
+    why = f"{refused.what} " if refused else ""
+    return f"Nobody has {incident.ref} yet", f"{why}Open the incident and acknowledge it there."
 
 
 def _private(response: HttpResponse) -> HttpResponse:

@@ -39,7 +39,8 @@ def text(message: Message, largest: int = LARGEST) -> bytes:
         "title": message.subject,
         "body": "\n".join([message.why, *lines, *(one.headline for one in message.also)]),
         "link": _path(message.link),
-        "act": "Acknowledge" if message.kind == "page" and not message.also else message.link_label,
+        "take": "I have it" if message.kind == "page" and not message.also else "",
+        "act": message.link_label,
         "tag": topic(message),
     }
     for name in ("body", "title"):

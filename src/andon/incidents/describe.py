@@ -163,6 +163,7 @@ _VIA = {
     "link": "from the page they were sent",
     "page": "on the incident page",
     "slack": "in Slack",
+    "pagerduty": "in PagerDuty",
     "api": "through the API",
     "sms": "by text message",
     "voice": "by phone",
@@ -171,6 +172,23 @@ _VIA = {
     "lever": "by pulling a lever",
     "resolution": "by resolving",
 }
+
+
+_NOT_HERE = {
+    "unknown": "nobody who was paged there is known here any more, so that nobody has it here",
+    "unclear": "several people were paged there and none of them has that name, so that nobody has it here",
+    "late": "that was before it was reopened or its severity rose, and does not count here",
+    "verify": "here it goes on until somebody says how that was verified",
+}
+
+
+def _by(body: Body, names: Names) -> str:
+    """Whoever did something in another service: a person here, or by the name that they have there."""
+    return str(names.get(str(body.get("person", "")), body.get("name", "Somebody")))
+
+
+def _there(body: Body) -> str:
+    return f", there by {body['name']}" if body.get("name") else ""
 
 
 def _switched(body: Body) -> str:
@@ -217,7 +235,11 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
         "warning",
         lambda _b, _n: "Nobody can be paged: give the system a chain, or an administrator a working contact point",
     ),
-    "acknowledged": ("acknowledge", lambda b, _: f"Acknowledged {_VIA.get(b['via'], b['via'])}"),
+    "acknowledged": ("acknowledge", lambda b, _: f"Acknowledged {_VIA.get(b['via'], b['via'])}{_there(b)}"),
+    "said_in_pagerduty": (
+        "note",
+        lambda b, n: f"{_by(b, n)} {b['did']} it in PagerDuty; {_NOT_HERE[b['why']]}",
+    ),
     "contained": ("contain", lambda b, _: f"Contained: {ContainmentKind(b['containment']).words}"),
     "containment_ended": ("warning", lambda b, _: f"Contained no longer: {b['why']}"),
     "containment_waived": ("contain", lambda b, _: f"Containment waived{_reason(b)}"),

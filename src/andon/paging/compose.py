@@ -22,6 +22,7 @@ LATE = timedelta(minutes=5)
 OLD = timedelta(days=1)
 """A page of an incident that has been open for longer says since when."""
 _STEPS_SHOWN = 3
+_LONGEST_NUMBER = 9  # digits of an incident's number
 
 
 def page(row: Page, steps: Mapping[UUID, Sequence[str]]) -> Message:
@@ -91,6 +92,14 @@ def broken(point: ContactPoint, other: ContactPoint) -> Message:
 def incident_url(incident: Incident) -> str:
     """The incident's page, where one signs in."""
     return settings.BASE_URL + reverse("incident", args=[incident.number])
+
+
+def number_of(url: str) -> int | None:
+    """The number of the incident whose page this is, as `incident_url` gives it; None for anything else."""
+    number = url.rpartition("/")[2]
+    if not (number.isascii() and number.isdigit() and len(number) <= _LONGEST_NUMBER):
+        return None
+    return int(number) if url == settings.BASE_URL + reverse("incident", args=[int(number)]) else None
 
 
 def _headline(row: Page, about: About) -> str:

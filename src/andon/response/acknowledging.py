@@ -1,5 +1,7 @@
 """Somebody has it: the pages stop, and whoever acknowledged leads until they hand over."""
 
+from collections.abc import Mapping
+
 from django.db import transaction
 
 from andon.incidents.models import Incident, RoleAssignment
@@ -14,8 +16,10 @@ from andon.response.steps import permitted
 
 
 @transaction.atomic
-def acknowledge(incident: Incident, *, by: Actor, via: str) -> Incident:
+def acknowledge(incident: Incident, *, by: Actor, via: str, there: Mapping[str, str] | None = None) -> Incident:
     """A person says “I have it”. `via` is how: the page, the API, a link in a message.
+
+    `there` is what another service says of it, for the timeline.
 
     Raises Conflict when somebody was faster; it names them.
     """
@@ -24,7 +28,7 @@ def acknowledge(incident: Incident, *, by: Actor, via: str) -> Incident:
     held = hold(incident.pk)
     transition = permitted(held, Step.ACKNOWLEDGE, by)
     take_up(held, person, transition.to)
-    record(held, "acknowledged", {"via": via}, by=by)
+    record(held, "acknowledged", {"via": via, **(there or {})}, by=by)
     return held
 
 

@@ -2,13 +2,14 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from andon.response import ack_urls, lever_pages, pages, phone_urls
+from andon.response import ack_urls, lever_pages, pagerduty_pages, pages, phone_urls
 
 _ONE = "incidents/<int:number>"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *ack_urls.urlpatterns,
     *phone_urls.urlpatterns,
+    path("pagerduty/events", pagerduty_pages.events, name="pagerduty_events"),
     path("declare", pages.declare, name="declare"),
     path(_ONE, pages.incident, name="incident"),
     path(f"{_ONE}/timeline", pages.timeline, name="incident_timeline"),

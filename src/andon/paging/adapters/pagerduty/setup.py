@@ -8,6 +8,8 @@ from andon.paging.setup import Setup, web_address
 from andon.people.ways import Way
 
 _KEY = re.compile(r"[A-Za-z0-9]{32}")
+_SECRET = re.compile(r"[!-~]{16,256}")
+_MOST_SECRETS = 50
 
 
 def routing_key(address: str) -> str:
@@ -18,8 +20,16 @@ def routing_key(address: str) -> str:
     return address
 
 
+def secrets(value: str) -> str:
+    """Signing secrets of webhooks, with spaces between."""
+    each = value.split()
+    if len(each) > _MOST_SECRETS or not all(_SECRET.fullmatch(one) for one in each):
+        raise Invalid("A signing secret has 16 characters or more and no space in it; put spaces between several.")
+    return " ".join(each)
+
+
 SETUP = Setup(
-    what="Incidents in PagerDuty, which are acknowledged and resolved there when they are in Andon.",
+    what="Incidents in PagerDuty: acknowledged there, they are in Andon, and acknowledged or resolved here, there.",
     way=Way(
         label="Integration key",
         help="In PagerDuty: the service, Integrations, Events API V2, Integration Key.",
@@ -34,6 +44,14 @@ SETUP = Setup(
             required=False,
             default="https://events.pagerduty.com",
             check=web_address,
+        ),
+        Field(
+            name="webhook_secrets",
+            label="Signing secrets of webhooks",
+            help="Of each webhook that tells Andon who acknowledged in PagerDuty, with spaces between.",
+            secret=True,
+            required=False,
+            check=secrets,
         ),
     ),
 )

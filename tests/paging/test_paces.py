@@ -28,6 +28,7 @@ def test_an_administrator_sets_the_pace_on_the_channels_page(cast: Cast, signed_
     assert (row.person_a_minute, row.channel_a_minute, row.changed_by) == (3, None, cast.nadia)
     answer = browser.post(f"{ADDRESS}/reset", follow=True)
     assert "20 messages a minute to one person" in answer.text
+    assert "As many messages as there are." in browser.get("/settings/channels/webhook").text
     assert not ChannelPace.objects.exists()
 
 

@@ -25,7 +25,7 @@ def channel_pace(request: HttpRequest, kind: str) -> HttpResponse:
     if form.is_valid():
         facts = form.cleaned_data
         actions.set_pace(which, person=facts["person_a_minute"], everybody=facts["channel_a_minute"], by=by)
-        messages.success(request, f"Set: at most {queries.pace_in_force(which).words}")
+        messages.success(request, f"Set. {queries.pace_in_force(which).words}")
         return redirect("channel", kind=kind)
     shown = {"kind": which, "pace": pace, "form": form}
     return render(request, "paging/pace.html", shown, status=422 if form.errors else 200)
@@ -36,5 +36,5 @@ def channel_pace_reset(request: HttpRequest, kind: str) -> HttpResponse:
     """Go back to the pace that Andon brings."""
     which = channel_of(kind)
     actions.reset_pace(which, by=actor_of(request))
-    messages.success(request, f"Andon's own pace holds again: at most {queries.pace_in_force(which).words}")
+    messages.success(request, f"Andon's own pace holds again. {queries.pace_in_force(which).words}")
     return redirect("channel", kind=kind)

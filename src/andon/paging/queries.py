@@ -9,7 +9,7 @@ from andon.incidents.models import Incident
 from andon.paging.links import Ticket
 from andon.paging.models import ChannelPace, Page
 from andon.people.models import ChannelKind
-from andon.practice.pacing import DEFAULT_PACES, Pace
+from andon.practice.pacing import DEFAULT_PACES, UNPACED, Pace
 
 
 def of_incident(incident: Incident) -> QuerySet[Page]:
@@ -47,7 +47,9 @@ class PaceInForce:
     @property
     def words(self) -> str:
         """In a sentence."""
-        return f"{_words(self.pace.person)} to one person, {_words(self.pace.channel)} in all."
+        if self.pace == UNPACED:
+            return "As many messages as there are."
+        return f"At most {_words(self.pace.person)} to one person, {_words(self.pace.channel)} in all."
 
 
 def _words(most: int | None) -> str:

@@ -29,7 +29,7 @@ def secrets(value: str) -> str:
 
 
 SETUP = Setup(
-    what="Incidents in PagerDuty: acknowledged there, they are in Andon, and acknowledged or resolved here, there.",
+    what="People who are on call in PagerDuty. Acknowledgements go both ways, once its webhook is set up.",
     way=Way(
         label="Integration key",
         help="In PagerDuty: the service, Integrations, Events API V2, Integration Key.",

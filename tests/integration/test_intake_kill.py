@@ -13,10 +13,15 @@ from tests.support.processes import running_andon
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(180)]
 
 CLIENTS = 8
+# `andon serve` starts one process for each core. Several on PostgreSQL: `test_workers`, and the two replicas below.
+as_many = pytest.mark.parametrize(
+    ("database_url", "workers"), [("sqlite", 1), ("sqlite", 2), ("postgresql", 1)], indirect=["database_url"]
+)
 
 
-def test_every_2xx_is_in_the_database_after_kill_9(tmp_path, database_url):
-    with running_andon(tmp_path, database_url, engine=False) as andon:
+@as_many
+def test_every_2xx_is_in_the_database_after_kill_9(tmp_path, database_url, workers):
+    with running_andon(tmp_path, database_url, engine=False, workers=workers) as andon:
         sender = andon.integration("generic")
         confirmed: set[str] = set()
         done = threading.Event()
@@ -40,7 +45,7 @@ def test_every_2xx_is_in_the_database_after_kill_9(tmp_path, database_url):
         deadline = time.monotonic() + 30
         while len(confirmed) < 300 and time.monotonic() < deadline:
             time.sleep(0.01)
-        andon.kill_server()
+        andon.kill_group()
         done.set()
         for thread in threads:
             thread.join()
@@ -52,8 +57,9 @@ def test_every_2xx_is_in_the_database_after_kill_9(tmp_path, database_url):
         assert sender.post({"id": "afterwards", "title": "After the restart"}).status_code == 200
 
 
-def test_twenty_five_keys_eight_times_at_once_make_twenty_five_signals(tmp_path, database_url):
-    with running_andon(tmp_path, database_url, engine=False) as andon:
+@as_many
+def test_twenty_five_keys_eight_times_at_once_make_twenty_five_signals(tmp_path, database_url, workers):
+    with running_andon(tmp_path, database_url, engine=False, workers=workers) as andon:
         sender = andon.integration("generic")
         barrier = threading.Barrier(8)
         answers: list[int] = []

@@ -27,19 +27,32 @@ CLIENTS = 4
 
 
 class Load:
-    """Senders that post alert after alert, each until it is taken."""
+    """Senders that post alert after alert, each until it is taken.
 
-    def __init__(self, sender: Sender) -> None:
+    Args:
+        sender: Whose alerts they are.
+        anew: Whether each post is a connection of its own, so that all workers of a server are met.
+
+    Attributes:
+        taken: Keys of the alerts that were answered with 200.
+        answers: What was answered at all.
+        posts: One for each post, answered or not.
+        given_up: Keys of alerts that were refused for good.
+    """
+
+    def __init__(self, sender: Sender, *, anew: bool = False) -> None:
         self._sender = sender
+        self._limits = httpx.Limits(max_keepalive_connections=0 if anew else None)
         self._done = threading.Event()
         self._threads = [threading.Thread(target=self._send, args=(number,)) for number in range(CLIENTS)]
         self.taken: set[str] = set()
         self.answers: set[int] = set()
+        self.posts: list[int] = []
         self.given_up: list[str] = []
 
     def _send(self, client_number: int) -> None:
         number = 0
-        with httpx.Client(timeout=30) as client:
+        with httpx.Client(timeout=30, limits=self._limits) as client:
             while not self._done.is_set():
                 number += 1
                 key = f"{client_number}-{number}"
@@ -54,6 +67,7 @@ class Load:
                 status = self._sender.post(alert, client=client).status_code
             except httpx.TransportError:
                 status = 0
+            self.posts.append(status)
             if status:
                 self.answers.add(status)
             if status == 200:
@@ -88,6 +102,8 @@ def nothing_is_lost(load: Load, andon: RunningAndon) -> None:
     rows = [fingerprint for (fingerprint,) in andon.sql("SELECT fingerprint FROM intake_signal")]
     assert load.taken <= set(rows)
     assert len(rows) == len(set(rows))
+    ((counted,),) = andon.sql("SELECT sum(count) FROM intake_signal")
+    assert len(load.taken) <= counted <= len(load.posts)
 
 
 def everybody_is_paged(andon: RunningAndon, heard: Callable[[], list[str]]) -> None:

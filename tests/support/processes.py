@@ -3,7 +3,8 @@
     with running_andon(tmp_path, database_url=url) as andon:
         sender = andon.integration("generic")
         sender.post({"title": "Errors", "system": "credit-scorer"})
-        andon.kill_server()  # SIGKILL
+        andon.kill_server()  # SIGKILL, of the process that was started
+        andon.kill_group()  # SIGKILL, of that and of its workers
         andon.start_server()
         andon.sql("SELECT count(*) FROM intake_signal")
 
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,9 @@ from tests.support.prometheus import free_port
 ROOT = Path(__file__).parents[2]
 SERVER = ("-m", "andon.cli.main", "serve", "--host", "127.0.0.1", "--workers")
 ENGINE = ("-m", "andon.cli.main", "engine")
-START_SECONDS = 40.0
+START_SECONDS = 60.0
 
+_STARTED = b"Application startup complete."  # what uvicorn logs once for each worker
 _PREAMBLE = "import json\nimport django\ndjango.setup()\nresult = None\n"
 _EPILOGUE = "\nprint('\\x1e' + json.dumps(result, default=str))\n"
 
@@ -84,28 +86,60 @@ class RunningAndon:
         }
 
     def start_server(self) -> None:
-        """Start serving and return when it answers."""
+        """Start serving and return when it answers, each of its workers."""
+        log = self.folder / "server.log"
+        said_before = log.stat().st_size if log.exists() else 0
         self.server = self._start("server", *SERVER, str(self.workers), "--port", str(self.port))
         deadline = time.monotonic() + START_SECONDS
-        while True:
+        while not self._answers() or (
+            self.workers > 1 and log.read_bytes()[said_before:].count(_STARTED) < self.workers
+        ):
             if self.server.poll() is not None:
                 raise AssertionError(f"The server ended with {self.server.returncode}:\n{self.log('server')}")
-            try:
-                httpx.get(f"{self.base_url}/intake/generic/nobody", timeout=2)
-            except httpx.TransportError:
-                if time.monotonic() > deadline:
-                    raise AssertionError(f"The server does not answer:\n{self.log('server')}") from None
-                time.sleep(0.1)
-            else:
-                return
+            if time.monotonic() > deadline:
+                raise AssertionError(f"The server does not answer:\n{self.log('server')}")
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            httpx.get(f"{self.base_url}/intake/generic/nobody", timeout=2)
+        except httpx.TransportError:
+            return False
+        return True
 
     def start_engine(self) -> None:
         """Start an engine; it works as soon as its imports are done (about a second)."""
         self.engine = self._start("engine", *ENGINE)
 
+    def serving(self) -> list[int]:
+        """The processes that answer: the server, or the workers below it (beside them is a helper of Python's own)."""
+        server = self.server
+        if server is None:
+            return []
+        if self.workers == 1:
+            return [server.pid]
+        children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+        return [int(child) for child in children if _is_worker(child)]
+
     def kill_server(self) -> None:
-        """SIGKILL, as a power cut would."""
+        """SIGKILL of the process that was started; its workers see that by themselves."""
         self._end("server", signal.SIGKILL)
+
+    def kill_group(self) -> None:
+        """SIGKILL of the server and of all its workers at once, as a power cut would; returns when they are gone."""
+        server = self.server
+        if server is None:
+            return
+        workers = self.serving()
+        for process in {server.pid, *workers}:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self._end("server", signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while any(alive(worker) for worker in workers):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"Workers outlive SIGKILL: {workers}")
+            time.sleep(0.01)
 
     def kill_engine(self) -> None:
         """SIGKILL, as a power cut would."""
@@ -141,15 +175,17 @@ class RunningAndon:
             raise AssertionError(done.stderr)
         return json.loads(done.stdout.rpartition("\x1e")[2])
 
-    def integration(self, kind: str, slug: str = "", *, resolves_incidents: bool = False) -> Sender:
+    def integration(
+        self, kind: str, slug: str = "", *, resolves_incidents: bool = False, options: Mapping[str, str] | None = None
+    ) -> Sender:
         """Set up a sender as an administrator would."""
         slug = slug or kind
         token = self.python(
             "from andon.intake.actions import create_integration\n"
             "from andon.people.policy import Actor\n"
             "_, result = create_integration(slug=slug, name=slug, kind=kind, by=Actor.operator(), "
-            "resolves_incidents=resolves)",
-            slug=slug, kind=kind, resolves=resolves_incidents,
+            "resolves_incidents=resolves, options=options)",
+            slug=slug, kind=kind, resolves=resolves_incidents, options=dict(options or {}),
         )  # fmt: skip
         return Sender(f"{self.base_url}/intake/{kind}/{slug}", token, slug)
 
@@ -171,6 +207,21 @@ class RunningAndon:
             process.kill()
             process.wait(5)
             raise AssertionError(f"The {name} did not end within 20 seconds:\n{self.log(name)}") from None
+
+
+def alive(pid: int) -> bool:
+    """Whether a process, which need not be a child, still runs; one that nobody has buried yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _is_worker(pid: str) -> bool:
+    try:
+        return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False  # it ended meanwhile
 
 
 @contextmanager

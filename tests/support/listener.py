@@ -1,6 +1,7 @@
 """A real HTTP server on loopback that answers as the test says and keeps what it heard."""
 
 import contextlib
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class Listener:
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.heard: list[Heard] = []
         self.answer: Callable[[BaseHTTPRequestHandler], None] = lambda handler: self.say(handler, 200)
         outer = self
@@ -45,7 +46,11 @@ class Listener:
 
         self.server = _Server(("127.0.0.1", 0), Handler)
         self.port = self.server.server_port
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        if tls:
+            # The handshake belongs to the request's own thread: a client that breaks it off must not end the server's.
+            plain = self.server.socket
+            self.server.socket = tls.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
 
     @staticmethod
     def say(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", **headers: str) -> None:
@@ -61,8 +66,9 @@ class Listener:
 
 
 @contextmanager
-def listening() -> Iterator[Listener]:
-    one = Listener()
+def listening(tls: ssl.SSLContext | None = None) -> Iterator[Listener]:
+    """A listener while the block runs; with `tls` it speaks that."""
+    one = Listener(tls)
     thread = threading.Thread(target=one.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

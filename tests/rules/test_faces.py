@@ -1,7 +1,7 @@
 """Rules on the screen and over the API: who may see, try, make and end them, and that silence is never silent."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.urls import reverse
@@ -267,6 +267,26 @@ def test_a_rule_over_the_api(cast, client, monitor, time):
     assert send(client, cast.omar, "post", f"/{number}/end").status_code == 200
     assert send(client, cast.omar, "post", f"/{number}/end").status_code == 409
     assert send(client, cast.vera, "get", "", scope="rules:read").json() == []
+
+
+def test_a_draft_is_tried_on_the_newest_thousand_signals_and_no_more(cast, client, monitor, time):
+    """Of 1,003 the three oldest take no part, and the fourth does."""
+    for number in range(4):
+        hear(monitor, labelled(f"old-{number}", title=f"Old {number}"))
+        time.forward(timedelta(minutes=1))
+    hear(monitor, *(labelled(f"new-{number}", title="New") for number in range(999)))
+    fourth = signal("old-3")
+
+    def tried(expression):
+        draft = {"kind": "hold_open", "expression": expression, "settings": {"minutes": 5}}
+        return send(client, cast.omar, "post", "/try", draft, "rules:read").json()
+
+    assert Signal.objects.count() == 1_003
+    everything = tried("true")
+    assert (everything["looked_at"], everything["about"]) == (1_000, 1_000)
+    assert datetime.fromisoformat(everything["since"]) == fourth.first_at
+    asked = {title: tried(f'signal.title == "{title}"')["about"] for title in ("Old 0", "Old 1", "Old 2", "Old 3", "New")}
+    assert asked == {"Old 0": 0, "Old 1": 0, "Old 2": 0, "Old 3": 1, "New": 999}
 
 
 @pytest.mark.parametrize(

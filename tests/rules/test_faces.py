@@ -285,7 +285,9 @@ def test_a_draft_is_tried_on_the_newest_thousand_signals_and_no_more(cast, clien
     everything = tried("true")
     assert (everything["looked_at"], everything["about"]) == (1_000, 1_000)
     assert datetime.fromisoformat(everything["since"]) == fourth.first_at
-    asked = {title: tried(f'signal.title == "{title}"')["about"] for title in ("Old 0", "Old 1", "Old 2", "Old 3", "New")}
+    asked = {
+        title: tried(f'signal.title == "{title}"')["about"] for title in ("Old 0", "Old 1", "Old 2", "Old 3", "New")
+    }
     assert asked == {"Old 0": 0, "Old 1": 0, "Old 2": 0, "Old 3": 1, "New": 999}
 
 

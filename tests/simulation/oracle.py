@@ -7,11 +7,11 @@ providers, who acknowledged from the people. The promises are those of docs/prom
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from tests.simulation.chance import Time
+from tests.simulation.facts import Facts, Violation
 from tests.simulation.processes import EngineProcess
 from tests.simulation.provider import Attempt
 from tests.simulation.pulls import Levers, Pull
@@ -45,36 +45,6 @@ QUIET_AFTER = timedelta(hours=1)
 """What the one rule that counts silence as an end says."""
 SILENCED_BELOW = 2
 """A silence lets S1 and S2 through."""
-
-
-@dataclass(frozen=True)
-class Violation:
-    """A promise that was broken."""
-
-    promise: int
-    what: str
-
-    def __str__(self) -> str:
-        return f"promise {self.promise}: {self.what}"
-
-
-@dataclass
-class Facts:
-    """What is known from outside, and what was seen so far."""
-
-    taken_posts: int = 0
-    fired: set[tuple[tuple[str, str], str]] = field(default_factory=set)
-    """Firings (key, episode) that were answered with 2xx."""
-    swallowed: dict[tuple[tuple[str, str], str], str] = field(default_factory=dict)
-    """Firings that were counted on a signal of a later episode, and its row."""
-    paged_over_since: dict[str, int] = field(default_factory=dict)
-    """Incidents that page nobody any more, and the step at which that was first seen."""
-    resolved_since: dict[str, int] = field(default_factory=dict)
-    """Incidents for which nobody is called any more either, and the step at which that was first seen."""
-    sent_since: dict[str, int] = field(default_factory=dict)
-    """Keys of pages that the tables call sent, and the step at which that was first seen."""
-    told: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
-    """By page: what the timelines say became of it (kind to incident)."""
 
 
 class Oracle:
@@ -410,6 +380,7 @@ class Oracle:
                     self.break_(4, f"page {page.id} is called sent, and no provider has taken it")
             elif old and old.state == "sent":
                 self.break_(4, f"page {page.id} was sent and is {page.state} now")
+            self._judge_settled(page, old)
             if page.state in WAITS and page.due_at is None:
                 self.break_(4, f"page {page.id} waits and has no time")
         touched = {page for incident in self.incidents.changed for page in self._pages_of[incident]}
@@ -422,6 +393,16 @@ class Oracle:
                 self.break_(4, f"INC-{number} is acknowledged or over, and a page of it still waits to be sent")
         if self.pages.gone:
             self.break_(4, f"pages vanished: {sorted(self.pages.gone)}")
+
+    def _judge_settled(self, page: Page, old: Page | None) -> None:
+        """What became of a page is what its newest attempt says, unless the lease of that has ended."""
+        if old is None or old.state != "sending" or page.state not in {"pending", "failed"}:
+            return
+        last = self._last_attempt.get(old.message)
+        if last is None or last.answered or last.lost or last.jumps != self._time.jumps:
+            return
+        if self._time.passed - last.claimed_after < LEASE_SECONDS and self.stalled_at < last.claimed_after:
+            self.break_(4, f"page {page.id} is {page.state} by a late outcome, and a newer attempt is on the wire")
 
     def _judge_told(self, page: Page) -> None:
         """The timeline says what became of a page, and nothing else."""

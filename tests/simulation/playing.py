@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-FIXED = 16
-"""So many seeds, from the first one on, hold here, and are enough to find every planted bug."""
+HOLD = range(1, 30)
+"""Seeds that hold here, on SQLite, as `test_simulation` shows: what breaks in one of them is a planted bug's doing."""
 LEVERS_FROM = 21
 """Seeds from here on have people at levers; those before have not, so that there is time for everything else."""
+
+HANGS_FROM = 27
+"""In seeds from here on providers may also hang for longer than a lease, and answer when the page is sent again."""
 
 
 def simulate(*arguments: str, source: Path = ROOT / "src") -> list[dict[str, Any]]:

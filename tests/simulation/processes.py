@@ -6,7 +6,7 @@ Each is a thread that takes turns, with what a real process holds in memory. Whe
 import asyncio
 import gc
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from andon.engine.loop import Engine, build
 from andon.engine.modules import Delivery
@@ -24,7 +24,14 @@ SENDERS = 6
 
 
 class Process:
-    """One process: alive or dead, and its life so far."""
+    """One process: alive or dead, and its life so far.
+
+    Attributes:
+        role: What it is one of: several of one role are replicas.
+        overtaken: Whether a replica has committed since it began what it is doing.
+    """
+
+    role: ClassVar[str]
 
     def __init__(self, name: str, chance: Chance) -> None:
         self.name = name
@@ -33,6 +40,7 @@ class Process:
         self.alive = False
         self.lives = 0
         self.doing = ""
+        self.overtaken = False
 
     @property
     def idle(self) -> bool:
@@ -48,7 +56,7 @@ class Process:
         self.alive = False
 
     def begin(self, doing: str, job: Callable[[], Any]) -> None:
-        self.doing = doing
+        self.doing, self.overtaken = doing, False
         self.worker.begin(job)
 
     def end(self) -> None:
@@ -77,6 +85,8 @@ class Server(Process):
     Attributes:
         answered: The status of each request that it took last; None where it died before it answered.
     """
+
+    role = "server"
 
     def __init__(self, name: str, chance: Chance) -> None:
         super().__init__(name, chance)
@@ -192,6 +202,8 @@ class EngineProcess(Process):
         owes: Whether a provider has answered since, so that there is something to settle.
     """
 
+    role = "engine"
+
     def __init__(self, name: str, chance: Chance, providers: "Providers", *, beside: bool) -> None:
         super().__init__(name, chance)
         self._providers = providers
@@ -231,3 +243,5 @@ class EngineProcess(Process):
 
 class Desk(Process):
     """A server's process in which somebody acts: one request at a time."""
+
+    role = "desk"

@@ -19,6 +19,8 @@ class Attempt:
         jumps: How often the clock had jumped by then.
         taken: Whether the provider took it, whatever the engine then heard.
         refused: Whether the engine heard anything but that it was taken.
+        hangs: Whether the provider answers only when another attempt has begun, and that it will never take it.
+        lost: Whether the engine died while it was on the wire, and nobody hears what became of it.
     """
 
     key: str
@@ -31,6 +33,13 @@ class Attempt:
     jumps: int
     taken: bool = False
     refused: bool = False
+    hangs: bool = False
+    lost: bool = False
+
+    @property
+    def answered(self) -> bool:
+        """Whether the provider has decided on it."""
+        return self.taken or self.refused
 
 
 class ChannelError(Exception):
@@ -65,6 +74,8 @@ class Providers:
                 engine.wire.arrive(0)
             else:
                 engine.wire.letters.pop(0)
+        for attempt in self.attempts:
+            attempt.lost = attempt.lost or (attempt.engine == engine.name and not attempt.answered)
 
 
 class Channel:
@@ -96,6 +107,8 @@ class Channel:
     def _answer(self, attempt: Attempt) -> Receipt:
         strikes = self._providers.chance.strikes
         attempt.refused = True
+        if attempt.hangs:
+            return Receipt.broken("the provider thought about it for long, and knows no such address")
         if strikes("send_retry"):
             return Receipt.retry(
                 "the provider is busy", after=timedelta(seconds=self._providers.chance.rng.choice((0, 20)))

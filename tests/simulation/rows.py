@@ -24,6 +24,7 @@ RULES = (
     "ON system.id = rule.system_id WHERE rule.ended_at IS NULL"
 )
 PAGES = "SELECT id, incident_id, key, bundle, state, due_at, reason FROM paging_page ORDER BY id"
+TIMELINES = "SELECT hash FROM incidents_timelineentry ORDER BY incident_id, seq"
 NEXT_LOOK = "SELECT min(look_at) FROM incidents_promise"
 OWED = (
     "SELECT incident.number, promise.key, promise.due_at, promise.look_at FROM incidents_promise promise "

@@ -14,11 +14,14 @@ from andon.kit import clock
 from andon.paging.message import Message
 from tests.simulation import people, pullers
 from tests.simulation.chance import STARTS, Chance, Crash, Time, governed
+from tests.simulation.facts import Violation
 from tests.simulation.line import STRUCK
-from tests.simulation.oracle import FAR, Oracle, Violation
-from tests.simulation.playing import LEVERS_FROM
+from tests.simulation.oracle import FAR, Oracle
+from tests.simulation.playing import HANGS_FROM, LEVERS_FROM
 from tests.simulation.processes import Desk, EngineProcess, Process, Server
 from tests.simulation.provider import Attempt, Providers
+from tests.simulation.pulls import PULLS
+from tests.simulation.rows import INCIDENTS, PAGES, SIGNALS, TIMELINES
 from tests.simulation.senders import Monitors, Post
 from tests.simulation.store import Store
 from tests.simulation.targets import Targets, present
@@ -32,6 +35,8 @@ QUIET = FAR + timedelta(minutes=LONGEST_DELAY_MINUTES + 1)
 LEFT_WAITING = 8
 AT_LEVERS = 0.35
 """How often it is a lever that somebody is at."""
+HANGING = 0.25
+"""How often a provider hangs, where they do."""
 FROZEN_SECONDS = 60.0
 LONGEST_TICK = timedelta(seconds=60)
 
@@ -43,6 +48,7 @@ class Outcome:
     seed: int
     steps: int = 0
     trace: str = ""
+    """A digest of all events, and of every signal, incident, page, entry and pull there is at the end."""
     violation: Violation | None = None
     at_step: int = 0
     events: list[str] = field(default_factory=list)
@@ -76,6 +82,8 @@ class Run:
                 for process in self._all:
                     process.end()
                 connections.close_all()  # of this thread, which verifies at the end
+        for table in (SIGNALS, INCIDENTS, PAGES, TIMELINES, PULLS):
+            self._trace.update(repr(self._store.read(table)).encode())
         found = self.oracle.found
         self._counts["incidents"] = len(self.oracle.incidents)
         self._counts["signals"] = len(self.oracle.signals)
@@ -94,7 +102,8 @@ class Run:
         self.monitors = Monitors(rng, self._world.senders, alerts=rng.choice((5, 40, 120, 240)))
         self.providers = Providers(self.chance, self._attempted)
         self.oracle = Oracle(self._store, self.monitors, self.providers.taken, self.time)
-        beside = rng.random() < 0.6
+        self._hangs = random.Random(f"{self.seed} hangs") if self.seed >= HANGS_FROM else None
+        beside = rng.random() < 0.6 or self._hangs is not None
         self._haste = rng.choice((0.2, 0.6, 2.0))  # of providers: the slower, the more leases end meanwhile
         levers = self.oracle.levers
         dice = random.Random(f"{self.seed} levers")
@@ -111,7 +120,7 @@ class Run:
         self._underway: dict[str, list[Post]] = {}
         self._last_commit: Counter[str] = Counter()
         for process in self._all:
-            process.worker.line.on_commit = lambda name=process.name: self._committed(name)  # type: ignore[misc]
+            process.worker.line.on_commit = lambda process=process: self._committed(process)  # type: ignore[misc]
             process.start()
         self._say("begin", f"{self.time.now().isoformat()} engines={len(self.engines)} beside={beside}")
 
@@ -222,7 +231,8 @@ class Run:
             raise error
         for post, status in zip(posts, statuses or [None] * len(posts), strict=True):
             again = status is not None and self.chance.strikes("duplicate")
-            self.monitors.answered(post, status, again=again)
+            if self.monitors.answered(post, status, again=again):
+                self.chance.struck["reorder"] += 1
             if status is not None:
                 self.oracle.answered(post.sayings, status)
 
@@ -243,14 +253,31 @@ class Run:
                 self.oracle.break_(3, f"the module {module} fails by itself: {said['error']}")
 
     def _arrive(self, engine: EngineProcess) -> None:
-        engine.wire.arrive(self.rng.randrange(len(engine.wire.letters)))
+        index = self._answered_now(engine)
+        if index is None:
+            return self._say(engine.name, "hears nothing: a provider hangs")
+        engine.wire.arrive(index)
         engine.owes = True
-        self._say(engine.name, "hears from a provider")
+        return self._say(engine.name, "hears from a provider")
+
+    def _answered_now(self, engine: EngineProcess) -> int | None:
+        """Which letter is answered; none if its provider hangs, which it does until another attempt has begun."""
+        letters = [attempt for attempt, _ in engine.wire.letters]
+        index = self.rng.randrange(len(letters))
+        if self._hangs is None or self.chance.quiet:
+            return index
+        newest = {attempt.key: attempt for attempt in self.providers.attempts}
+        late = [place for place, one in enumerate(letters) if one.hangs and newest[one.key] is not one]
+        if late:
+            self.chance.struck["late_outcome"] += 1
+            return late[0]
+        return None if letters[index].hangs else index
 
     def _attempted(self, engine: EngineProcess, message: Message) -> Attempt:
         attempt = Attempt(
             message.key, message.link, message.to, engine.name, self.step, self.time.passed, engine.round_passed, engine.round_jumps,
         )  # fmt: skip
+        attempt.hangs = self._hangs is not None and not self.chance.quiet and self._hangs.random() < HANGING
         self.providers.attempts.append(attempt)
         self.oracle.attempted(engine, attempt, self.step, self._last_commit[engine.name])
         return attempt
@@ -263,8 +290,15 @@ class Run:
         self.oracle.look(self.step)
         self.oracle.levers.takes_effect(act)
 
-    def _committed(self, name: str) -> None:
-        self._last_commit[name] = self.step
+    def _committed(self, process: Process) -> None:
+        """A transaction of a process went through. Replicas race where each commits while the other is in the middle."""
+        self._last_commit[process.name] = self.step
+        if process.overtaken:
+            self.chance.struck[f"{process.role}s_race"] += 1
+            process.overtaken = False
+        for other in self._all:
+            if other is not process and other.role == process.role and other.worker.busy:
+                other.overtaken = True
         self._counts["commits"] += 1
         self.oracle.committed()
 

@@ -43,6 +43,8 @@ class Alert:
     type: str
     fires: bool = False
     episodes: list[str] = field(default_factory=list)
+    heard: int = 0
+    """The number of the newest request about it that was answered with 2xx."""
     ended: set[str] = field(default_factory=set)
     """Episodes whose end was said, whether or not anybody has heard it yet."""
 
@@ -122,13 +124,22 @@ class Monitors:
             return self.on_the_way[:count]
         return self._rng.sample(self.on_the_way, min(count, len(self.on_the_way)))
 
-    def answered(self, post: Post, status: int | None, *, again: bool) -> None:
-        """One copy was answered; None = the line broke. Anything but 2xx is sent again, `again` a 2xx as well."""
+    def answered(self, post: Post, status: int | None, *, again: bool) -> bool:
+        """One copy was answered; None = the line broke. Anything but 2xx is sent again, `again` a 2xx as well.
+
+        Returns whether it was heard out of order: something newer about one of its alerts had been taken before it.
+        """
         post.tries += 1
+        overtaken = False
         if status is not None and 200 <= status < 300:
+            alerts = [said.alert for said in post.sayings]
+            overtaken = not post.taken and any(alert.heard > post.number for alert in alerts)
+            for alert in alerts:
+                alert.heard = max(alert.heard, post.number)
             post.taken = True
             if not again and post in self.on_the_way:
                 self.on_the_way.remove(post)
+        return overtaken
 
 
 def _as_alertmanager(said: Saying) -> dict[str, object]:

@@ -28,7 +28,8 @@ def test_every_2xx_is_in_the_database_after_kill_9(tmp_path, database_url, worke
 
         def send(client_number: int) -> None:
             number = 0
-            with httpx.Client(timeout=10) as client:
+            anew = httpx.Limits(max_keepalive_connections=0)  # so that all workers are met
+            with httpx.Client(timeout=10, limits=anew) as client:
                 while not done.is_set():
                     number += 1
                     key = f"{client_number}-{number}"

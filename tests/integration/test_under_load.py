@@ -37,6 +37,7 @@ class Load:
         taken: Keys of the alerts that were answered with 200.
         answers: What was answered at all.
         posts: One for each post, answered or not.
+        cut_off: One for each post whose connection stood when its server died.
         given_up: Keys of alerts that were refused for good.
     """
 
@@ -48,6 +49,7 @@ class Load:
         self.taken: set[str] = set()
         self.answers: set[int] = set()
         self.posts: list[int] = []
+        self.cut_off: list[str] = []
         self.given_up: list[str] = []
 
     def _send(self, client_number: int) -> None:
@@ -65,8 +67,10 @@ class Load:
         while True:
             try:
                 status = self._sender.post(alert, client=client).status_code
-            except httpx.TransportError:
+            except httpx.TransportError as error:
                 status = 0
+                if not isinstance(error, httpx.ConnectError | httpx.TimeoutException):
+                    self.cut_off.append(alert["id"])
             self.posts.append(status)
             if status:
                 self.answers.add(status)

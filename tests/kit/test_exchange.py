@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from andon.kit import outbound
-from andon.kit.outbound import NotConnected, Unreachable
+from andon.kit.outbound import NotConnected, TargetRefused, Unreachable
 
 Answering = Callable[[socket.socket], None]
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -102,6 +102,47 @@ def test_a_certificate_of_another_name_or_of_nobody_trusted_gets_no_request(tmp_
     with served(answering) as port, pytest.raises(NotConnected, match="CERTIFICATE_VERIFY_FAILED"):
         outbound.request("GET", f"https://pages.example:{port}/", authority=authority if trusts else "")
     assert not any(heard)
+
+
+def test_where_the_machine_has_no_ipv6_the_other_address_is_called(monkeypatch: pytest.MonkeyPatch):
+    class WithoutIPv6(socket.socket):
+        def __init__(self, family: int = -1, *rest: object, **more: object) -> None:
+            if family == socket.AF_INET6:
+                raise OSError(97, "Address family not supported by protocol")
+            super().__init__(family, *rest, **more)  # type: ignore[arg-type]
+
+    def answering(line: socket.socket) -> None:
+        line.recv(65536)
+        line.sendall(ANSWER)
+
+    with served(answering) as port:
+        both = [(socket.AF_INET6, 1, 6, "", ("::1", port, 0, 0)), (socket.AF_INET, 1, 6, "", ("127.0.0.1", port))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
+        monkeypatch.setattr(socket, "socket", WithoutIPv6)
+        assert outbound.get(f"http://two.example:{port}/").ok
+        both.pop()
+        with pytest.raises(NotConnected, match="not supported"):
+            outbound.get(f"http://two.example:{port}/")
+
+
+def test_a_header_that_comes_twice_is_both_of_them(monkeypatch: pytest.MonkeyPatch):
+    def answering(line: socket.socket) -> None:
+        line.recv(65536)
+        line.sendall("HTTP/1.1 200 OK\r\nX-V: a\r\nX-V: b\r\nX-Size: größe\r\nContent-Length: 0\r\n\r\n".encode())
+
+    with served(answering) as port:
+        headers = outbound.get(f"http://127.0.0.1:{port}/").headers
+    assert (headers["x-v"], headers["x-size"]) == ("a, b", "größe")
+
+
+@pytest.mark.parametrize(
+    ("url", "headers"), [("http://\u2603.example/", {}), ("http://127.0.0.1:9/", {"X-A": "\u2603"})]
+)
+def test_what_http_cannot_say_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, url: str, headers: dict[str, str]):
+    loopback = [(socket.AF_INET, 1, 6, "", ("127.0.0.1", 9))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: loopback)
+    with pytest.raises(TargetRefused, match="characters"):
+        outbound.request("get", url, headers=headers)
 
 
 def silent(line: socket.socket) -> None:

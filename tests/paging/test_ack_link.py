@@ -10,8 +10,10 @@ from andon.incidents.models import Incident
 from andon.paging import links
 from andon.paging.models import Page
 from andon.people.policy import Actor
+from andon.practice.words import ContainmentKind
 from andon.response.acknowledging import acknowledge
-from andon.response.resolving import reopen
+from andon.response.containing import contain
+from andon.response.resolving import reopen, resolve
 from tests.support.cast import Cast
 from tests.support.paging import Story, kinds
 
@@ -179,6 +181,14 @@ def test_a_program_is_told_who_was_faster_and_what_is_over(link: str, phone: Cli
     assert words == f"Tomas has {incident.ref}. There is nothing for you to do."
 
 
+def test_a_program_is_told_what_is_left_to_do(link: str, phone: Client, incident: Incident, cast: Cast):
+    assert pressed(phone, link)[2].endswith("First: open it, and contain it.")
+    contain(incident, kind=ContainmentKind.ROLL_BACK, note="v6", by=Actor.of(cast.lena))
+    assert pressed(phone, link)[2] == f"You have {incident.ref}. Nobody else is paged. Open it."
+    resolve(incident, summary="Over.", by=Actor.of(cast.lena))
+    assert pressed(phone, link)[2] == f"{incident.ref} is resolved. There is nothing for you to do."
+
+
 def test_a_program_is_told_why_nobody_has_it(link: str, phone: Client, incident: Incident, cast: Cast):
     phone.post(link)
     _resolve(incident, cast)
@@ -224,7 +234,6 @@ def test_other_methods_are_refused(link: str, phone: Client):
 
 def _resolve(incident: Incident, cast: Cast) -> None:
     from andon.response.containing import waive_containment
-    from andon.response.resolving import resolve
 
     waive_containment(incident, reason="Nothing to contain.", by=Actor.of(cast.omar))
     resolve(incident, summary="Over.", by=Actor.of(cast.omar))

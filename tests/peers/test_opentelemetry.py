@@ -37,7 +37,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 provider = LoggerProvider(Resource.create({"service.name": "assistant"}))
-provider.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(), max_export_batch_size=512))
+provider.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(), schedule_delay_millis=60_000, max_export_batch_size=512))
 logger = provider.get_logger("evaluator")
 with TracerProvider().get_tracer("app").start_as_current_span("answer") as span:
     for number in range(512):

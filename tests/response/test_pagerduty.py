@@ -16,6 +16,7 @@ from andon.incidents.models import Incident
 from andon.incidents.timeline import verify
 from andon.paging.models import Mirror
 from andon.paging.providers import actions as providers
+from andon.people.actions import erase
 from andon.people.models import ChannelKind, ContactPoint, Person
 from andon.people.policy import Actor
 from andon.practice.words import ContainmentKind, OrgRole
@@ -119,6 +120,7 @@ def test_whoever_acknowledges_there_has_it_here(
     assert who_has(incident) == cast.lena
     entry = incident.timeline.get(kind="acknowledged")
     assert (entry.actor, entry.body["via"]) == (f"person:{cast.lena.pk}", "pagerduty")
+    assert entry.body["user"] == "PLH1HKV"  # whoever took that name over there can be told from her
     assert "Lena" not in json.dumps(entry.body)
     assert "Acknowledged in PagerDuty" in signed_in(cast.nadia).get(f"/incidents/{incident.number}/timeline").text
     assert story.forward(hours=1) == []
@@ -133,6 +135,24 @@ def test_the_name_of_somebody_else_over_there_is_kept_as_theirs(
     assert who_has(incident) == cast.lena
     page = signed_in(cast.nadia).get(f"/incidents/{incident.number}/timeline").text
     assert "Acknowledged in PagerDuty, there by Ada &lt;b&gt;Ops&lt;/b&gt;" in page
+
+
+def test_a_colleague_who_was_not_paged_is_known_by_a_key_so_that_their_name_can_be_erased(
+    incident: Incident, cast: Cast, said, signed_in: SignedIn
+):
+    assert outcome(post(said(agent={"type": "user_reference", "summary": "Tomas"}))) == "acknowledged"
+    assert who_has(incident) == cast.lena
+    assert "Tomas" not in json.dumps(incident.timeline.get(kind="acknowledged").body)
+    browser = signed_in(cast.nadia)
+    assert "Acknowledged in PagerDuty, there by Tomas" in browser.get(f"/incidents/{incident.number}/timeline").text
+    erase(cast.tomas, by=Actor.of(cast.nadia))
+    assert "Tomas" not in browser.get(f"/incidents/{incident.number}/timeline").text
+
+
+def test_what_turns_a_line_around_is_not_kept_of_a_name(incident: Incident, said):
+    agent = {"type": "user_reference", "summary": "\u202egnp.exe \x07\x1b[31m"}
+    assert outcome(post(said(agent=agent))) == "acknowledged"
+    assert incident.timeline.get(kind="acknowledged").body["name"] == "gnp.exe [31m"
 
 
 def test_the_same_event_twice_is_nothing_new(incident: Incident, cast: Cast, said):
@@ -177,9 +197,13 @@ def both_in_pagerduty(cast: Cast, story: Story) -> None:
     story.forward(minutes=5)
 
 
-def test_of_several_it_is_the_one_who_goes_by_that_name(incident: Incident, cast: Cast, story: Story, said):
+@pytest.mark.parametrize(("here", "there"), [("Tomas", " TOMAS "), ("Tom\u00e1s", "Toma\u0301s")])
+def test_of_several_it_is_the_one_who_goes_by_that_name(
+    incident: Incident, cast: Cast, story: Story, said, here: str, there: str
+):
+    Person.objects.filter(pk=cast.tomas.pk).update(name=here)
     both_in_pagerduty(cast, story)
-    assert outcome(post(said(agent={"type": "user_reference", "summary": " TOMAS "}))) == "acknowledged"
+    assert outcome(post(said(agent={"type": "user_reference", "summary": there}))) == "acknowledged"
     assert who_has(incident) == cast.tomas
 
 
@@ -214,7 +238,7 @@ def test_somebody_who_left_acknowledges_nothing(incident: Incident, cast: Cast, 
     assert outcome(post(said())) == "noted"
     assert who_has(incident) is None
     page = signed_in(cast.nadia).get(f"/incidents/{incident.number}/timeline").text
-    assert "nobody who was paged there is known here any more" in page
+    assert "it paged nobody there by a contact point that is still in use" in page
 
 
 def test_an_incident_that_never_paged_there_is_out_of_reach(incident: Incident, cast: Cast, story: Story, said):
@@ -252,6 +276,28 @@ def test_an_acknowledgement_from_before_it_was_reopened_does_not_count(
     assert "before it was reopened" in signed_in(cast.nadia).get(f"/incidents/{incident.number}/timeline").text
     story.forward(seconds=30)
     assert outcome(post(said(mark="anew", at=story.time.now()))) == "acknowledged"
+
+
+def test_what_was_resolved_there_before_it_was_reopened_is_late_whoever_has_it_now(
+    incident: Incident, cast: Cast, story: Story, said, signed_in: SignedIn
+):
+    late = said("resolved")
+    story.time.forward(timedelta(minutes=1))
+    by = Actor.of(cast.omar)
+    containing.waive_containment(incident, reason="Nothing to contain.", by=by)
+    resolving.resolve(incident, summary="Over.", by=by)
+    resolving.reopen(incident, reason="It goes on.", by=by)
+    acknowledging.acknowledge(incident, by=by, via="page")
+    assert outcome(post(late)) == "noted"
+    assert "before it was reopened" in signed_in(cast.nadia).get(f"/incidents/{incident.number}/timeline").text
+
+
+def test_what_happened_before_there_was_an_incident_speaks_of_another_of_that_number(
+    incident: Incident, story: Story, said
+):
+    assert outcome(post(said(at=incident.created_at - timedelta(minutes=6)))) == "ignored"
+    assert who_has(incident) is None
+    assert outcome(post(said(at=incident.created_at - timedelta(minutes=4)))) == "acknowledged"  # clocks differ
 
 
 def test_an_acknowledgement_of_something_milder_does_not_count(incident: Incident, cast: Cast, story: Story, said):
@@ -316,6 +362,11 @@ def test_without_the_signature_nothing_is_done(incident: Incident, said):
 def test_of_several_signatures_one_is_enough(incident: Incident, cast: Cast, said):
     raw = json.dumps(said()).encode()
     assert outcome(post(raw, f"{sign(raw, ANOTHER)}, v2=abc,{sign(raw, SECRET)}")) == "acknowledged"
+
+
+def test_a_header_of_a_million_signatures_is_not_gone_through(incident: Incident, said):
+    raw = json.dumps(said()).encode()
+    assert post(raw, "v1=a," * 1_000_000 + sign(raw, SECRET)).status_code == 401
 
 
 def test_of_several_secrets_each_counts(incident: Incident, cast: Cast, said, signed_in: SignedIn):

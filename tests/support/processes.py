@@ -131,7 +131,7 @@ class RunningAndon:
         if server is None:
             return
         workers = self.serving()
-        for process in {server.pid, *workers}:
+        for process in (server.pid, *workers):  # it first: it would start another in a worker's place
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         self._end("server", signal.SIGKILL)

@@ -175,7 +175,7 @@ _VIA = {
 
 
 _NOT_HERE = {
-    "unknown": "nobody who was paged there is known here any more, so that nobody has it here",
+    "unknown": "it paged nobody there by a contact point that is still in use, so that nobody has it here",
     "unclear": "several people were paged there and none of them has that name, so that nobody has it here",
     "late": "that was before it was reopened or its severity rose, and does not count here",
     "verify": "here it goes on until somebody says how that was verified",
@@ -187,8 +187,8 @@ def _by(body: Body, names: Names) -> str:
     return str(names.get(str(body.get("person", "")), body.get("name", "Somebody")))
 
 
-def _there(body: Body) -> str:
-    return f", there by {body['name']}" if body.get("name") else ""
+def _there(body: Body, names: Names) -> str:
+    return f", there by {_by(body, names)}" if body.get("name") or body.get("person") else ""
 
 
 def _switched(body: Body) -> str:
@@ -235,7 +235,7 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
         "warning",
         lambda _b, _n: "Nobody can be paged: give the system a chain, or an administrator a working contact point",
     ),
-    "acknowledged": ("acknowledge", lambda b, _: f"Acknowledged {_VIA.get(b['via'], b['via'])}{_there(b)}"),
+    "acknowledged": ("acknowledge", lambda b, n: f"Acknowledged {_VIA.get(b['via'], b['via'])}{_there(b, n)}"),
     "said_in_pagerduty": (
         "note",
         lambda b, n: f"{_by(b, n)} {b['did']} it in PagerDuty; {_NOT_HERE[b['why']]}",

@@ -58,13 +58,13 @@ class Answer:
 def exchange(outgoing: Outgoing, address: Address, trust: ssl.SSLContext, ends: float, connecting: float) -> Answer:
     """Send the request to the address, and read the answer up to its limit.
 
-    Raises what `Failed` holds. `ends` is a moment of the monotonic clock; a connection stands within `connecting`
-    seconds or not at all.
+    Raises what `Failed` holds. `ends` is a moment of the monotonic clock; to connect, and to shake hands, may take
+    `connecting` seconds each.
     """
     url = httpx.URL(outgoing.url)
     target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
     request = httpcore.Request(
-        outgoing.method,
+        outgoing.method.upper(),
         target,
         headers=_headers(outgoing, url).raw,
         content=outgoing.body,
@@ -77,8 +77,7 @@ def exchange(outgoing: Outgoing, address: Address, trust: ssl.SSLContext, ends: 
             body += chunk
             if len(body) >= outgoing.largest:
                 break
-        headers = {name.decode("ascii").lower(): value.decode("latin-1") for name, value in response.headers}
-        return Answer(response.status, headers, body[: outgoing.largest])
+        return Answer(response.status, dict(httpx.Headers(response.headers)), body[: outgoing.largest])
 
 
 def _headers(outgoing: Outgoing, url: httpx.URL) -> httpx.Headers:
@@ -113,8 +112,8 @@ class _To(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002  none is given
     ) -> httpcore.NetworkStream:
         """Connect."""
-        line = socket.socket(socket.AF_INET if self._address.version == 4 else socket.AF_INET6)  # noqa: PLR2004
         with _raising(httpcore.ConnectTimeout, httpcore.ConnectError):
+            line = socket.socket(socket.AF_INET if self._address.version == 4 else socket.AF_INET6)  # noqa: PLR2004
             try:
                 line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 line.settimeout(_left(self._ends, timeout))

@@ -141,6 +141,10 @@ def request(
     addresses = check(url, allow_private=allow_private)
     try:
         return _first_that_connects(addresses, Outgoing(method, url, body, headers or {}, largest), trust, ends)
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise TargetRefused(
+            "This web address, or a header for it, holds characters that HTTP does not know."
+        ) from error
     except NeverConnected as error:
         raise NotConnected(f"{type(error).__name__}: {error}") from error
     except (httpcore.ReadTimeout, httpcore.WriteTimeout) as error:

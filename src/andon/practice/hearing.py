@@ -16,8 +16,8 @@ class Hearing(Word):
 
     DISABLED = "disabled", "disabled: its signals are refused"
     NEVER = "never", "nothing was heard from it yet"
-    GARBLED = "garbled", "its newest request was not understood"
-    PARTLY = "partly", "some of its requests of the last day were not understood"
+    GARBLED = "garbled", "its newest request was not understood, or not all of it"
+    PARTLY = "partly", "some of its requests of the last day were not understood, or not all of them"
     WELL = "well", "what came was understood"
 
     @property

@@ -27,7 +27,7 @@ from andon.paging import links
 from andon.paging import queries as outbox
 from andon.paging.models import Page
 from andon.people.policy import Actor
-from andon.practice.lifecycle import State, awaits_person
+from andon.practice.lifecycle import UNRESOLVED, State, awaits_person
 from andon.practice.words import Phase
 from andon.response.acknowledging import acknowledge
 
@@ -135,13 +135,14 @@ def _sentences(what: str, **shown: Any) -> tuple[str, str]:
         return "This page does not work any more", "Sign in and look at the incident."
     incident: Incident = shown["incident"]
     nothing = "There is nothing for you to do."
+    if State(incident.state) not in UNRESOLVED:
+        return f"{incident.ref} is {incident.state}", nothing
     match shown["stands"]:
         case "yours":
-            return f"You have {incident.ref}", "Nobody else is paged. First: open it, and contain it."
+            first = "Open it." if incident.held else "First: open it, and contain it."
+            return f"You have {incident.ref}", f"Nobody else is paged. {first}"
         case "theirs":
             return f"{incident.acknowledged_by or 'Somebody'} has {incident.ref}", nothing
-        case "over":
-            return f"{incident.ref} is {incident.state}", nothing
     refused: Refused | None = shown["refused"]
     why = f"{refused.what} " if refused else ""
     return f"Nobody has {incident.ref} yet", f"{why}Open the incident and acknowledge it there."

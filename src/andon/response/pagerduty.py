@@ -4,12 +4,14 @@ PagerDuty says who by a name alone. The act is that of whom Andon paged there fo
 where it paged several, that of the one who goes by that name. What cannot count here stands on the timeline, once.
 """
 
+import unicodedata
 from enum import StrEnum
 
 from django.db import transaction
 
 from andon.incidents.models import Incident
 from andon.incidents.timeline import hold, record
+from andon.intake.signing import TOLERANCE
 from andon.kit.errors import Refused
 from andon.paging import compose
 from andon.paging.adapters.pagerduty.webhooks import Did, Event
@@ -37,13 +39,15 @@ def hear(event: Event) -> Heard:
     """Do what somebody did in PagerDuty, as far as it can count here; an event that comes again changes nothing."""
     number = compose.number_of(event.key)
     found = Incident.objects.filter(number=number).first() if number is not None else None
-    if found is None:
+    if found is None or event.at < found.created_at - TOLERANCE:  # it speaks of another with that number
         return Heard.IGNORED
     held = hold(found.pk)
     if State(held.state) not in UNRESOLVED or _was_heard(held, event):
         return Heard.IGNORED
     if not awaits_person(State(held.state), acknowledged=held.acknowledged_at is not None):
-        return _note(held, event, "verify", _paged(held)) if event.did is Did.RESOLVED else Heard.IGNORED
+        if event.did is Did.ACKNOWLEDGED:
+            return Heard.IGNORED
+        return _note(held, event, "late" if _is_late(held, event) else "verify")
     return _take(held, event)
 
 
@@ -52,17 +56,15 @@ def _take(held: Incident, event: Event) -> Heard:
     paged = _paged(held)
     person = _meant(paged, event.name)
     if _is_late(held, event):
-        return _note(held, event, "late", paged)
+        return _note(held, event, "late")
     if person is None:
-        return _note(held, event, "unclear" if paged else "unknown", paged)
+        return _note(held, event, "unclear" if paged else "unknown")
     try:
-        taken = acknowledge(
-            held, by=Actor.of(person), via="pagerduty", there={"event": event.id} | _named(event, [person])
-        )
+        taken = acknowledge(held, by=Actor.of(person), via="pagerduty", there=_told(event, by=person))
     except Refused:
         return Heard.IGNORED  # they may no longer act on it, or it stands otherwise by now
     if event.did is Did.RESOLVED:
-        _note(taken, event, "verify", paged)
+        _note(taken, event, "verify")
     return Heard.ACKNOWLEDGED
 
 
@@ -93,18 +95,28 @@ def _meant(paged: list[Person], name: str) -> Person | None:
 
 
 def _same(one: str, other: str) -> bool:
-    return " ".join(one.split()).casefold() == " ".join(other.split()).casefold()
+    return _plain(one) == _plain(other)
 
 
-def _named(event: Event, people: list[Person]) -> dict[str, str]:
-    """PagerDuty's name for whoever did it; the key of the person where it is one of these: bodies hold no names."""
-    for person in people:
-        if _same(person.name, event.name):
-            return {"person": str(person.pk)}
-    return {"name": event.name} if event.name else {}
+def _plain(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).split()).casefold()
 
 
-def _note(held: Incident, event: Event, why: str, paged: list[Person]) -> Heard:
-    body = {"did": str(event.did), "why": why, "event": event.id} | _named(event, paged)
+def _told(event: Event, *, by: Person | None = None) -> dict[str, str]:
+    """PagerDuty's marks of the event and of who did it there, and their name where it is not that of `by`.
+
+    Of somebody who is known here the key in place of the name, which can be erased: bodies stay for good.
+    """
+    told = {"event": event.id} | ({"user": event.user} if event.user else {})
+    if not event.name or (by is not None and _same(by.name, event.name)):
+        return told
+    known = [str(key) for key, name in Person.objects.values_list("pk", "name") if _same(name, event.name)]
+    if not known:
+        return told | {"name": event.name}
+    return told | {"person": known[0]} if len(known) == 1 else told
+
+
+def _note(held: Incident, event: Event, why: str) -> Heard:
+    body = {"did": str(event.did), "why": why} | _told(event)
     record(held, "said_in_pagerduty", body, by=Actor.engine())
     return Heard.NOTED

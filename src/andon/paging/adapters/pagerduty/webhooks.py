@@ -19,6 +19,8 @@ _PEOPLE: Final = frozenset({"user", "user_reference"})
 _LONGEST_ID: Final = 64
 _LONGEST_NAME: Final = 100
 _VERSION: Final = "v1="
+_LONGEST_SIGNATURES: Final = 4096
+"""Characters of the header: some sixty signatures, where PagerDuty sends one for each secret of a webhook."""
 
 
 class Did(StrEnum):
@@ -37,17 +39,20 @@ class Event:
         did: What was done.
         at: When, by PagerDuty's clock.
         key: The `dedup_key` under which the incident was triggered.
-        name: Who did it, as PagerDuty calls them; may be empty.
+        user: PagerDuty's own mark of who did it; may be empty.
+        name: What they are called there; may be empty.
     """
 
     id: str
     did: Did
     at: datetime
     key: str
+    user: str
     name: str
 
 
 class _Agent(msgspec.Struct):
+    id: str = ""
     type: str = ""
     summary: str | None = None
 
@@ -77,7 +82,7 @@ def is_genuine(body: bytes, signatures: str, secrets: str) -> bool:
 
     HMAC-SHA256 over the body as it came. Every pair is compared, in constant time.
     """
-    given = [one.strip().encode() for one in signatures.split(",")]
+    given = [one.strip().encode() for one in signatures[:_LONGEST_SIGNATURES].split(",")]
     good = [
         f"{_VERSION}{hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}".encode()
         for secret in secrets.split()
@@ -92,13 +97,16 @@ def read(body: bytes) -> Event | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     did, key = _KNOWN.get(said.event_type), said.data.incident_key
-    by_person = said.agent is not None and said.agent.type in _PEOPLE
-    if did is None or not key or not by_person or not said.id or said.occurred_at.tzinfo is None:
+    agent = said.agent
+    if agent is None or agent.type not in _PEOPLE:
         return None
-    name = _words((said.agent and said.agent.summary) or "")
-    return Event(_words(said.id)[:_LONGEST_ID], did, said.occurred_at, key, name[:_LONGEST_NAME])
+    if did is None or not key or not said.id or said.occurred_at.tzinfo is None:
+        return None
+    name, mark, user = _words(agent.summary or "", _LONGEST_NAME), _words(said.id), _words(agent.id)
+    return Event(mark, did, said.occurred_at, key, user, name)
 
 
-def _words(text: str) -> str:
-    """On one line, and without the NUL that no database here keeps."""
-    return " ".join(text.replace("\0", "").split())
+def _words(text: str, most: int = _LONGEST_ID) -> str:
+    """On one line, without what cannot be printed: no database here keeps NUL, and some marks turn a line around."""
+    printed = "".join(one for one in text if one.isprintable() or one.isspace())
+    return " ".join(printed.split())[:most]

@@ -4,12 +4,14 @@ import gzip
 import hashlib
 import hmac
 import json
+import random
 
 import pytest
 
 from andon.intake.actions import create_integration
 from andon.intake.adapters import adapters
-from andon.intake.events import MAX_BODY
+from andon.intake.decoding import unpacked
+from andon.intake.events import MAX_BODY, Malformed, Request
 from andon.intake.models import Delivery, Signal
 from andon.people.policy import Actor
 from tests.intake.test_asgi import ask, post, sender  # noqa: F401  a fixture
@@ -27,6 +29,25 @@ def test_a_compressed_body_is_understood_and_kept_readable(sender):  # noqa: F81
     assert bytes(Delivery.objects.get().body) == BODY
 
 
+@pytest.mark.parametrize("at", [1, 20, 500, len(BODY) - 1])
+def test_of_several_members_each_is_read(sender, at):  # noqa: F811
+    """Whoever compresses piece by piece sends several (RFC 1952, 2.2)."""
+    packed = gzip.compress(BODY[:at]) + gzip.compress(b"") + gzip.compress(BODY[at:])
+    (answer,) = ask(lambda app: post(app, sender, packed, headers=PACKED))
+    assert answer.status == 200
+    assert Signal.objects.get().title == "Errors"
+    assert bytes(Delivery.objects.get().body) == BODY
+
+
+def test_members_larger_than_what_is_read_at_once():
+    text = random.Random(1).randbytes(300_000)
+    packed = b"".join(gzip.compress(text[begin : begin + 7_001]) for begin in range(0, len(text), 7_001))
+    request = Request(packed, PACKED)
+    assert unpacked(request, len(text)).body == text
+    with pytest.raises(Malformed, match="more than 299999 bytes"):
+        unpacked(request, len(text) - 1)
+
+
 @pytest.mark.parametrize(
     ("body", "encoding", "words"),
     [
@@ -35,8 +56,20 @@ def test_a_compressed_body_is_understood_and_kept_readable(sender):  # noqa: F81
         (lambda: BODY, "gzip", "is said to be gzip and is not"),
         (lambda: gzip.compress(BODY)[:-9], "x-gzip", "breaks off"),
         (lambda: BODY, "br", "gzip and none are understood"),
+        (lambda: gzip.compress(b" " * MAX_BODY) + gzip.compress(b" "), "gzip", "more than 1048576 bytes"),
+        (lambda: gzip.compress(BODY) + b"more", "gzip", "is not to its end"),
+        (lambda: gzip.compress(BODY) + gzip.compress(BODY)[:-9], "gzip", "breaks off"),
     ],
-    ids=["a byte too long", "a bomb", "not packed", "cut off", "another way"],
+    ids=[
+        "a byte too long",
+        "a bomb",
+        "not packed",
+        "cut off",
+        "another way",
+        "a byte too long in two",
+        "junk behind",
+        "the second cut off",
+    ],
 )
 def test_what_cannot_be_unpacked_is_400_in_words_and_kept_bounded(sender, body, encoding, words):  # noqa: F811
     (answer,) = ask(lambda app: post(app, sender, body(), headers={"content-encoding": encoding}))

@@ -62,6 +62,15 @@ def test_an_export_becomes_a_signal_and_is_answered_in_protobuf(token, below, pa
     assert json.loads(kept.body) == json.loads(samples("otel")["failing.json"].body)
 
 
+def test_the_other_name_of_protobuf_is_understood_and_answered_with(token):
+    named = {"content-type": "application/protobuf; charset=utf-8"}
+    taken, refused = send(token, sample_as_protobuf(), named), send(token, b"\xff", named)
+    assert (taken.status, taken.headers["content-type"], taken.raw) == (200, "application/protobuf", b"")
+    assert (refused.status, refused.headers["content-type"]) == (400, "application/protobuf")
+    assert "no export of logs" in Status.FromString(refused.raw).message
+    assert Signal.objects.count() == 1
+
+
 def test_json_is_answered_in_json(token):
     answer = send(token, samples("otel")["failing.json"].body, {"content-type": "application/json"})
     assert (answer.status, answer.headers["content-type"], answer.body) == (200, "application/json", {})
@@ -90,6 +99,16 @@ def test_what_has_no_name_is_left_out_and_the_rest_is_taken(token):
     assert (trial.left_out, len(trial.signals), trial.problem) == (said.error_message, 1, "")
 
 
+def test_what_has_no_name_beside_other_logs_is_a_partial_success(token):
+    def text(record):
+        record.ClearField("event_name")
+        record.body.string_value = "hello"
+
+    answer = send(token, exported(evaluation(name=""), text).SerializeToString())
+    assert answer.status == 200
+    assert ExportLogsServiceResponse.FromString(answer.raw).partial_success.rejected_log_records == 1
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "below", "words"),
     [
@@ -100,9 +119,10 @@ def test_what_has_no_name_is_left_out_and_the_rest_is_taken(token):
         (lambda: samples("otel")["failing.json"].body, PROTOBUF, "/v1/logs", "looks like JSON"),
         (sample_as_protobuf, PROTOBUF, "/v1/traces", "Only logs are taken here, not v1/traces"),
         (lambda: exported(evaluation(name="")).SerializeToString(), PROTOBUF, "/v1/logs", "without gen_ai.evaluation.name"),
-        (lambda: gzip.compress(in_a_record(b"\x32\x00" * 4_000_000)), PACKED, "/v1/logs", "send less at once"),
+        (lambda: gzip.compress(in_a_record(b"\x32\x00" * 2_000_000)), PACKED, "/v1/logs", "send less at once"),
+        (lambda: gzip.compress(in_a_record(b"\x32\x00" * 2_200_000)), PACKED, "/v1/logs", "more than 4194304 bytes"),
     ],
-    ids=["cut off", "gzip cut off", "no gzip", "a bomb", "json", "traces", "no name", "empty attributes"],
+    ids=["cut off", "gzip cut off", "no gzip", "a bomb", "json", "traces", "no name", "empty attributes", "large"],
 )  # fmt: skip
 def test_bad_data_is_400_with_a_status_in_protobuf_and_is_kept_bounded(token, body, headers, below, words):
     answer = send(token, body(), headers, below)

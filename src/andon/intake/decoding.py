@@ -65,16 +65,36 @@ def unpacked(request: Request, most: int) -> Request:
         return request
     if encoding not in _GZIP:
         raise Malformed(f"The body is compressed with {encoding}; gzip and none are understood.")
-    unpacking = zlib.decompressobj(_GZIP_HEADER)
-    try:
-        body = unpacking.decompress(request.body, most)
-    except zlib.error as error:
-        raise Malformed("The body is said to be gzip and is not.") from error
-    if unpacking.unconsumed_tail:
-        raise Malformed(f"Unpacked, the body has more than {most} bytes; send less at once.")
-    if not unpacking.eof:
-        raise Malformed("The body is said to be gzip and breaks off.")
+    body, wrong = _inflated(request.body, most)
+    if wrong:
+        raise Malformed(wrong)
     return msgspec.structs.replace(request, body=body)
+
+
+def _inflated(packed: bytes, most: int) -> tuple[bytes, str]:
+    """What a body in gzip has, up to so many bytes, and what is wrong with it, in words; empty if nothing is.
+
+    There may be several members, one after the other (RFC 1952, 2.2). They are unpacked in pieces: zlib hands back
+    what follows a member, and whole that would be copied once for each of fifty thousand empty ones.
+    """
+    found = bytearray()
+    unpacking = zlib.decompressobj(_GZIP_HEADER)
+    for begin in range(0, len(packed), _PIECE):
+        piece = packed[begin : begin + _PIECE]
+        while piece:
+            if unpacking.eof:
+                unpacking = zlib.decompressobj(_GZIP_HEADER)
+            try:
+                found += unpacking.decompress(piece, most - len(found) + 1)
+            except zlib.error:
+                return bytes(found), "The body is said to be gzip and is not" + (" to its end." if found else ".")
+            if len(found) > most:
+                return bytes(found[:most]), f"Unpacked, the body has more than {most} bytes; send less at once."
+            piece = unpacking.unused_data
+    return bytes(found), "" if unpacking.eof else "The body is said to be gzip and breaks off."
+
+
+_PIECE = 4096
 
 
 _SECRET_FROM = 16
@@ -107,10 +127,8 @@ def _readable(adapter: Sender, request: Request, most: int) -> bytes:
         return shown
     if _encoding(request.headers) not in _GZIP:
         return request.body
-    try:
-        return zlib.decompressobj(_GZIP_HEADER).decompress(request.body, most)
-    except zlib.error:
-        return request.body
+    found, wrong = _inflated(request.body, most)
+    return request.body if wrong and not found else found
 
 
 _GZIP = {"gzip", "x-gzip"}  # two names of one (RFC 9110, 8.4.1.3)

@@ -97,7 +97,7 @@ def test_the_answer_is_that_of_otlp():
 
 
 def test_an_evaluation_without_a_name_takes_no_other_with_it():
-    bad = export(record(name=None), record(label="fail"), record(label="fail", timeUnixNano="9" * 40), record())
+    bad = export(record(name=None), record(label="fail"), record(name=""), record())
     said = adapters()["otel"].parse(Request(json.dumps(bad).encode()), {})
     assert [event.labels["evaluation"] for event in said.events] == ["Groundedness"]
     why = "2 log records were not taken. resourceLogs[0].scopeLogs[0].logRecords[0].attributes: An evaluation without gen_ai.evaluation.name."
@@ -112,7 +112,6 @@ def test_an_evaluation_without_a_name_takes_no_other_with_it():
         ({"resourceLogs": [{"scopeLogs": 1}]}, {}, "resourceLogs[0].scopeLogs"),
         (export(record(name=None)), {}, "resourceLogs[0].scopeLogs[0].logRecords[0].attributes"),
         (export(), {"limits": "relevance is low"}, "limits"),
-        (export(record(label="fail", timeUnixNano="9" * 40)), {}, "timeUnixNano"),
     ],
 )
 def test_what_is_wrong_is_named(body, settings, field):
@@ -124,3 +123,26 @@ def test_what_is_wrong_is_named(body, settings, field):
 def test_nanoseconds_keep_their_microseconds():
     (event,) = parse(export(record(label="fail", timeUnixNano="1772417100123456789")))
     assert event.starts_at.isoformat() == "2026-03-02T02:05:00.123457+00:00"
+
+
+@pytest.mark.parametrize("unreadable", ["9" * 40, "soon", "-5", 10**40, 1e300, None, "9" * 5_000])
+def test_a_time_that_cannot_be_read_loses_no_evaluation(unreadable):
+    (event,) = parse(export(record(label="fail", timeUnixNano=unreadable)))
+    assert event.starts_at is None
+    observed = {"timeUnixNano": unreadable, "observedTimeUnixNano": "1772417100000000000"}
+    (event,) = parse(export(record(label="fail", **observed)))
+    assert event.starts_at.isoformat() == "2026-03-02T02:05:00+00:00"
+
+
+def test_a_score_that_is_no_number_of_this_world_is_beyond_no_limit():
+    large = record("Toxicity")
+    large["attributes"].append({"key": "gen_ai.evaluation.score.value", "value": {"intValue": 10**400}})
+    assert parse(export(large), {"limits": "toxicity > 0.5"}) == []
+    large["attributes"].append({"key": "gen_ai.evaluation.score.label", "value": {"stringValue": "toxic"}})
+    assert len(parse(export(large), {"limits": "toxicity > 0.5"})) == 1
+
+
+def test_an_evaluation_without_a_name_beside_other_logs_is_left_out_alone():
+    body = json.dumps(export(record(name=None), {"body": {"stringValue": "hello"}})).encode()
+    said = adapters()["otel"].parse(Request(body), {})
+    assert (said.events, said.left_out) == ([], 1)

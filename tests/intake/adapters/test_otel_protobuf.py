@@ -4,9 +4,11 @@ import json
 import subprocess
 import sys
 from contextlib import suppress
+from traceback import walk_tb
 
 import pytest
 from google.protobuf.json_format import MessageToDict, Parse
+from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -142,6 +144,19 @@ def nested_values(depth):
     return in_a_record(within(0x2A, body))
 
 
+def metrics():
+    message = ExportMetricsServiceRequest()
+    message.resource_metrics.add().scope_metrics.add().metrics.add(name="tokens").sum.data_points.add(as_int=2**60)
+    return message
+
+
+def spans(name="chat"):
+    message = ExportTraceServiceRequest()
+    span = message.resource_spans.add().scope_spans.add().spans.add
+    span(name=name, trace_id=TRACE, span_id=TRACE[:8], parent_span_id=TRACE[8:], kind=3, start_time_unix_nano=7)
+    return message
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
@@ -151,12 +166,19 @@ def nested_values(depth):
         (lambda: samples("otel")["failing.json"].body, "looks like JSON"),
         (lambda: nested_values(60), "ExportLogsServiceRequest"),
         (lambda: nested_values(3_000), "ExportLogsServiceRequest"),
-        (lambda: in_a_record(within(0x32, within(0x0A, b"\xff\xfe"))), "ExportLogsServiceRequest"),
-        (lambda: b"\x0a\x00" * 200_000, "send less at once"),
-        (lambda: within(0x0A, within(0x12, b"\x12\x00" * 200_000)), "send less at once"),
-        (lambda: in_a_record(b"\x32\x00" * 200_000), "send less at once"),
+        (lambda: b"\x0a\x00" * 600_000, "send less at once"),
+        (lambda: within(0x0A, within(0x12, b"\x12\x00" * 600_000)), "send less at once"),
+        (lambda: in_a_record(b"\x32\x00" * 600_000), "send less at once"),
+        (lambda: in_a_record(within(0x2A, within(0x0A, b"x" * 2**22))), "more than 4194304 bytes"),
+        (lambda: b"payload=abc", "no resource_logs"),
+        (lambda: within(0x0A, b"\x78\x01"), "no ResourceLogs"),
+        (lambda: within(0x0A, within(0x12, b"\x10\x01")), "no ScopeLogs"),
+        (lambda: metrics().SerializeToString(), "no LogRecord"),
+        (lambda: spans().SerializeToString(), "ExportLogsServiceRequest"),
+        (lambda: spans("").SerializeToString(), "no LogRecord"),
     ],
-    ids=["cut off", "cut in the middle", "no protobuf", "json", "deep", "very deep", "no text", "empty resources", "empty records", "empty attributes"],
+    ids=["cut off", "cut in the middle", "no protobuf", "json", "deep", "very deep", "empty resources", "empty records", "empty attributes",
+         "large", "a form", "no resource", "no scope", "metrics", "spans", "spans without a name"],
 )  # fmt: skip
 def test_what_is_no_export_of_logs_is_refused_in_words_and_shown_bounded(body, words):
     with pytest.raises(Malformed, match=words):
@@ -173,17 +195,9 @@ def test_so_deep_as_the_library_reads_is_taken_and_shown():
     assert json.loads(shown)
 
 
-@pytest.mark.parametrize(
-    ("path", "kind"), [("v1/traces", ExportTraceServiceRequest), ("v1/metrics", ExportMetricsServiceRequest)]
-)
-def test_other_things_than_logs_are_refused_by_their_path_and_shown_as_what_they_are(path, kind):
-    message = kind()
-    if path == "v1/traces":
-        span = message.resource_spans.add().scope_spans.add().spans.add
-        span(name="chat", trace_id=TRACE, span_id=TRACE[:8], parent_span_id=TRACE[8:], kind=3, start_time_unix_nano=7)
-    else:
-        message.resource_metrics.add().scope_metrics.add().metrics.add(name="tokens").sum.data_points.add(as_int=2**60)
-    body = message.SerializeToString()
+@pytest.mark.parametrize(("path", "message"), [("v1/traces", spans), ("v1/metrics", metrics)])
+def test_other_things_than_logs_are_refused_by_their_path_and_shown_as_what_they_are(path, message):
+    body = message().SerializeToString()
     with pytest.raises(Malformed, match="OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"):
         parse(body, path=path)
     shown = json.loads(adapters()["otel"].shown(request(body, path), 64 * 1024))
@@ -192,6 +206,62 @@ def test_other_things_than_logs_are_refused_by_their_path_and_shown_as_what_they
         (span,) = shown["resourceSpans"][0]["scopeSpans"][0]["spans"]
         assert (span["traceId"], span["parentSpanId"]) == (TRACE.hex(), TRACE[8:].hex())
         assert (span["kind"], span["startTimeUnixNano"]) == (3, "7")
+
+
+def test_an_ordinary_batch_of_a_collector_is_taken():
+    """It sends 8,192 records at once if nobody says otherwise."""
+    more = {f"http.attribute.{place}": "a value" for place in range(9)}
+    message = exported(evaluation())
+    (source,) = message.resource_logs
+    source.scope_logs[0].log_records.extend(
+        [exported(evaluation() | more).resource_logs[0].scope_logs[0].log_records[0]] * 8_191
+    )
+    (event,) = parse(message.SerializeToString()).events
+    assert event.description.startswith("8192 in this batch")
+
+
+@pytest.mark.parametrize("cut", [b"caf\xc3", b"\xff\xfe", b"\xf0\x9f\x98"])
+def test_a_text_that_was_cut_in_the_middle_of_a_character_loses_nothing(cut):
+    """Every text of OTLP that is read or shown: a key, a value, an event's name, a log's body."""
+
+    def another(record):
+        record.event_name = mark
+        record.body.string_value = mark
+        record.attributes.add(key=mark)
+
+    mark = "~" * len(cut)
+    body = exported(evaluation() | {"gen_ai.evaluation.explanation": mark, mark: "a"}, another, service=mark)
+    broken = body.SerializeToString().replace(mark.encode(), cut)
+    (event,) = parse(broken).events
+    whole = cut.decode(errors="replace")
+    assert "\ufffd" in whole
+    assert event.labels["service"] == whole
+    assert event.description.endswith("\n" + whole)
+    shown = adapters()["otel"].shown(request(broken), 64 * 1024)
+    assert json.loads(shown)["resourceLogs"][0]["scopeLogs"][1]["logRecords"][0]["body"] == {"stringValue": whole}
+    assert adapters()["otel"].parse(Request(shown), {}).events == [event]
+
+
+def test_what_was_gone_through_in_vain_is_not_kept_by_its_refusal():
+    """Whoever answers holds the error, and shows the body: two such messages at once are too large."""
+    body = within(0x0A, within(0x12, b"\x12\x00" * 600_000))
+    with pytest.raises(Malformed) as refused:
+        parse(body)
+    held, error = set(), refused.value
+    while error is not None:
+        for frame, _ in walk_tb(error.__traceback__):
+            held |= {type(each).__name__ for each in frame.f_locals.values() if isinstance(each, Message)}
+        error = error.__cause__ or error.__context__
+    assert held == set()
+
+
+def test_fields_of_a_later_version_beside_known_ones_do_not_matter():
+    message = exported(evaluation())
+    later = b"\xfa\x06\x01a"  # field 111
+    record = message.resource_logs[0].scope_logs[0].log_records[0]
+    record.MergeFromString(later)
+    message.resource_logs[0].MergeFromString(later)
+    assert len(parse(message.SerializeToString() + later).events) == 1
 
 
 def test_logs_on_the_path_of_traces_are_refused_too():

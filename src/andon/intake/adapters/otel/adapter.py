@@ -14,7 +14,8 @@ tries again after 503 (and 429, 502, 504); of what is partly taken it sends noth
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -30,7 +31,7 @@ EVENT, NAME = "gen_ai.evaluation.result", "gen_ai.evaluation.name"
 FAILING = "fail, failed, incorrect, not_relevant, irrelevant, unsafe, toxic, hallucinated, ungrounded"
 """Labels that count as failing when the integration says nothing."""
 LARGEST = 8 * 1024 * 1024  # bytes, of a body that came compressed
-PROTOBUF = "application/x-protobuf"
+PROTOBUF = {"application/x-protobuf", "application/protobuf"}  # OTLP's own name, and what some write
 
 _LIMIT = re.compile(r"(?P<name>[^<>]+?)\s*(?P<how>[<>])\s*(?P<limit>-?\d+(?:\.\d+)?)")
 
@@ -85,16 +86,15 @@ class Adapter(Sender):
         bad = {label.strip().lower() for label in labels.split(",") if label.strip()}
         limits = _limits(settings.get("limits", ""))
         failed: dict[tuple[str, str], list[Found]] = {}
-        taken, left_out = 0, list[Malformed]()
+        left_out = list[Malformed]()
         for place, record, said, resource in _evaluations(body):
             try:
                 if _fails(said, bad, limits, place):
                     key = (plain(resource.get("service.name", "")), plain(said[NAME]))
                     failed.setdefault(key, []).append(Found(record, said, resource, _at(record)))
-                taken += 1
             except Malformed as error:
                 left_out.append(error)
-        if left_out and not taken:
+        if left_out and len(left_out) == _length(body):
             raise left_out[0]
         events = [_event(service, name, found) for (service, name), found in failed.items()]
         return Said(events, left_out=len(left_out), why=_why(left_out))
@@ -115,7 +115,7 @@ class Adapter(Sender):
             return JSON, msgspec.json.encode(answer)
         from andon.intake.adapters.otel import protobuf
 
-        return PROTOBUF.encode(), protobuf.refused(answer) if refused else protobuf.accepted(answer)
+        return _media(of_type).encode(), protobuf.refused(answer) if refused else protobuf.accepted(answer)
 
     def shown(self, request: Request, most: int) -> bytes | None:
         """Protobuf as JSON, which may be pasted as a test signal."""
@@ -124,13 +124,17 @@ class Adapter(Sender):
         from andon.intake.adapters.otel import protobuf
 
         try:
-            return protobuf.as_json(unpacked(request, LARGEST).body, request.path, most)
+            return protobuf.as_json(unpacked(request, protobuf.LARGEST).body, request.path, most)
         except Malformed:
             return None
 
 
 def _is_protobuf(content_type: str) -> bool:
-    return content_type.partition(";")[0].strip().lower() == PROTOBUF
+    return _media(content_type) in PROTOBUF
+
+
+def _media(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _read(request: Request) -> Body:
@@ -140,6 +144,11 @@ def _read(request: Request) -> Body:
     from andon.intake.adapters.otel import protobuf
 
     return protobuf.read(request.body, EVENT)
+
+
+def _length(body: Body) -> int:
+    """How many log records it has, of whatever event."""
+    return sum(len(scope.log_records) for source in body.resource_logs for scope in source.scope_logs)
 
 
 def _evaluations(body: Body) -> Iterator[tuple[str, Record, dict[str, Any], dict[str, Any]]]:
@@ -186,7 +195,7 @@ def _fails(said: Mapping[str, Any], bad: set[str], limits: Mapping[str, Limit], 
 def _number(value: Any) -> float | None:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
@@ -232,7 +241,13 @@ def _event(service: str, name: str, found: list[Found]) -> Event:
 
 
 def _at(record: Record) -> datetime | None:
-    nanoseconds = str(record.time_unix_nano or record.observed_time_unix_nano)
-    if not (nanoseconds.isascii() and nanoseconds.isdigit()) or nanoseconds.strip("0") == "":
-        return None
-    return from_epoch(nanoseconds, "timeUnixNano", per_second=1_000_000_000)
+    """When it was, by the first of its times that can be read: an evaluation must not be lost for its time."""
+    for nanoseconds in (record.time_unix_nano, record.observed_time_unix_nano):
+        with suppress(Malformed):
+            at = from_epoch(nanoseconds or 0, "timeUnixNano", per_second=1_000_000_000)
+            if at > _NEVER:
+                return at
+    return None
+
+
+_NEVER = datetime.fromtimestamp(0, tz=UTC)

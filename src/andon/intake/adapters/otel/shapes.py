@@ -23,8 +23,8 @@ class Record(msgspec.Struct, rename="camel"):
     """One log record."""
 
     event_name: str = ""
-    time_unix_nano: str | int = ""
-    observed_time_unix_nano: str | int = ""
+    time_unix_nano: str | int | float | None = None
+    observed_time_unix_nano: str | int | float | None = None
     trace_id: str = ""
     attributes: list[Attribute] = []
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,17 @@ def simulate(*arguments: str, source: Path = ROOT / "src") -> list[dict[str, Any
     assert done.stdout, done.stderr
     assert "Traceback" not in done.stderr, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def plant(bug: Path, folder: Path) -> None:
+    """Copy the source into a folder, and apply a patch there."""
+    # What is compiled already comes along, for what the patch leaves alone; not what somebody just compiles.
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("*.pyc.*"))
+    applied = subprocess.run(
+        ["git", "apply", "-p1", str(bug)], cwd=folder, capture_output=True, text=True, check=False,
+        env={"GIT_CEILING_DIRECTORIES": str(folder.parent), "PATH": "/usr/bin:/bin:/usr/local/bin"},
+    )  # fmt: skip
+    assert applied.returncode == 0, f"{bug.name} no longer fits the source: {applied.stderr}"
 
 
 def told(run: dict[str, Any], database: str) -> str:

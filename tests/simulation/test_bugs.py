@@ -8,13 +8,11 @@ patch may name that one, which is played first.
 """
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.simulation.playing import HANGS_FROM, HOLD, LEVERS_FROM, ROOT, simulate
+from tests.simulation.playing import HANGS_FROM, HOLD, LEVERS_FROM, ROOT, plant, simulate
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
@@ -31,13 +29,7 @@ def test_there_are_at_least_ten():
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.stem)
 def test_a_planted_bug_is_caught(bug, tmp_path):
-    # What is compiled already comes along, for what the patch leaves alone; not what somebody just compiles.
-    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("*.pyc.*"))
-    applied = subprocess.run(
-        ["git", "apply", "-p1", str(bug)], cwd=tmp_path, capture_output=True, text=True, check=False,
-        env={"GIT_CEILING_DIRECTORIES": str(tmp_path.parent), "PATH": "/usr/bin:/bin:/usr/local/bin"},
-    )  # fmt: skip
-    assert applied.returncode == 0, f"{bug.name} no longer fits the source: {applied.stderr}"
+    plant(bug, tmp_path)
     assert _changed(tmp_path), f"{bug.name} changed nothing"
     says = bug.read_text().partition("\n--- ")[0]
     ways, named = BREAKS.findall(says), FOUND_BY.search(says)

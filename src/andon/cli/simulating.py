@@ -45,7 +45,7 @@ def sim(
     """
     wanted = count or (_MANY if minutes else 1)
     runs = list(_shown(_play(seed, wanted, steps, database, minutes), wanted, minutes))
-    say.answer(_summary(runs), lambda: _told(runs, database))
+    say.answer(_summary(runs), lambda: _told(runs, _again(steps, database)))
     if any("broken" in run for run in runs):
         raise typer.Exit(1)
 
@@ -114,7 +114,12 @@ def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _told(runs: list[dict[str, Any]], database: Database) -> "list[RenderableType]":
+def _again(steps: int, database: Database) -> str:
+    """What a replay needs beside its seed: where the quiet times of a seed lie goes by its steps."""
+    return f"--database {database}" + (f" --steps {steps}" if steps else "")
+
+
+def _told(runs: list[dict[str, Any]], again: str) -> "list[RenderableType]":
     """The figures, and whatever was found with the way to see it again."""
     from rich.text import Text
 
@@ -127,7 +132,7 @@ def _told(runs: list[dict[str, Any]], database: Database) -> "list[RenderableTyp
         what = f"Seed {run['seed']}, step {run['steps']}: promise {run['promise']} is broken: {run['broken']}"
         parts += [
             Text(what, style="bold red"),
-            Text(f"Replay it: andon sim --seed {run['seed']} --database {database}"),
+            Text(f"Replay it: andon sim --seed {run['seed']} {again}"),
         ]
     rows = [(name, found["figures"].get(name, 0)) for name in FIGURES]
     rows += [("steps", found["steps"]), ("steps a second", found["steps_a_second"])]

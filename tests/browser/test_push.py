@@ -122,6 +122,17 @@ def open_account(context: BrowserContext, andon: RunningAndon, world: dict[str, 
     return page
 
 
+def turned_on(
+    context: BrowserContext, andon: RunningAndon, world: dict[str, str], listener: Listener
+) -> tuple[Page, Browser]:
+    """The account's page after push was turned on there, and the browser's own side of it."""
+    browser = new_browser(f"{listener.url}/push/chromium")
+    page = open_account(context, andon, world, browser)
+    page.get_by_role("button", name="Turn on in this browser").click()
+    expect(page.locator("main")).to_contain_text("A test notification is on its way")
+    return page, browser
+
+
 def deliver(page: Page, andon: RunningAndon, text: dict, times: int = 1) -> None:
     """What Chromium does with a message once it has decrypted it."""
     devtools = page.context.new_cdp_session(page)
@@ -177,11 +188,8 @@ def test_a_page_is_shown_until_it_is_seen_and_its_click_opens_the_link_and_ackno
     seeded, window, listener
 ):
     andon, world = seeded
-    browser = new_browser(f"{listener.url}/push/chromium")
     context = window("phone")
-    page = open_account(context, andon, world, browser)
-    page.get_by_role("button", name="Turn on in this browser").click()
-    expect(page.locator("main")).to_contain_text("A test notification is on its way")
+    page, browser = turned_on(context, andon, world, listener)
     no_sideways_scroll(page)
     told = browser.read(listener.heard[0]) | {
         "kind": "page", "key": "one", "tag": "incident", "title": "[S2] INC-1 Credit scorer: approvals fell",
@@ -202,11 +210,8 @@ def test_a_page_is_shown_until_it_is_seen_and_its_click_opens_the_link_and_ackno
 
 def test_i_have_it_acknowledges_with_every_page_closed_and_says_what_came_of_it(seeded, window, listener):
     andon, world = seeded
-    browser = new_browser(f"{listener.url}/push/chromium")
     context = window("phone")
-    page = open_account(context, andon, world, browser)
-    page.get_by_role("button", name="Turn on in this browser").click()
-    expect(page.locator("main")).to_contain_text("A test notification is on its way")
+    page, browser = turned_on(context, andon, world, listener)
     first, second, third = (andon.python(PAGE, email=world["email"]) for _ in range(3))
     told = browser.read(listener.heard[0]) | {"kind": "page", "take": "I have it", "act": "Look and acknowledge"}
 
@@ -252,11 +257,8 @@ def test_i_have_it_acknowledges_with_every_page_closed_and_says_what_came_of_it(
 
 def test_i_have_it_asks_nobody_but_this_andon_and_says_when_a_link_is_no_more(seeded, window, listener):
     andon, world = seeded
-    browser = new_browser(f"{listener.url}/push/chromium")
     context = window()
-    page = open_account(context, andon, world, browser)
-    page.get_by_role("button", name="Turn on in this browser").click()
-    expect(page.locator("main")).to_contain_text("A test notification is on its way")
+    page, browser = turned_on(context, andon, world, listener)
     heard = len(listener.heard)
     told = browser.read(listener.heard[0]) | {"kind": "page", "key": "k", "take": "I have it", "act": "Look"}
     deliver(page, andon, told | {"link": f"{listener.url}/thief"})

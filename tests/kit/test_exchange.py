@@ -8,18 +8,13 @@ import threading
 import time as wall
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from andon.kit import outbound
 from andon.kit.outbound import NotConnected, TargetRefused, Unreachable
+from tests.support.certificate import certificate
 
 Answering = Callable[[socket.socket], None]
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -41,24 +36,25 @@ def served(answering: Answering, backlog: int = 8) -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def certificate(folder: Path, name: str) -> tuple[ssl.SSLContext, str]:
+@contextmanager
+def answered(said: bytes = ANSWER) -> Iterator[tuple[int, list[bytes]]]:
+    """A server that says the same to everybody, and what it heard."""
+    heard: list[bytes] = []
+
+    def answering(line: socket.socket) -> None:
+        heard.append(line.recv(65536))
+        line.sendall(said)
+
+    with served(answering) as port:
+        yield port, heard
+
+
+def tls(folder: Path, name: str) -> tuple[ssl.SSLContext, str]:
     """What a server of this name shows, and the same certificate for whoever trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    itself = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    made = (
-        x509.CertificateBuilder(itself, itself, key.public_key(), x509.random_serial_number())
-        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
-        .not_valid_after(datetime(2120, 1, 1, tzinfo=UTC))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, SHA256())
-    )
-    pem = made.public_bytes(Encoding.PEM)
-    path = folder / "server.pem"
-    path.write_bytes(pem + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public, key = certificate(folder, name)
     shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    shown.load_cert_chain(path)
-    return shown, pem.decode()
+    shown.load_cert_chain(public, key)
+    return shown, public.read_text()
 
 
 @pytest.fixture
@@ -74,7 +70,7 @@ def named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("named")
 def test_tls_speaks_of_the_name_while_the_judged_address_is_called(tmp_path: Path):
-    shown, authority = certificate(tmp_path, "pages.example")
+    shown, authority = tls(tmp_path, "pages.example")
     asked: list[object] = []
     shown.sni_callback = lambda _line, name, _context: asked.append(name)
 
@@ -92,7 +88,7 @@ def test_tls_speaks_of_the_name_while_the_judged_address_is_called(tmp_path: Pat
 @pytest.mark.usefixtures("named")
 @pytest.mark.parametrize("trusts", [True, False])
 def test_a_certificate_of_another_name_or_of_nobody_trusted_gets_no_request(tmp_path: Path, trusts: bool):
-    shown, authority = certificate(tmp_path, "other.example")
+    shown, authority = tls(tmp_path, "other.example")
     heard: list[bytes] = []
 
     def answering(line: socket.socket) -> None:
@@ -111,11 +107,7 @@ def test_where_the_machine_has_no_ipv6_the_other_address_is_called(monkeypatch: 
                 raise OSError(97, "Address family not supported by protocol")
             super().__init__(family, *rest, **more)  # type: ignore[arg-type]
 
-    def answering(line: socket.socket) -> None:
-        line.recv(65536)
-        line.sendall(ANSWER)
-
-    with served(answering) as port:
+    with answered() as (port, _):
         both = [(socket.AF_INET6, 1, 6, "", ("::1", port, 0, 0)), (socket.AF_INET, 1, 6, "", ("127.0.0.1", port))]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
         monkeypatch.setattr(socket, "socket", WithoutIPv6)
@@ -125,12 +117,9 @@ def test_where_the_machine_has_no_ipv6_the_other_address_is_called(monkeypatch: 
             outbound.get(f"http://two.example:{port}/")
 
 
-def test_a_header_that_comes_twice_is_both_of_them(monkeypatch: pytest.MonkeyPatch):
-    def answering(line: socket.socket) -> None:
-        line.recv(65536)
-        line.sendall("HTTP/1.1 200 OK\r\nX-V: a\r\nX-V: b\r\nX-Size: größe\r\nContent-Length: 0\r\n\r\n".encode())
-
-    with served(answering) as port:
+def test_a_header_that_comes_twice_is_both_of_them():
+    said = "HTTP/1.1 200 OK\r\nX-V: a\r\nX-V: b\r\nX-Size: größe\r\nContent-Length: 0\r\n\r\n"
+    with answered(said.encode()) as (port, _):
         headers = outbound.get(f"http://127.0.0.1:{port}/").headers
     assert (headers["x-v"], headers["x-size"]) == ("a, b", "größe")
 
@@ -182,40 +171,25 @@ def test_an_answer_of_a_server_that_does_not_read_the_whole_body_is_heard():
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok"])
 def test_what_is_no_whole_answer_is_unreachable(said: bytes):
-    def answering(line: socket.socket) -> None:
-        line.recv(65536)
-        line.sendall(said)
-
-    with served(answering) as port, pytest.raises(Unreachable):
+    with answered(said) as (port, _), pytest.raises(Unreachable):
         outbound.get(f"http://127.0.0.1:{port}/")
 
 
 def test_a_body_of_nothing_is_said_to_be_none_and_a_get_has_none():
-    heard: list[bytes] = []
-
-    def answering(line: socket.socket) -> None:
-        heard.append(line.recv(65536).lower())
-        line.sendall(ANSWER)
-
-    with served(answering) as port:
+    with answered() as (port, heard):
         outbound.post(f"http://127.0.0.1:{port}/", b"", {})
         outbound.get(f"http://127.0.0.1:{port}/")
-    assert b"content-length: 0" in heard[0]
-    assert b"content-length" not in heard[1]
+    assert b"content-length: 0" in heard[0].lower()
+    assert b"content-length" not in heard[1].lower()
 
 
 def test_given_headers_stand_in_the_place_of_andons_own_but_never_of_the_host():
-    heard: list[bytes] = []
-
-    def answering(line: socket.socket) -> None:
-        heard.append(line.recv(65536).lower())
-        line.sendall(ANSWER)
-
-    with served(answering) as port:
+    with answered() as (port, heard):
         outbound.post(f"http://127.0.0.1:{port}/", b"x", {"user-agent": "other", "host": "elsewhere.example"})
-    assert heard[0].count(b"user-agent:") == heard[0].count(b"host:") == 1
-    assert b"user-agent: other" in heard[0]
-    assert f"host: 127.0.0.1:{port}".encode() in heard[0]
+    said = heard[0].lower()
+    assert said.count(b"user-agent:") == said.count(b"host:") == 1
+    assert b"user-agent: other" in said
+    assert f"host: 127.0.0.1:{port}".encode() in said
 
 
 def test_ipv6_is_called():

@@ -66,9 +66,10 @@ def test_twenty_five_keys_eight_times_at_once_make_twenty_five_signals(tmp_path,
         answers: list[int] = []
 
         def send() -> None:
-            with httpx.Client(timeout=20) as client:
-                barrier.wait()
+            anew = httpx.Limits(max_keepalive_connections=0)  # so that all workers are met
+            with httpx.Client(timeout=20, limits=anew) as client:
                 for key in range(25):
+                    barrier.wait(30)  # each key eight times at once, not only the first
                     answer = sender.post({"id": f"key-{key}", "title": "Same alert"}, client=client)
                     answers.append(answer.status_code)
 

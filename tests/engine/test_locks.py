@@ -89,10 +89,11 @@ def test_it_says_that_an_older_engine_runs_beside_and_that_nobody_is_left(cast: 
     for one in (new, old):
         one._stand()
         one._beat()
-    both = beats.status(time.now())
+    both = beats.status(time.now(), NEWER)
     assert both.healthy
     assert "older version" in both.sentence
     assert "escalation" in both.sentence
+    assert beats.status(time.now()).sentence == beats.OUTDATED  # who asks is old itself
     new._forget()
     alone = beats.status(time.now())
     assert not alone.healthy

@@ -14,6 +14,7 @@ from andon.engine.locks import RULES
 from tests.integration.test_kill import fire, keys, leases_end, organisation, states, until
 from tests.support.listener import listening
 from tests.support.processes import ENGINE, RunningAndon, running_andon
+from tests.support.prometheus import free_port
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(240)]
 
@@ -25,6 +26,15 @@ from andon.engine import locks
 locks.RULES["routing"] += 1
 from andon.engine import runner
 runner.main()
+"""
+NEWER_SERVER = """
+import sys
+import django
+django.setup()
+from andon.engine import locks
+locks.RULES["routing"] += 1
+from andon.cli import serving
+serving.serve(host="127.0.0.1", port=int(sys.argv[1]), workers=1)
 """
 VERIFIED = """
 from andon.incidents.timeline import verify_all
@@ -125,6 +135,8 @@ def test_an_older_engine_leaves_to_the_newer_what_it_does_not_know(tmp_path, dat
             until(lambda: "taken this module over" in andon.log("engine"), andon)
             until(lambda: "older version" in says(andon)["says"], andon)
             assert says(andon)["healthy"]
+            refused = httpx.post(f"{andon.base_url}/api/v1/incidents", json={}, timeout=20)
+            assert (refused.status_code, refused.json()["code"]) == (503, "outdated")  # the server is as old
         finally:
             newer.terminate()
             newer.wait(20)
@@ -133,6 +145,21 @@ def test_an_older_engine_leaves_to_the_newer_what_it_does_not_know(tmp_path, dat
         assert "Nobody does this part of the engine: routing" in says(andon)["says"]
         assert len(keys(pager)) == 1
         assert andon.sql("SELECT count(*) FROM intake_signal WHERE route_at IS NOT NULL") == [(1,)]
+
+
+def test_a_newer_server_takes_over_and_an_older_engine_leaves_the_rest_alone(tmp_path, database_url):
+    with running_andon(tmp_path, database_url, server=False) as andon:
+        server = andon._start("newer-server", "-c", NEWER_SERVER, str(free_port()))
+        try:
+            until(lambda: "taken this module over" in andon.log("engine"), andon)
+            assert "runs an older version" not in andon.log("newer-server")
+        finally:
+            server.terminate()
+            server.wait(20)
+        held = "SELECT version, taken_by FROM engine_modulelock WHERE module = 'routing'"
+        ((version, by),) = andon.sql(held)
+        assert version == RULES["routing"] + 1
+        assert by.startswith("andon serve on ")
 
 
 def says(andon: RunningAndon) -> dict[str, object]:

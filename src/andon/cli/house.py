@@ -43,8 +43,13 @@ def set_up() -> None:
         raise Trouble(f"The data folder cannot be used: {error}. Set ANDON_DATA_DIR to one that can.") from error
 
 
-def enter() -> None:
-    """Set up, and see that the database is there and has the tables of this version."""
+def enter(*, if_older: bool = False) -> None:
+    """Set up, and see that the database is there, has the tables of this version, and is not run by a newer one.
+
+    Args:
+        if_older: Go on under a newer engine all the same: an engine does the rest of its modules, a server still takes
+            signals. See docs/adr/0014.
+    """
     set_up()
     knock()
     if (file := database_file()) and not file.exists():
@@ -55,6 +60,19 @@ def enter() -> None:
             "Run `andon migrate` (or `andon up`, which does it too)."
         )
     match_keys()
+    if not if_older:
+        match_rules()
+
+
+def match_rules() -> None:
+    """See that no newer version runs on the database: its rows mean what this one does not know."""
+    from andon.engine import locks
+
+    if newer := locks.newer():
+        raise Trouble(
+            f"A newer version of Andon runs on this database: its rules of {', '.join(newer)} are not known here. "
+            "Nothing was done. Update this `andon`, or use the one that runs."
+        )
 
 
 def match_keys() -> None:

@@ -129,7 +129,7 @@ def _engines_running(tables: set[str]) -> bool:
     from andon.engine.models import EngineBeat
     from andon.kit import clock
 
-    return EngineBeat._meta.db_table in tables and beats.status(clock.now()).running > 0  # noqa: SLF001  Django's documented name
+    return EngineBeat._meta.db_table in tables and beats.running(clock.now())  # noqa: SLF001  Django's documented name
 
 
 def _places_of_keys() -> list[str]:

@@ -69,17 +69,26 @@ def up(
 def serve(host: Host = HOST, port: Port = PORT, workers: Workers = 0) -> None:
     """Serve pages, API and intake, without an engine: one of several replicas. Some `andon engine` must run, too."""
     _address_from(host, port)
-    house.enter()
+    house.enter(if_older=True)
     listening = listen(host, port)
+    _take_rules()
     _say_start(base_url(), host, port, engine="not here; run andon engine beside it", workers=workers)
     run_server(listening, workers=workers, with_engine=False)
+
+
+def _take_rules() -> None:
+    """What this server writes is written by its rules: an older engine must leave it alone, and is told so."""
+    from andon.engine import beats, locks
+
+    if locks.take(locks.RULES, f"andon serve on {socket.gethostname()[:60]}"):
+        say.line(beats.OUTDATED)
 
 
 def engine() -> None:
     """Run an engine alone: it routes signals, pages people and audits itself. Any number may run."""
     # A signal that comes before the engine waits for it is kept until then.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    house.enter()
+    house.enter(if_older=True)
     from andon.engine import runner
 
     say.line(f"Andon's engine runs on {house.database_name()}. Stop it with Ctrl-C.")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from andon.engine import locks
 from andon.engine.auditor import Audit
 from andon.engine.models import EngineBeat
 from andon.kit import clock
@@ -12,6 +13,11 @@ from andon.kit import clock
 ALIVE = timedelta(seconds=20)
 """An engine that has not said for this long that it runs does not."""
 _FORGOTTEN = timedelta(days=1)
+OUTDATED = (
+    "This server runs an older version of Andon than its engine: it shows what there is and takes signals, but changes "
+    "nothing. Update it, or go by one that is updated."
+)
+"""What a server says that finds the rules of the database newer than its own."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class EngineStatus:
         failing: Modules that fail at present, name to what they said.
         left: Modules that some engine leaves to a newer one, because it is older than the rules of the database.
         undone: Those of them that no engine does.
+        outdated: Modules whose rules are newer in the database than in the process that asks.
     """
 
     running: int
@@ -37,6 +44,7 @@ class EngineStatus:
     failing: Mapping[str, str]
     left: tuple[str, ...] = ()
     undone: tuple[str, ...] = ()
+    outdated: tuple[str, ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -53,22 +61,37 @@ class EngineStatus:
                 f"Nobody does this part of the engine: {', '.join(self.undone)}. A newer version of Andon has worked "
                 "on this database, and only an older one runs now. Start the newer version."
             )
+        if self.outdated:
+            return OUTDATED
         if self.failing:
             return f"Part of the engine fails: {', '.join(self.failing)}. Pages may be late; the log says why."
         if self.passed is False:
             return " ".join(finding["says"] for finding in self.findings)
-        if self.left:
-            return (
-                f"An engine of an older version still runs and leaves to the newer one: {', '.join(self.left)}. "
-                "Update it or stop it."
-            )
-        return ""
+        return self._leftover
+
+    @property
+    def _leftover(self) -> str:
+        if not self.left:
+            return ""
+        return (
+            f"An engine of an older version still runs and leaves to the newer one: {', '.join(self.left)}. "
+            "Update it or stop it."
+        )
 
 
-def status(now: datetime) -> EngineStatus:
-    """How the engines fare. One small table, one query."""
+def running(now: datetime) -> bool:
+    """Whether any engine goes round."""
+    return any(_lives(row, now) for row in EngineBeat.objects.all()[:100])
+
+
+def _lives(row: EngineBeat, now: datetime) -> bool:
+    return abs(now - row.beat_at) <= ALIVE  # a clock set back leaves beats of the future
+
+
+def status(now: datetime, rules: Mapping[str, int] = locks.RULES) -> EngineStatus:
+    """How the engines fare, as seen by a process that knows these rules. Two small tables, a query each."""
     rows = list(EngineBeat.objects.all()[:100])
-    alive = [row for row in rows if abs(now - row.beat_at) <= ALIVE]  # a clock set back leaves beats of the future
+    alive = [row for row in rows if _lives(row, now)]
     audits = sorted((row.audited_at, row.name) for row in alive if row.audited_at)
     audited = next((row for row in alive if audits and row.name == audits[-1][1]), None)
     left = [{name for name, said in row.modules.items() if "newer" in said} for row in alive]
@@ -81,6 +104,7 @@ def status(now: datetime) -> EngineStatus:
         failing={name: said["error"] for row in alive for name, said in row.modules.items() if "error" in said},
         left=tuple(sorted(set().union(*left))),
         undone=tuple(sorted(set.intersection(*left))) if left else (),
+        outdated=tuple(locks.newer(rules)),
     )
 
 

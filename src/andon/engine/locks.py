@@ -34,6 +34,12 @@ RULES: Final[Mapping[str, int]] = {
 _log = structlog.get_logger(__name__)
 
 
+def newer(rules: Mapping[str, int] = RULES) -> dict[str, int]:
+    """The modules whose rules are newer in the database than here, with their version there: this process is older."""
+    held = dict(ModuleLock.objects.values_list("module", "version"))
+    return {module: held[module] for module, version in rules.items() if held.get(module, 0) > version}
+
+
 def take(rules: Mapping[str, int], engine: str) -> dict[str, int]:
     """Take over what is older than these rules; returns the modules that are newer, with their version."""
     found = dict(ModuleLock.objects.values_list("module", "version"))

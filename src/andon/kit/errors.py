@@ -41,3 +41,10 @@ class Invalid(Refused):
 
     status = 422
     code = "invalid"
+
+
+class Outdated(Refused):
+    """This process is older than the rules of the database."""
+
+    status = 503
+    code = "outdated"

@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "andon.web.middleware.ForgetAfterWriting",
     "andon.web.middleware.ViewersZone",
+    "andon.site.older.OlderThanTheRules",
     "andon.web.middleware.NoNul",
     "andon.web.middleware.RefusalsInWords",
 ]

@@ -46,7 +46,8 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 def readyz(_request: HttpRequest) -> HttpResponse:
     """Whether this process can do its work: the database answers. 503 otherwise.
 
-    What the engine does is said beside it and changes no status: a server without an engine still keeps every signal.
+    What the engine does is said beside it and changes no status: a server without an engine still keeps every signal,
+    and so does one that is older than the engine.
     """
     try:
         engine = beats.status(clock.now())

@@ -1,0 +1,40 @@
+"""What a server does on whose database a newer version of Andon works."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from andon.api import problems
+from andon.engine import beats, locks
+from andon.kit.errors import Outdated
+
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class OlderThanTheRules:
+    """A server that is older than the rules of the database changes nothing: it would get the newer rows wrong.
+
+    Signals do not pass here and are taken: every newer version reads those that were kept before it came. See
+    docs/adr/0014.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on."""
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, _view: object, _args: object, _kwargs: object) -> HttpResponse | None:
+        """Answer 503 to what may write."""
+        if request.method in _READS or not locks.newer():
+            return None
+        refusal = Outdated(beats.OUTDATED)
+        answer = (
+            problems.of(refusal)
+            if request.path.startswith("/api/")
+            else render(request, "refused.html", {"refusal": refusal}, status=refusal.status)
+        )
+        answer.headers["Retry-After"] = "30"
+        return answer

@@ -121,6 +121,20 @@ class RunningAndon:
         children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
         return [int(child) for child in children if _is_worker(child)]
 
+    def server_of(self, answer: httpx.Response) -> int:
+        """The process that holds the other end of an answer's connection, which must be open still, by the kernel's word.
+
+        So in a hook of the client (`event_hooks`), which is called before the answer's body is read.
+        """
+        _, near = answer.extensions["network_stream"].get_extra_info("client_addr")
+        ends = (f":{self.port:04X}", f":{near:04X}")
+        rows = (row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:])
+        sockets = {f"socket:[{row[9]}]" for row in rows if (row[1][-5:], row[2][-5:]) == ends}
+        holding = [process for process in self.serving() if sockets & _open_in(process)]
+        if len(holding) != 1:
+            raise AssertionError(f"{holding} of {self.serving()} hold the connection from port {near}")
+        return holding[0]
+
     def kill_server(self) -> None:
         """SIGKILL of the process that was started; its workers see that by themselves."""
         self._end("server", signal.SIGKILL)
@@ -215,6 +229,15 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def _open_in(pid: int) -> set[str]:
+    """What a process has open, as the kernel names it."""
+    names = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            names.add(os.readlink(link))
+    return names
 
 
 def _is_worker(pid: str) -> bool:

@@ -74,7 +74,9 @@ def test_twenty_five_keys_eight_times_at_once_make_twenty_five_signals(tmp_path,
         assert set(andon.serving()) == set().union(*met.values()), f"a worker served nobody in {len(answers)} requests"
         assert any(len(those) == workers for those in met.values()), "no key came to all workers at once"
         assert answers == [200] * 200 * rounds
-        kept = andon.sql("SELECT count(*), sum(count), min(count), max(count) FROM intake_signal WHERE status = 'firing'")
+        kept = andon.sql(
+            "SELECT count(*), sum(count), min(count), max(count) FROM intake_signal WHERE status = 'firing'"
+        )
         assert kept == [(25 * rounds, 200 * rounds, 8, 8)]
         assert andon.sql("SELECT count(*) FROM intake_delivery") == [(200 * rounds,)]
 

@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from andon.intake.adapters import adapters
-from andon.intake.at_once import Asker, AtOnce, Patience
+from andon.intake.at_once import Asker, AtOnce, Patience, seconds_to_write
 from andon.intake.decoding import to_look_at, token_inside, unpacked
 from andon.intake.doors import Door, Doors, find_door, token_of
 from andon.intake.events import PROBLEM, Malformed, Request, Said, Sender, Unsigned
@@ -152,7 +152,7 @@ class IntakeApp:
         except Unavailable as error:
             _refuse(waiting, _unavailable(str(error)))
         else:
-            self._patience.waits(waiting, WRITE_SECONDS)
+            self._patience.waits(waiting, seconds_to_write(adapter, WRITE_SECONDS))
         return True
 
     def _refused_at_once(self, waiting: AtOnce, error: Exception) -> None:
@@ -201,11 +201,11 @@ class IntakeApp:
         except Refusal as refusal:
             begun = Request(heard.body or refusal.begun, headers, path=below)
             heard.body = to_look_at(adapter, begun, token, BODY_KEPT)
-            await self._keep_refused(heard, refusal)
+            await self._keep_refused(heard, refusal, adapter)
             raise
         heard.body = to_look_at(adapter, request, token, BODY_KEPT)
         heard.events, heard.changes, heard.notes, heard.error = said.events, said.changes, said.notes, said.why
-        await self._keep(heard)
+        await self._keep(heard, adapter)
         if said.confirm:
             await self._confirm(said.confirm)
         return adapter.answer(said, heard.delivery)
@@ -216,23 +216,24 @@ class IntakeApp:
         `kept` is the body as a person may look at it.
         """
         heard = Heard(ids.new(), door.id, kept, content_type, [])
+        adapter = adapters()[door.kind]
         try:
-            said = await self._understand(adapters()[door.kind], door, Request(body, delivery=heard.delivery))
+            said = await self._understand(adapter, door, Request(body, delivery=heard.delivery))
         except Refusal as refusal:
-            await self._keep_refused(heard, refusal)
+            await self._keep_refused(heard, refusal, adapter)
             raise
         heard.events, heard.changes, heard.notes = said.events, said.changes, said.notes
-        await self._keep(heard)
+        await self._keep(heard, adapter)
 
     async def refused(self, door: Door, why: str, begun: bytes = b"", *, content_type: str = "") -> None:
         """Let an integration's page say what was refused before it was here as a whole. Raises `Refusal`."""
-        await self._keep(Heard(ids.new(), door.id, begun, content_type, [], error=why))
+        await self._keep(Heard(ids.new(), door.id, begun, content_type, [], error=why), adapters()[door.kind])
 
-    async def _keep_refused(self, heard: Heard, refusal: Refusal) -> None:
+    async def _keep_refused(self, heard: Heard, refusal: Refusal, adapter: Sender) -> None:
         """Keep what was not understood, for a person to see; what must be sent again (503) is not kept."""
         if refusal.status in {400, 408, 413, 500}:
             heard.error = _in_words(refusal)
-            await self._keep(heard)
+            await self._keep(heard, adapter)
             refusal.problem["delivery"] = str(heard.delivery)
 
     async def _show(self, adapter: Sender, door: Door, below: str) -> tuple[int, object]:
@@ -277,7 +278,7 @@ class IntakeApp:
         self._unsigned[door.id] = now
         words = f"{why} It was refused, as is what comes like it; that is said here every 5 minutes."
         try:
-            await self._keep(Heard(ids.new(), door.id, b"", "", [], error=words))
+            await self._keep(Heard(ids.new(), door.id, b"", "", [], error=words), adapters()[door.kind])
         except Refusal as refusal:
             log.warning("intake.unsigned_not_said", integration=str(door.id), why=str(refusal))
 
@@ -365,12 +366,12 @@ class IntakeApp:
         finally:
             self._held -= held
 
-    async def _keep(self, heard: Heard) -> None:
-        """Return once it is on disk."""
+    async def _keep(self, heard: Heard, adapter: Sender) -> None:
+        """Return once it is on disk; raises `Refusal` while its sender waits still. It stays in the queue then."""
         if self._writer is None:
             raise _unavailable("Andon is stopping.")
         try:
-            async with asyncio.timeout(WRITE_SECONDS):
+            async with asyncio.timeout(seconds_to_write(adapter, WRITE_SECONDS)):
                 await self._writer.write(heard)
         except (Unavailable, Unstorable, TimeoutError) as error:
             raise await self._not_kept(heard, error) from error
@@ -449,8 +450,7 @@ def _unknown() -> Refusal:
 
 
 def _in_words(refusal: Refusal) -> str:
-    field = refusal.problem.get("field")
-    return f"{field}: {refusal}" if field else str(refusal)
+    return f"{field}: {refusal}" if (field := refusal.problem.get("field")) else str(refusal)
 
 
 def _too_large(most: int, begun: bytes | bytearray = b"") -> Refusal:

@@ -10,6 +10,8 @@ from andon.intake.recording import Heard
 from andon.intake.writer import TOO_BUSY, Unavailable
 from andon.kit import clock
 
+PART_OF_PATIENCE = 0.7  # of the time that a sender waits for its answer; the rest is for the way there and back
+
 
 class Asker(Protocol):
     """Whoever waits for the answer to a request that was taken at once."""
@@ -52,23 +54,45 @@ class AtOnce:
         self._refused(self, exception)
 
 
+def seconds_to_write(adapter: Sender, most: float) -> float:
+    """How long a sender may be kept waiting for the disk: no longer than it waits itself."""
+    return most if adapter.patience is None else min(most, adapter.patience * PART_OF_PATIENCE)
+
+
 class Patience:
-    """Tells those who have waited for too long that the database is busy."""
+    """Tells those who have waited for too long that the database is busy; a queue for each length of it."""
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[float, AtOnce]] = deque()
-        self._timer: asyncio.TimerHandle | None = None
+        self._queues: dict[float, _Queue] = {}
 
     def waits(self, one: AtOnce, seconds: float) -> None:
-        """Somebody begins to wait, for as long as those before at least."""
-        while self._waiting and self._waiting[0][1].done():
-            self._waiting.popleft()
-        self._waiting.append((clock.monotonic() + seconds, one))
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
+        """Somebody begins to wait, for so long at most."""
+        if (queue := self._queues.get(seconds)) is None:
+            queue = self._queues[seconds] = _Queue(seconds)
+        queue.join(one)
 
     def end(self) -> None:
         """Nobody waits any more."""
+        for queue in self._queues.values():
+            queue.end()
+
+
+class _Queue:
+    """Those who wait for the same time: whoever came first has waited longest."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waiting: deque[tuple[float, AtOnce]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def join(self, one: AtOnce) -> None:
+        while self._waiting and self._waiting[0][1].done():
+            self._waiting.popleft()
+        self._waiting.append((clock.monotonic() + self._seconds, one))
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._look)
+
+    def end(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
 

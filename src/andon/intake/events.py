@@ -171,6 +171,9 @@ class Sender:
         most_bytes: How large a body may be, as it comes.
         most_unpacked: How large one that comes compressed may be when it is unpacked.
         methods: What it is sent with.
+        patience: For how many seconds it waits for the answer before it takes the request for failed, where that is
+            less than others do. It is answered within that, by a 503 if nothing could be written so far; what it sent
+            is written all the same once that can be, because not all of these send it again.
     """
 
     kind: str
@@ -189,6 +192,7 @@ class Sender:
     most_bytes: int = MAX_BODY
     most_unpacked: int = MAX_BODY
     methods: tuple[str, ...] = ("POST",)
+    patience: float | None = None
 
     def check(self, options: Mapping[str, str]) -> None:
         """Raise `Malformed`, naming the field, if settings of its own (`fields`) cannot be meant.

@@ -119,6 +119,7 @@ class Adapter(Sender):
     line = "Issues that are new or come back, issue alerts and metric alerts."
     group = "Alerts"
     signed_by = "Client secret"
+    patience = 1.0
 
     def verify(self, request: Request, secret: str) -> None:
         """The signature over the body."""

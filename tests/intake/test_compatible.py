@@ -89,6 +89,53 @@ def test_what_is_kept_of_a_request_holds_no_routing_key(pagerduty):
     assert sum("[token]" in body for body in kept) >= 3
 
 
+@pytest.mark.parametrize("kept_of_the_key", range(1, 33, 6))
+@pytest.mark.parametrize("before", [0, 1, 3], ids="{} before it".format)
+def test_no_beginning_of_a_routing_key_is_kept_where_a_body_was_cut(pagerduty, before, kept_of_the_key):
+    """Each key that was taken out before it moved what lies behind the bound into what is kept."""
+    key, header = pagerduty.token, {"authorization": f"Bearer {pagerduty.token}"}
+    begin = b'{"event_action": "no", "details": "' + key.encode() * before
+
+    def reaching(bound):
+        name = b'", "routing_key": "'
+        return begin + b"x" * (bound - kept_of_the_key - len(name) - len(begin)) + name + key.encode() + b'"}'
+
+    packed, large = in_turn(
+        lambda app: post(
+            app, path="/v2/enqueue", headers={**header, "content-encoding": "gzip"},
+            body=gzip.compress(reaching(BODY_KEPT + len(key))),
+        ),
+        lambda app: post(
+            app, path="/v2/enqueue", headers=header, body=reaching(BODY_KEPT) + b" " * 600_000,
+        ),
+    )  # fmt: skip
+    assert [packed.status, large.status] == [400, 413]
+    kept = [bytes(delivery.body).decode() for delivery in Delivery.objects.all()]
+    assert len(kept) == 2
+    for body in kept:
+        assert "x" * 1000 in body
+        assert not body.rstrip().endswith(key[:kept_of_the_key])
+        assert key[:4] not in body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"routing_key": "R0ABCDEFGHIJKLMNOPQRSTUVWXYZ0123", "event_action": ',
+        b'{"event_action": "trigger", "routing_key" :\n"R0ABCDEFGHIJKLMNOP',
+        b'{"event_action": "trigger", "routing_key": "R0ABC',
+        b'{"event_action": "celebrate", "routing_key": "R0ABC\\u0044EFGHIJKLMNOPQRSTUVWXYZ0123"}',
+    ],
+)
+def test_the_key_of_another_service_is_not_kept_either(pagerduty, body):
+    header = {"authorization": f"Bearer {pagerduty.token}"}
+    (answer,) = in_turn(lambda app: post(app, body=body, path="/v2/enqueue", headers=header))
+    assert answer.status == 400
+    kept = bytes(Delivery.objects.get().body)
+    assert b"R0ABC" not in kept
+    assert b'"[token]' in kept
+
+
 def test_a_word_in_place_of_a_routing_key_is_taken_out_of_nothing(pagerduty):
     header = {"authorization": f"Bearer {pagerduty.token}"}
     event = {"routing_key": "e", "event_action": "trigger", "payload": {"summary": "Errors"}}

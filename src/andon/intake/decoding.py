@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
-from andon.intake.events import Malformed, Request, Sender
+from andon.intake.events import HIDDEN, Malformed, Request, Sender
 
 T = TypeVar("T")
 
@@ -116,8 +116,15 @@ def to_look_at(adapter: Sender, request: Request, token: str, most: int) -> byte
     tokens = {each for each in (token, token_inside(adapter, request)) if len(each) >= _SECRET_FROM}
     shown = _readable(adapter, request, most + max(map(len, tokens), default=0))
     for each in tokens:
-        shown = shown.replace(each.encode(), b"[token]")
-    return shown
+        shown = _without(each.encode(), shown)
+    return adapter.hide(shown)
+
+
+def _without(token: bytes, shown: bytes) -> bytes:
+    """A text without a token, nor its beginning at the end, where the text may have been cut."""
+    shown = shown.replace(token, HIDDEN)
+    cut = next((length for length in range(len(token) - 1, 0, -1) if shown.endswith(token[:length])), 0)
+    return shown[:-cut] + HIDDEN if cut else shown
 
 
 def _readable(adapter: Sender, request: Request, most: int) -> bytes:

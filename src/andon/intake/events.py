@@ -18,6 +18,7 @@ TITLE, DESCRIPTION, URL, HINT, FINGERPRINT, EPISODE = 300, 8_000, 2_000, 120, 25
 LABELS, LABEL_NAME, LABEL_VALUE = 64, 100, 1_000
 NOTE, NOTE_BY = 1_000, 120
 MAX_BODY = 1024 * 1024
+HIDDEN = b"[token]"  # stands in what is kept of a body where a token was
 JSON, PROBLEM = b"application/json", b"application/problem+json"
 
 _encode = msgspec.json.Encoder().encode
@@ -215,6 +216,13 @@ class Sender:
     def token_in(self, body: bytes) -> str:  # noqa: ARG002  for senders that have one there
         """The token that a body holds; empty if none."""
         return ""
+
+    def hide(self, shown: bytes) -> bytes:
+        """What is kept of a body without what stands in its field of the token, for senders that have one there.
+
+        It may be broken, or cut anywhere; the token by which its sender was admitted is hidden already.
+        """
+        return shown
 
     def answer(self, said: Said, delivery: UUID) -> tuple[int, object]:
         """Status and JSON body of the answer once everything is on disk."""

@@ -12,6 +12,7 @@ There is no episode: as at PagerDuty, a trigger after the end opens anew, and an
 and ends nothing. An acknowledgement is somebody's over there; here it stops nobody's page.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
@@ -22,7 +23,7 @@ import msgspec
 
 from andon.intake.adapters.alertmanager.adapter import SEVERITIES
 from andon.intake.decoding import decode, plain
-from andon.intake.events import Malformed, Request, Said, Sender, change, event, note
+from andon.intake.events import HIDDEN, Malformed, Request, Said, Sender, change, event, note
 from andon.practice.grouping import SignalStatus
 from andon.practice.words import ChangeKind
 
@@ -84,6 +85,11 @@ _events = msgspec.json.Decoder(Body)
 _changes = msgspec.json.Decoder(ChangeBody)
 _keys = msgspec.json.Decoder(Key)
 
+_ROUTING_KEY = re.compile(
+    rb'''("routing_key"\s*:\s*")(?:(?:[^"\\]|\\.){16,}|(?:[^"\\]|\\.)*\\?\Z)''', re.DOTALL
+)
+"""A key, whole or broken off; a shorter word fills a field that may not be empty."""
+
 
 class Adapter(Sender):
     """Whatever speaks PagerDuty's Events API v2."""
@@ -104,6 +110,10 @@ class Adapter(Sender):
             return decode(_keys, body).routing_key
         except Malformed:
             return ""
+
+    def hide(self, shown: bytes) -> bytes:
+        """Any routing key, PagerDuty's own as well: the token may have come in a header."""
+        return _ROUTING_KEY.sub(rb"\1" + HIDDEN, shown)
 
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:  # noqa: ARG002  the adapters' common form
         """One event, one note, or one change."""

@@ -236,7 +236,7 @@ def _open_in(pid: int) -> set[str]:
     names = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):  # closed meanwhile
-            names.add(os.readlink(link))
+            names.add(str(link.readlink()))
     return names
 
 

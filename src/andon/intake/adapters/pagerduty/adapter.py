@@ -85,9 +85,7 @@ _events = msgspec.json.Decoder(Body)
 _changes = msgspec.json.Decoder(ChangeBody)
 _keys = msgspec.json.Decoder(Key)
 
-_ROUTING_KEY = re.compile(
-    rb'''("routing_key"\s*:\s*")(?:(?:[^"\\]|\\.){16,}|(?:[^"\\]|\\.)*\\?\Z)''', re.DOTALL
-)
+_ROUTING_KEY = re.compile(rb"""("routing_key"\s*:\s*")(?:(?:[^"\\]|\\.){16,}|(?:[^"\\]|\\.)*\\?\Z)""", re.DOTALL)
 """A key, whole or broken off; a shorter word fills a field that may not be empty."""
 
 

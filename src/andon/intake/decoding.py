@@ -98,6 +98,7 @@ _PIECE = 4096
 
 
 _SECRET_FROM = 16
+_SAYS_NOTHING = 5  # so many characters of the beginning of a token may be the end of any text
 """Characters from which a routing key is taken for one: a shorter word fills a field that may not be empty."""
 
 
@@ -123,7 +124,7 @@ def to_look_at(adapter: Sender, request: Request, token: str, most: int) -> byte
 def _without(token: bytes, shown: bytes) -> bytes:
     """A text without a token, nor its beginning at the end, where the text may have been cut."""
     shown = shown.replace(token, HIDDEN)
-    cut = next((length for length in range(len(token) - 1, 0, -1) if shown.endswith(token[:length])), 0)
+    cut = next((length for length in range(len(token) - 1, _SAYS_NOTHING, -1) if shown.endswith(token[:length])), 0)
     return shown[:-cut] + HIDDEN if cut else shown
 
 

@@ -21,7 +21,8 @@ from andon.rules import actions, book, policy, queries, wording
 from andon.rules.forms import FORMS, RuleForm
 from andon.rules.models import Rule
 from andon.rules.queries import RuleFilter
-from andon.rules.trying import Trial, try_rule
+from andon.rules.trial import Trial
+from andon.rules.trying import try_rule
 
 UNPROCESSABLE = 422
 _ORDERED = {RuleKind.MAPPING, RuleKind.AUTO_CLOSE}  # kinds of which the first that says something decides

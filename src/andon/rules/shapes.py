@@ -16,7 +16,7 @@ from andon.registry.models import System
 from andon.rules import book, wording
 from andon.rules.facts import RuleFacts
 from andon.rules.models import Rule, RuleVersion
-from andon.rules.trying import Trial
+from andon.rules.trial import Trial
 
 
 class RuleOut(Schema):

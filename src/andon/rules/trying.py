@@ -5,8 +5,8 @@ they opened are what was, the other rules are those of today.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -16,71 +16,20 @@ from andon.intake.models import Signal
 from andon.kit.spans import span
 from andon.people.policy import Actor
 from andon.practice import rules as practice
-from andon.practice.grouping import RouteAction, RouteReason, route
 from andon.practice.rules import Counting, RuleKind
-from andon.practice.severity import Severity
 from andon.practice.windows import current
-from andon.practice.words import IncidentType, OrgRole
+from andon.practice.words import OrgRole
 from andon.rules import queries
 from andon.rules.book import Book, Effect, Read, Standing, key_of
 from andon.rules.facts import RuleFacts, checked
 from andon.rules.models import Rule
+from andon.rules.trial import OPENED, SHOWN, Trial
+from andon.rules.trying_mapping import try_mapping
+from andon.rules.trying_quiet import try_auto_close
 
-SHOWN: Final = 200
-"""Lines of a trial that are given; the counts are of all."""
-_OPENED: Final = {
-    RouteReason.NO_INCIDENT_YET.value,
-    RouteReason.ONSETS_APART.value,
-    RouteReason.UNROUTED.value,
-}
 _FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 LetsGo = Callable[[Read], datetime | None]
 """Until when a draft would have kept a signal waiting from its first time on; None where it would not."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """What would have become of one signal; `error` where the rule could not say anything about it."""
-
-    signal: Signal
-    says: str
-    error: bool = False
-
-
-@dataclass
-class Trial:
-    """What a draft would have done.
-
-    Attributes:
-        looked_at: How many signals it was tried on.
-        since: When the oldest of them was first heard; None without any.
-        about: How many of them it is about.
-        changed: For how many something would have been otherwise.
-        not_opened: Incidents that would not have opened.
-        opened: How many signals without an incident would have opened one.
-        lines: The signals that it would have changed or could not read, newest first, the first few.
-        notes: Findings that are about no single signal.
-    """
-
-    looked_at: int
-    since: datetime | None
-    about: int = 0
-    changed: int = 0
-    errors: int = 0
-    opened: int = 0
-    not_opened: list[Incident] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def add(self, signal: Signal, says: str) -> None:
-        """Something would have been otherwise."""
-        self.changed += 1
-        self.lines.append(Line(signal, says))
-
-    def wrong(self, signal: Signal, says: str) -> None:
-        """The rule could not say anything about a signal."""
-        self.errors += 1
-        self.lines.append(Line(signal, says, error=True))
 
 
 def try_rule(facts: RuleFacts, now: datetime, *, by: Actor, instead_of: Rule | None = None) -> Trial:
@@ -100,7 +49,7 @@ def try_rule(facts: RuleFacts, now: datetime, *, by: Actor, instead_of: Rule | N
     without = Book(others)
     if draft.rule.what is RuleKind.MAPPING:
         standing = sorted([*others, draft], key=lambda one: (one.rule.position, one.rule.number))
-        _try_mapping(trial, without.read(signals), Book(standing).read(signals), draft)
+        try_mapping(trial, without.read(signals), Book(standing).read(signals), draft)
     else:
         _try_condition(trial, draft, without.read(signals), now)
     trial.lines = trial.lines[::-1][:SHOWN]
@@ -137,55 +86,12 @@ def _try_condition(trial: Trial, draft: Standing, reads: Sequence[Read], now: da
         case RuleKind.HOLD_OPEN:
             _try_hold_open(trial, draft, met)
         case RuleKind.AUTO_CLOSE:
-            _try_auto_close(trial, draft, met, now)
+            try_auto_close(trial, draft, met, now)
         case RuleKind.HEARTBEAT:
             _try_holds(trial, draft, reads, met, lambda _read: _FOREVER, now)
             _try_gaps(trial, draft, met, now)
         case _:
             _try_holds(trial, draft, reads, met, _lets_go(draft, reads, met), now)
-
-
-def _try_mapping(trial: Trial, before: Sequence[Read], after: Sequence[Read], draft: Standing) -> None:
-    for old, new in zip(before, after, strict=True):
-        outcome = draft.ask(old.seen)
-        trial.about += outcome.holds
-        told = [each for each in new.told if each["rule"] == draft.rule.number]
-        problems = [each["error"] for each in told if "error" in each]
-        if problems:
-            trial.wrong(new.signal, problems[0])
-            continue
-        changes = list(_changes(old, new))
-        if not changes:
-            continue
-        was, would = (
-            route(read.severity, read.system is not None, None, resolved=not read.signal.count).action
-            for read in (old, new)
-        )
-        if was is not would and new.signal.incident_id is None and would is RouteAction.OPEN:
-            trial.opened += 1
-            changes.append("would have opened an incident")
-        elif was is not would and would is RouteAction.RECORD:
-            changes.append("would not have opened an incident by itself")
-        trial.add(new.signal, "; ".join(changes))
-    _unchanged(trial)
-
-
-def _unchanged(trial: Trial) -> None:
-    if trial.about and not trial.changed and not trial.errors:
-        trial.notes.append("They count as that already, by their sender or by a mapping that is asked earlier.")
-
-
-def _changes(old: Read, new: Read) -> Iterator[str]:
-    if old.system != new.system:
-        yield f"system: {old.system or 'none'} → {new.system or 'none'}"
-    if old.type != new.type:
-        yield f"type: {IncidentType(old.type).words} → {IncidentType(new.type).words}"
-    if old.severity != new.severity:
-        yield f"severity: {_level(old.severity)} → {_level(new.severity)}"
-
-
-def _level(severity: Severity | None) -> str:
-    return severity.name if severity else "not said"
 
 
 def _try_holds(
@@ -234,7 +140,7 @@ def _try_incident(
 ) -> None:
     """The signals of one incident, oldest first. What another rule kept waiting until it was open opens none here."""
     incident = group[0].signal.incident
-    opener = next((read for read in group if read.signal.reason_joined in _OPENED), None)
+    opener = next((read for read in group if read.signal.reason_joined in OPENED), None)
     if incident is None or opener is None:
         return  # people opened it, or it is older than the signals looked at
     opens, by = min(
@@ -356,12 +262,6 @@ def _comes_again(before: Incident, incident: Incident, waits: timedelta) -> bool
     if before.resolved_at is None or before.declared_by_id:
         return False
     return timedelta(0) <= incident.detected_at - before.resolved_at <= waits
-
-
-def _try_auto_close(trial: Trial, draft: Standing, met: Sequence[Read], now: datetime) -> None:
-    for read in met:
-        if read.fires and practice.quiet_since(now, read.signal.last_at, draft.settings.after) is None:
-            trial.add(read.signal, f"would count as ended: nothing was heard for {span(now - read.signal.last_at)}")
 
 
 def _try_gaps(trial: Trial, draft: Standing, met: Sequence[Read], now: datetime) -> None:

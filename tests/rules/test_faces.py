@@ -251,7 +251,7 @@ def test_a_rule_over_the_api(cast, client, monitor, time):
     tried = send(client, cast.omar, "post", "/try", draft, "rules:read").json()
     assert (tried["looked_at"], tried["about"], tried["changed"], tried["errors"]) == (2, 2, 1, 1)
     assert {line["says"] for line in tried["lines"]} == {
-        "system: none → Credit scorer",
+        "system: none → Credit scorer; would have opened an incident of its own; INC-1 would have opened by “Alert b”",
         "There is no system 'nothing' in the register.",
     }
     made = send(client, cast.omar, "post", "", draft)

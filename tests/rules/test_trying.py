@@ -55,10 +55,10 @@ def test_a_mapping_shows_before_and_after_and_what_would_have_opened(monitor, dr
     route(time)
     trial = draft("mapping", "true", system_from="signal.labels.app", severity=2)
     assert says(trial) == {
-        "a": "system: none → Credit scorer; severity: S5 → S2; would have opened an incident",
+        "a": "system: none → Credit scorer; severity: S5 → S2; would have joined INC-1",
         "b": "severity: S3 → S2",
     }
-    assert (trial.about, trial.changed, trial.opened, trial.errors) == (2, 2, 1, 0)
+    assert (trial.about, trial.changed, trial.opened, trial.errors) == (2, 2, 0, 0)
 
 
 def test_a_mapping_is_tried_behind_those_that_stand_and_a_change_in_its_own_place(monitor, rule, draft, time):
@@ -75,7 +75,10 @@ def test_what_a_mapping_would_keep_from_opening(monitor, draft, time):
     hear(monitor, labelled("a", severity=3))
     route(time)
     trial = draft("mapping", severity=5)
-    assert says(trial) == {"a": "severity: S3 → S5; would not have opened an incident by itself"}
+    assert says(trial) == {
+        "a": "severity: S3 → S5; would have opened no incident by itself; INC-1 would not have opened"
+    }
+    assert not_opened(trial) == ["INC-1"]
 
 
 def test_a_silence_shows_which_incidents_would_not_have_opened(monitor, draft, time):
@@ -205,7 +208,7 @@ def test_a_changed_threshold_shows_what_it_would_have_kept_waiting_and_what_not(
     assert says(higher) == dict.fromkeys("abc", f"would have waited; {ref} would not have opened")
     assert [incident.ref for incident in higher.not_opened] == [ref]
     lower = draft("threshold", 'signal.title == "Third"', count=2, minutes=10, instead_of=standing)
-    assert says(lower)["d"] == "would not have waited: it would have opened an incident, or joined one"
+    assert says(lower)["d"] == "would not have waited; would have opened an incident"
     assert lower.opened == 1
     # What another rule kept waiting until the third came would not have opened it in place of the third.
     assert says(draft("silence", 'signal.title == "Third"')) == {"c": f"would have waited; {ref} would not have opened"}

@@ -56,7 +56,8 @@ def try_(
         found.dict(),
         lambda: [
             f"It would have changed {found.changed} of {found.looked_at} signals; it is about {found.about} of them.",
-            f"Incidents not opened: {len(found.not_opened)}. Could not be asked: {found.errors}.",
+            f"Incidents not opened: {len(found.not_opened)}; opened: {found.opened}.",
+            f"Could not be asked: {found.errors}.",
             *found.notes,
             say.table(
                 "heard", "signal", "what would have been",

@@ -19,6 +19,7 @@ from andon.practice.onsets import Interval, Standing, place
 from andon.practice.words import IncidentKind, IncidentType
 from andon.registry.models import System
 from andon.rules.book import Read
+from andon.rules.onsets import Onsets
 from andon.watch import queries as watches
 from andon.watch.models import Alarm
 
@@ -103,3 +104,14 @@ def _onsets(incident: Incident, alarms: Sequence[Alarm]) -> tuple[Interval, ...]
     if incident.onset_low is not None and incident.onset_high is not None:
         told.append(Interval(incident.onset_low, max(incident.onset_low, incident.onset_high)))
     return tuple(one for one in told if one is not None)
+
+
+def onsets(signals: Sequence[UUID], incidents: Sequence[UUID]) -> Onsets:
+    """When what raised the alarms of these signals began, and what is in these incidents: for a trial."""
+    alarms = watches.alarms_of(signals)
+    inside = watches.alarms_in(incidents)
+    rows = Incident.objects.filter(pk__in=incidents).only("pk", "onset_low", "onset_high")
+    return Onsets(
+        {pk: interval(alarm) for pk, alarm in alarms.items()},
+        {incident.pk: _onsets(incident, inside[incident.pk]) for incident in rows},
+    )

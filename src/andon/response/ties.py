@@ -10,8 +10,9 @@ from andon.containment.told import moved, stranded
 from andon.incidents.models import Incident, TimelineEntry
 from andon.incidents.timeline import recorded
 from andon.practice.promises import PromiseKind
-from andon.response import promising
+from andon.response import placing, promising
 from andon.response.levers import follow, strand, take_back
+from andon.rules.onsets import tells_onsets
 from andon.switch.models import Revision
 from andon.switch.told import switched
 
@@ -22,6 +23,8 @@ _TURNS: Final = frozenset(
 """Entries after which a promise may be kept, or counts anew."""
 _CONTAIN: Final = frozenset({PromiseKind.CONTAIN})
 """What counts anew once nothing contains an incident any more; all of it counts anew once one is reopened."""
+
+tells_onsets(placing.onsets)
 
 
 @receiver(moved, dispatch_uid="andon.response.levers")

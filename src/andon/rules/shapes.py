@@ -180,7 +180,9 @@ class RuleTrialOut(Schema):
     about: int = Field(description="How many of them it is about.")
     changed: int
     errors: int
-    opened: int = Field(description="Signals without an incident that would have opened one.")
+    opened: int = Field(
+        description="Incidents that would have opened and never did; one that several signals share counts once."
+    )
     not_opened: list[int] = Field(description="Numbers of incidents that would not have opened.")
     notes: list[str]
     lines: list[TrialLine] = Field(description="The newest 200 that it would have changed or could not read.")

@@ -36,7 +36,7 @@ class Trial:
         about: How many of them it is about.
         changed: For how many something would have been otherwise.
         not_opened: Incidents that would not have opened.
-        opened: How many signals without an incident would have opened one.
+        opened: How many incidents would have opened that there never were; signals that would share one count once.
         lines: The signals that it would have changed or could not read, newest first, the first few.
         notes: Findings that are about no single signal.
     """

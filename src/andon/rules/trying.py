@@ -24,7 +24,7 @@ from andon.rules.book import Book, Effect, Read, Standing, key_of
 from andon.rules.facts import RuleFacts, checked
 from andon.rules.models import Rule
 from andon.rules.trial import OPENED, SHOWN, Trial
-from andon.rules.trying_mapping import try_mapping
+from andon.rules.trying_mapping import let_through, try_mapping
 from andon.rules.trying_quiet import try_auto_close
 
 _FOREVER: Final = datetime.max.replace(tzinfo=UTC)
@@ -47,11 +47,11 @@ def try_rule(facts: RuleFacts, now: datetime, *, by: Actor, instead_of: Rule | N
     draft = Standing.of(_unsaved(checked(worded), instead_of))
     others = [one for one in Book.at(now).all if instead_of is None or one.rule.number != instead_of.number]
     without = Book(others)
+    with_it = Book(sorted([*others, draft], key=lambda one: (one.rule.position, one.rule.number)))
     if draft.rule.what is RuleKind.MAPPING:
-        standing = sorted([*others, draft], key=lambda one: (one.rule.position, one.rule.number))
-        try_mapping(trial, without.read(signals), Book(standing).read(signals), draft)
+        try_mapping(trial, without.read(signals), with_it.read(signals), draft, with_it, by=by)
     else:
-        _try_condition(trial, draft, without.read(signals), now)
+        _try_condition(trial, draft, without.read(signals), (without, with_it), now, by)
     trial.lines = trial.lines[::-1][:SHOWN]
     return trial
 
@@ -72,7 +72,9 @@ def _unsaved(facts: RuleFacts, instead_of: Rule | None) -> Rule:
     )
 
 
-def _try_condition(trial: Trial, draft: Standing, reads: Sequence[Read], now: datetime) -> None:
+def _try_condition(
+    trial: Trial, draft: Standing, reads: Sequence[Read], books: tuple[Book, Book], now: datetime, by: Actor
+) -> None:
     """The kinds that have a condition and do something to the signals that meet it."""
     met: list[Read] = []
     for read in reads:
@@ -86,16 +88,16 @@ def _try_condition(trial: Trial, draft: Standing, reads: Sequence[Read], now: da
         case RuleKind.HOLD_OPEN:
             _try_hold_open(trial, draft, met)
         case RuleKind.AUTO_CLOSE:
-            try_auto_close(trial, draft, met, now)
+            try_auto_close(trial, draft, reads, met, books, now)
         case RuleKind.HEARTBEAT:
-            _try_holds(trial, draft, reads, met, lambda _read: _FOREVER, now)
+            _try_holds(trial, draft, reads, met, lambda _read: _FOREVER, now, by)
             _try_gaps(trial, draft, met, now)
         case _:
-            _try_holds(trial, draft, reads, met, _lets_go(draft, reads, met), now)
+            _try_holds(trial, draft, reads, met, _lets_go(draft, reads, met), now, by)
 
 
 def _try_holds(
-    trial: Trial, draft: Standing, reads: Sequence[Read], met: Sequence[Read], lets_go: LetsGo, now: datetime
+    trial: Trial, draft: Standing, reads: Sequence[Read], met: Sequence[Read], lets_go: LetsGo, now: datetime, by: Actor
 ) -> None:
     """Signals that would have waited, and those that would not have.
 
@@ -103,6 +105,7 @@ def _try_holds(
     """
     waiting = {read.signal.pk: until for read in met if (until := lets_go(read)) is not None}
     groups: dict[object, list[Read]] = defaultdict(list)
+    released: dict[UUID, datetime] = {}
     for read in reads:
         if read.signal.incident_id is not None and read.signal.count:
             groups[read.signal.incident_id].append(read)
@@ -111,9 +114,12 @@ def _try_holds(
             and _held(read.signal) == {draft.rule.number}
             and (opens := _opens(read, waiting, now)) is not None
         ):
-            trial.opened += 1
+            released[read.signal.pk] = opens
+    fates = let_through(trial, reads, released, by) if released else {}
+    for read in reads:
+        if (opens := released.get(read.signal.pk)) is not None:
             waits = "not have waited" if opens == read.signal.first_at else f"have waited for {_waited(read, opens)}"
-            trial.add(read.signal, f"would {waits}: it would have opened an incident, or joined one")
+            trial.add(read.signal, "; ".join([f"would {waits}", *fates.get(read.signal.pk, ())]))
     for group in groups.values():
         _try_incident(trial, draft, group, waiting, now)
 

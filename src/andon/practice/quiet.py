@@ -1,0 +1,104 @@
+"""For how long a signal was silent, as far as that can be told from what is kept of it.
+
+Of a signal its first time, its last time and how often it was heard are kept, and of the times between none. So some
+silences are certain and some cannot be told; and an end that its sender said hides when it was last heard before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from andon.practice.rules import quiet_since
+from andon.practice.words import Word
+
+
+class Between(Word):
+    """Whether a signal was silent for long enough to count as ended, and was heard again after that."""
+
+    NEVER = "never", "it was not"
+    ONCE = "once", "it was, from its first time to its second"
+    SOME_TIME = "some_time", "it was, once at least, and when cannot be told"
+    BEFORE_END = "before_end", "it was, but whether it was heard again before its sender ended it cannot be told"
+    UNTOLD = "untold", "that cannot be told"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A time for which a signal would have fired; without an end it goes on."""
+
+    begins: datetime
+    ends: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """How a signal would have lived.
+
+    Attributes:
+        stretches: The times for which it would have fired, at most: what cannot be told counts as firing.
+        between: Whether it was silent for long enough between two times.
+    """
+
+    stretches: tuple[Stretch, ...]
+    between: Between
+
+    @property
+    def ends(self) -> datetime | None:
+        """When it would have ended for the last time, at the latest; None = it goes on."""
+        return self.stretches[-1].ends
+
+
+def lived(
+    first_at: datetime, last_at: datetime, count: int, ended_at: datetime | None, after: timedelta, now: datetime
+) -> Lived:
+    """How a signal would have lived, had so long a silence counted as its end.
+
+    Args:
+        first_at: When it was first heard.
+        last_at: When it was last heard: by its end, if its sender said one.
+        count: How often it was heard to fire.
+        ended_at: When it ended; None if it fires.
+        after: The silence after which it counts as ended.
+        now: The present instant.
+    """
+    told_end = ended_at is not None and last_at >= ended_at
+    if ended_at is not None and told_end and count > 1:
+        between = _between(ended_at - first_at, count, after)
+        unsure = Between.BEFORE_END if between is Between.SOME_TIME else between
+        return Lived((Stretch(first_at, ended_at),), unsure)
+    heard_last = first_at if told_end else max(first_at, last_at)
+    if ended_at is None:
+        ends = None if quiet_since(now, heard_last, after) else heard_last + after
+    else:
+        ends = min(ended_at, heard_last + after)
+    between = _between(heard_last - first_at, count - 1, after) if count > 1 else Between.NEVER
+    if between is Between.SOME_TIME and count == 2:  # noqa: PLR2004  one silence, and all of the time between
+        return Lived((Stretch(first_at, first_at + after), Stretch(heard_last, ends)), Between.ONCE)
+    return Lived((Stretch(first_at, ends),), between)
+
+
+def _between(whole: timedelta, silences: int, after: timedelta) -> Between:
+    """Of so many silences that make up a time, the longest is no shorter than their mean and no longer than all."""
+    if whole <= after:
+        return Between.NEVER
+    return Between.SOME_TIME if whole / silences > after or silences == 1 else Between.UNTOLD
+
+
+def pauses(stretches: Sequence[Stretch], waits: timedelta = timedelta(0)) -> tuple[Stretch, ...]:
+    """The stretches of all signals of an incident put together: of each, from its first signal to when all had ended.
+
+    Args:
+        stretches: When each of its signals fired; in any order.
+        waits: How long the incident is held open after the last of them; counted in.
+    """
+    together: list[Stretch] = []
+    for one in sorted(stretches, key=lambda one: one.begins):
+        ends = one.ends + waits if one.ends is not None else None
+        last = together[-1] if together else None
+        if last is None or (last.ends is not None and last.ends < one.begins):
+            together.append(Stretch(one.begins, ends))
+        elif last.ends is not None:
+            together[-1] = Stretch(last.begins, None if ends is None else max(last.ends, ends))
+    return tuple(together)

@@ -25,9 +25,9 @@ def drawn(*numbers):
 
 def test_what_it_says():
     view = drawn(0, (1200, 30), 5)
-    assert view.sentence == "1,205 requests, most of them (1,200) from 01:00. 30 were not understood."
+    assert view.sentence == "1,205 requests, most of them (1,200) from 01:00. 30 were not understood, or only in part."
     assert [bar.words for bar in view.bars] == [
-        "00:00: 0 requests", "01:00: 1,200 requests, 30 of them not understood", "02:00: 5 requests"
+        "00:00: 0 requests", "01:00: 1,200 requests, 30 of them not understood, or only in part", "02:00: 5 requests"
     ]  # fmt: skip
     assert (view.begins, view.ends, view.most) == ("00:00", "03:00", "1,200")
     assert drawn(0, 0).sentence == "No requests."

@@ -8,10 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 from django.utils.text import slugify
 
-from andon.intake import own
+from andon.intake import own, queries
 from andon.intake.adapters import adapters
 from andon.intake.events import Malformed
 from andon.intake.models import Delivery, Integration, Signal
@@ -26,8 +25,12 @@ TOKEN_PREFIX = "andon_in"  # noqa: S105  the readable part that every token shar
 RESERVED = frozenset({"new", own.ITSELF.slug, own.WATCHES.slug})  # the page that sets one up; Andon's own voices
 _ADDRESS = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 LONGEST_SECRET, LONGEST_OPTION = 500, 500
-ACCEPTED_KEPT = timedelta(days=7)
-REJECTED_KEPT = timedelta(days=30)
+KEPT = {
+    Delivery.Outcome.ACCEPTED: timedelta(days=7),
+    Delivery.Outcome.PARTLY: timedelta(days=30),
+    Delivery.Outcome.REJECTED: timedelta(days=30),
+}
+"""How long a request's raw body is kept: longer where somebody has something to look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,22 +189,25 @@ def enable_integration(integration: Integration, *, by: Actor) -> Integration:
 
 
 def prune_deliveries(now: datetime, limit: int) -> int:
-    """Forget raw bodies that are older than they are kept: accepted ones a week, rejected ones 30 days.
+    """Forget raw bodies that are older than they are kept: accepted ones a week, others 30 days.
 
-    The newest of each integration stays: it says when the sender was last heard. At most `limit` of each integration
+    The newest of each integration stays, and the newest of which anything was taken, which says when the sender was
+    last heard. At most `limit` of each integration
     go at once, found by its own index; returns how many went.
     """
     return sum(_prune(integration, now, limit) for integration in Integration.objects.values_list("pk", flat=True))
 
 
 def _prune(integration: UUID, now: datetime, limit: int) -> int:
-    heard = Delivery.objects.filter(integration=integration)
-    newest = heard.order_by("-created_at").values_list("pk", flat=True).first()
-    if newest is None:
-        return 0
-    taken = Q(outcome=Delivery.Outcome.ACCEPTED, created_at__lt=now - ACCEPTED_KEPT)
-    old = heard.filter(created_at__lt=now - ACCEPTED_KEPT).filter(taken | Q(created_at__lt=now - REJECTED_KEPT))
-    keys = list(old.exclude(pk=newest).values_list("pk", flat=True)[:limit])
+    each = {outcome: queries.newest_first(integration, outcome) for outcome in Delivery.Outcome}
+    found = {outcome: rows.values_list("created_at", "pk").first() for outcome, rows in each.items()}
+    newest = {outcome: one for outcome, one in found.items() if one is not None}
+    taken = [one for outcome, one in newest.items() if outcome in queries.TAKEN]
+    stay = {max(among)[1] for among in (newest.values(), taken) if among}
+    keys = list[UUID]()
+    for outcome, rows in each.items():
+        old = rows.filter(created_at__lt=now - KEPT[outcome]).exclude(pk__in=stay).order_by("created_at")
+        keys += old.values_list("pk", flat=True)[: limit - len(keys)]
     return Delivery.objects.filter(pk__in=keys).delete()[0] if keys else 0
 
 

@@ -142,7 +142,7 @@ def send_test_signal(request: HttpRequest, slug: str, given: TrialIn) -> Any:
 
 @integrations.get("/{slug}/rejected", response=list[DeliveryOut])
 def list_rejected(request: HttpRequest, slug: str) -> Any:
-    """The newest requests of a sender that were not understood, as they came; for responders and up."""
+    """The newest requests of a sender that were not understood, or not wholly, as they came; for responders and up."""
     by = caller(request, READ)
     by.must_be(OrgRole.RESPONDER, "read raw deliveries")
     return [DeliveryOut.of(row) for row in queries.rejected(by, access_integration(by, slug))]

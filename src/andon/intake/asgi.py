@@ -145,7 +145,7 @@ class IntakeApp:
         if said.confirm:
             return False
         of_type = headers.get("content-type", "")
-        heard = Heard(delivery, door.id, kept, of_type, said.events, said.why, said.changes, said.notes)
+        heard = Heard(delivery, door.id, kept, of_type, said.events, "", said.changes, said.notes, said.why)
         waiting = AtOnce(adapter, said, heard, asker, self._refused_at_once)
         try:
             self._writer.take(heard, waiting)
@@ -204,7 +204,7 @@ class IntakeApp:
             await self._keep_refused(heard, refusal, adapter)
             raise
         heard.body = to_look_at(adapter, request, token, BODY_KEPT)
-        heard.events, heard.changes, heard.notes, heard.error = said.events, said.changes, said.notes, said.why
+        heard.events, heard.changes, heard.notes, heard.left_out = said.events, said.changes, said.notes, said.why
         await self._keep(heard, adapter)
         if said.confirm:
             await self._confirm(said.confirm)
@@ -222,7 +222,7 @@ class IntakeApp:
         except Refusal as refusal:
             await self._keep_refused(heard, refusal, adapter)
             raise
-        heard.events, heard.changes, heard.notes = said.events, said.changes, said.notes
+        heard.events, heard.changes, heard.notes, heard.left_out = said.events, said.changes, said.notes, said.why
         await self._keep(heard, adapter)
 
     async def refused(self, door: Door, why: str, begun: bytes = b"", *, content_type: str = "") -> None:
@@ -386,7 +386,7 @@ class IntakeApp:
 
     async def _keep_what_cannot_be_stored(self, heard: Heard, refusal: Refusal) -> None:
         """One more try, with the raw body alone: what was heard should be seen by a person."""
-        if self._writer is None or (heard.error and not heard.events):
+        if self._writer is None or heard.error:
             return
         raw = Heard(heard.delivery, heard.integration, heard.body, "", [], error=_in_words(refusal))
         try:

@@ -34,10 +34,11 @@ class Integration(Row):
 
 
 class Delivery(Row):
-    """One request as it came, taken or not. Bounded; kept so that nothing heard is lost."""
+    """One request as it came, taken wholly, in part, or not. Bounded; kept so that nothing heard is lost."""
 
     class Outcome(models.TextChoices):
         ACCEPTED = "accepted", "Accepted"
+        PARTLY = "partly", "Taken in part"  # something in it was not understood: `error` says what, the rest was taken
         REJECTED = "rejected", "Rejected"
 
     integration = models.ForeignKey(  # found by the indexes below; one more would only slow the intake down
@@ -51,10 +52,8 @@ class Delivery(Row):
 
     class Meta:
         indexes: ClassVar = [
-            models.Index(fields=["integration", "-created_at"], name="delivery_recent"),
-            models.Index(
-                fields=["integration", "-created_at"], condition=Q(outcome="rejected"), name="delivery_rejected"
-            ),
+            # The newest of each outcome, and the counts of hours: whatever reads by it names the outcomes it wants.
+            models.Index(fields=["integration", "outcome", "-created_at"], name="delivery_by_outcome"),
         ]
 
 

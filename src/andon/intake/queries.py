@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from itertools import chain
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from django.db.models import BooleanField, CharField, Count, ExpressionWrapper, Min, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Cast, Coalesce
+from django.db.models.functions import Cast, Coalesce, Greatest
 
 from andon.intake.models import Delivery, Integration, Signal
 from andon.intake.policy import may_see_bodies, visible_signals
@@ -18,6 +19,10 @@ from andon.practice.hearing import Heard, Hearing, hearing
 from andon.registry.models import ChangeEvent, System
 
 T = TypeVar("T")
+REJECTED: Final = Delivery.Outcome.REJECTED
+TAKEN: Final = (Delivery.Outcome.ACCEPTED, Delivery.Outcome.PARTLY)
+"""The outcomes of what was heard from a sender itself: what was refused may be a stranger's."""
+NOT_WHOLLY: Final = (REJECTED, Delivery.Outcome.PARTLY)
 COUNTED = 10_000
 """From how many requests of an hour on they are no longer counted: a page must not wait for a storm's."""
 MOST_SORTS = 20_000
@@ -189,11 +194,14 @@ def delivery_of(integration: UUID, key: str) -> Delivery | None:
 
 
 def integrations() -> QuerySet[Integration]:
-    """All integrations, each with `heard_at`, when it last sent something, and `firing`, how many signals are."""
-    newest = Delivery.objects.filter(integration=OuterRef("pk")).order_by("-created_at").values("created_at")[:1]
+    """All integrations, each with `heard_at`, when it last sent what was taken, and `firing`, how many signals are."""
+    wholly, partly = (Subquery(newest_first(OuterRef("pk"), outcome).values("created_at")[:1]) for outcome in TAKEN)
     of_it = Signal.objects.filter(integration=OuterRef("pk"), status=Signal.Status.FIRING).order_by()
     firing = Subquery(of_it.values("integration").annotate(n=Count("pk")).values("n"))
-    return Integration.objects.select_related("system").annotate(heard_at=Subquery(newest), firing=Coalesce(firing, 0))
+    return Integration.objects.select_related("system").annotate(
+        heard_at=Greatest(Coalesce(wholly, partly), Coalesce(partly, wholly)),  # on SQLite nothing is greater than NULL
+        firing=Coalesce(firing, 0),
+    )
 
 
 def changes_of_unknown_systems(integration: Integration, limit: int = 5) -> Sequence[ChangeEvent]:
@@ -208,6 +216,7 @@ class Activity:
 
     Attributes:
         health: In a word of the practice.
+        last_at: When something was last taken from it, wholly or in part; None = never.
         last_minute: Requests of the last minute, counted up to `COUNTED`.
         hours: Requests of each of the last 24 hours, the last one up to now.
     """
@@ -220,26 +229,38 @@ class Activity:
 
 def activity(integration: Integration, now: datetime) -> Activity:
     """How a sender is heard: bounded counts by the index of its deliveries, however many there are."""
-    heard = Delivery.objects.filter(integration=integration)
-    refused = heard.filter(outcome=Delivery.Outcome.REJECTED)
-    newest = heard.order_by("-created_at").values_list("created_at", flat=True).first()
-    newest_refused = refused.order_by("-created_at").values_list("created_at", flat=True).first()
+    newest = {
+        outcome: newest_first(integration.pk, outcome).values_list("created_at", flat=True).first()
+        for outcome in Delivery.Outcome
+    }
     day = now - timedelta(days=1)
-    bad = _counted(refused, day, now) if newest_refused and newest_refused >= day else 0
-    known = Heard(integration.disabled_at is not None, newest, newest_refused, bad)
-    hours = [now - timedelta(hours=left) for left in range(24, 0, -1)] if newest and newest >= day else []
+    came = [outcome for outcome, at in newest.items() if at and at >= day]  # of the last day; others need no count
+    heard, troubled = _of(integration, came), _of(integration, [one for one in came if one in NOT_WHOLLY])
+    bad = _counted(troubled, day, now)
+    wholly_at, partly_at = (newest[outcome] for outcome in TAKEN)
+    known = Heard(integration.disabled_at is not None, wholly_at, partly_at, newest[REJECTED], bad)
+    hours = [now - timedelta(hours=left) for left in range(24, 0, -1)] if came else []
     return Activity(
         hearing(known),
-        newest,
-        _counted(heard, now - timedelta(minutes=1), now) if hours else 0,
-        [_hour(heard, refused, at, any_bad=bad > 0) for at in hours],
+        known.last_at,
+        _counted(heard, now - timedelta(minutes=1), now),
+        [_hour(heard, troubled, at, any_bad=bad > 0) for at in hours],
     )
 
 
-def _hour(heard: QuerySet[Delivery], refused: QuerySet[Delivery], at: datetime, *, any_bad: bool) -> bars.Count:
+def newest_first(integration: Any, outcome: str) -> QuerySet[Delivery]:
+    """What came from a sender with this outcome, by the index that holds them so."""
+    return Delivery.objects.filter(integration=integration, outcome=outcome).order_by("-created_at")
+
+
+def _of(integration: Integration, outcomes: Collection[str]) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(integration=integration, outcome__in=outcomes)
+
+
+def _hour(heard: QuerySet[Delivery], troubled: QuerySet[Delivery], at: datetime, *, any_bad: bool) -> bars.Count:
     until = at + timedelta(hours=1)
     all_ = _counted(heard, at, until)
-    bad = _counted(refused, at, until) if any_bad and all_ else 0
+    bad = _counted(troubled, at, until) if any_bad and all_ else 0
     return bars.Count(at, all_, min(bad, all_), capped=all_ == COUNTED)
 
 
@@ -248,11 +269,11 @@ def _counted(rows: QuerySet[Delivery], since: datetime, until: datetime) -> int:
 
 
 def rejected(by: Actor, integration: Integration, limit: int = 10) -> Sequence[Delivery]:
-    """The newest deliveries of an integration that were not understood, if the actor may see them."""
+    """The newest deliveries of an integration that were not understood, or only in part, if the actor may see them."""
     if not may_see_bodies(by, integration):
         return []
-    rows = Delivery.objects.filter(integration=integration, outcome=Delivery.Outcome.REJECTED)
-    return list(rows.order_by("-created_at")[:limit])
+    each = [newest_first(integration.pk, outcome)[:limit] for outcome in NOT_WHOLLY]
+    return sorted(chain.from_iterable(each), key=lambda row: row.created_at, reverse=True)[:limit]
 
 
 def body_as_text(delivery: Delivery) -> str:

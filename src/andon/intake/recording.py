@@ -26,7 +26,12 @@ BODY_KEPT = 64 * 1024
 
 
 class Heard(msgspec.Struct, gc=False):
-    """One request that was understood (or not, and then `error` says why), to be kept."""
+    """One request to be kept, understood or not.
+
+    Attributes:
+        error: Why nothing of it was taken; empty if something was.
+        left_out: What in it was not understood while the rest was taken, as a sentence; empty if nothing.
+    """
 
     delivery: UUID
     integration: UUID
@@ -36,6 +41,7 @@ class Heard(msgspec.Struct, gc=False):
     error: str = ""
     changes: list[Change] = []
     notes: list[Note] = []
+    left_out: str = ""
 
 
 Key = tuple[Any, str]
@@ -252,13 +258,16 @@ def _newest() -> str:
 
 
 _DELIVERY = ("id", "created_at", "integration_id", "body", "content_type", "outcome", "error", "signals")
-_ACCEPTED, _REJECTED = Delivery.Outcome.ACCEPTED.value, Delivery.Outcome.REJECTED.value
+_ACCEPTED, _PARTLY, _REJECTED = (
+    outcome.value for outcome in (Delivery.Outcome.ACCEPTED, Delivery.Outcome.PARTLY, Delivery.Outcome.REJECTED)
+)
 
 
 def _delivery_row(heard: Heard, brought: Brought, at: Any) -> tuple[Any, ...]:
     return (
         brought.delivery, at, brought.integration, packed.pack(heard.body[:BODY_KEPT]), heard.content_type[:100],
-        _REJECTED if heard.error else _ACCEPTED, heard.error[:500], len(heard.events),
+        _REJECTED if heard.error else _PARTLY if heard.left_out else _ACCEPTED,
+        (heard.error or heard.left_out)[:500], len(heard.events),
     )  # fmt: skip
 
 

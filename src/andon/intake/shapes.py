@@ -144,7 +144,7 @@ class IntegrationOut(Schema):
     signed: bool = Field(description="Whether a signature is demanded in place of the token.")
     options: dict[str, str] = Field(description="Settings of this kind of sender's own.")
     disabled_at: datetime | None
-    heard_at: datetime | None = Field(description="When it last sent something.")
+    heard_at: datetime | None = Field(description="When something was last taken from it, wholly or in part.")
     firing: int
 
     @classmethod
@@ -159,16 +159,16 @@ class HourOut(Schema):
 
     at: datetime
     requests: int
-    refused: int = Field(description="How many of them were not understood.")
+    refused: int = Field(description="How many of them were not understood, or only in part.")
     at_least: bool = Field(description="Whether there were more than are counted.")
 
 
 class ActivityOut(Schema):
     """How a sender is heard."""
 
-    health: str = Field(description="disabled, never, garbled, partly or well.")
+    health: str = Field(description="disabled, never, unread, garbled, left_out, partly or well.")
     words: str
-    heard_at: datetime | None
+    heard_at: datetime | None = Field(description="When something was last taken from it, wholly or in part.")
     last_minute: int
     hours: list[HourOut]
 
@@ -319,14 +319,19 @@ def find_named_system(slug: str) -> System | None:
 
 
 class DeliveryOut(Schema):
-    """A request that was not understood, or not all of it, as it came (the first 64 KiB; protobuf as JSON)."""
+    """A request that was not understood, or only in part, as it came (the first 64 KiB; protobuf as JSON)."""
 
     id: UUID
     at: datetime
+    outcome: str = Field(description="rejected, or partly: the rest of it was taken.")
+    signals: int = Field(description="How many signals were taken from it.")
     error: str
     body: str
 
     @classmethod
     def of(cls, row: Delivery) -> "DeliveryOut":
         """The delivery as the API says it."""
-        return cls(id=row.pk, at=row.created_at, error=row.error, body=queries.body_as_text(row))
+        return cls(
+            id=row.pk, at=row.created_at, outcome=row.outcome, signals=row.signals, error=row.error,
+            body=queries.body_as_text(row),
+        )  # fmt: skip

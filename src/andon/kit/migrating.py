@@ -60,6 +60,19 @@ class UnindexKey(migrations.AlterField):
             schema_editor.execute(f"DROP INDEX IF EXISTS {schema_editor.quote_name(name)}")
 
 
+class DropIndexOnce(migrations.RemoveIndex):
+    """Drops an index that may be gone already: for a migration without a transaction, which may have been cut off."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, _to_state: Any
+    ) -> None:
+        """Drop it, if there is one of that name."""
+        if self.allow_migrate_model(
+            schema_editor.connection.alias, from_state.apps.get_model(app_label, self.model_name)
+        ):
+            schema_editor.execute(f"DROP INDEX IF EXISTS {schema_editor.quote_name(self.name)}")
+
+
 class IndexOnce(migrations.AddIndex):
     """Adds an index that is not there yet: for a migration without a transaction, which may have been cut off.
 

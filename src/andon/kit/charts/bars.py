@@ -69,7 +69,7 @@ def _bar(x: float, place: float, count: Count, most: int, noun: str, zone: tzinf
     height = max(_SMALLEST, count.all / most * HEIGHT) if count.all else 0.0
     bad = max(_SMALLEST, count.bad / count.all * height) if count.bad and count.all else 0.0
     when = clock_time(count.at, zone, beside=count.at)
-    refused = f", {count.bad} of them not understood" if count.bad else ""
+    refused = f", {count.bad} of them not understood, or only in part" if count.bad else ""
     return Bar(
         x=round(x + place * _GAP / 2, 3),
         width=round(place * (1 - _GAP), 3),
@@ -93,5 +93,5 @@ def _sentence(counts: Sequence[Count], most: Count, noun: str, zone: tzinfo) -> 
     more = "at least " if any(count.capped for count in counts) else ""
     busiest = clock_time(most.at, zone, beside=most.at)
     bad = sum(count.bad for count in counts)
-    refused = f" {bad:,} were not understood." if bad else ""
+    refused = f" {bad:,} were not understood, or only in part." if bad else ""
     return f"{more.capitalize()}{total:,} {noun}, most of them ({_figure(most)}) from {busiest}.{refused}"

@@ -199,6 +199,7 @@ def test_on_the_short_way_too_the_answers_are_in_protobuf(token):
     assert [body for _, _, body in answers[:2]] == [b"", b""]
     assert ExportLogsServiceResponse.FromString(answers[2][2]).partial_success.rejected_log_records == 1
     assert answers[3][1]["retry-after"] == "2"
+    assert list(Delivery.objects.order_by("pk").values_list("outcome", flat=True)) == ["accepted", "accepted", "partly"]
     assert "Send it again" in Status.FromString(answers[3][2]).message
 
 

@@ -96,13 +96,14 @@ def test_a_signal_is_about_the_system_it_names_else_its_senders(sender, cast):
     assert queries.find_system(sender, "not-in-the-register") is None
 
 
-def test_raw_bodies_are_forgotten_in_time_but_the_newest_of_a_sender(sender, time):
+def test_raw_bodies_are_forgotten_in_time_but_the_newest_of_a_sender_and_the_newest_taken(sender, time):
     hear(sender)
     time.forward(timedelta(seconds=1))
     hear(sender, error="bad")
     time.forward(timedelta(days=8))
-    assert actions.prune_deliveries(clock.now(), 100) == 1
+    assert actions.prune_deliveries(clock.now(), 100) == 0
     hear(sender)
+    assert actions.prune_deliveries(clock.now(), 100) == 1
     time.forward(timedelta(days=40))
     assert actions.prune_deliveries(clock.now(), 100) == 1
     assert Delivery.objects.count() == 1

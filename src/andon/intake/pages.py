@@ -16,7 +16,7 @@ from andon.intake import actions, queries, trying, wording
 from andon.intake.adapters import adapters, help_text
 from andon.intake.events import Group, Sender
 from andon.intake.forms import ChangeForm, CreateForm
-from andon.intake.models import Integration, Signal
+from andon.intake.models import Delivery, Integration, Signal
 from andon.intake.policy import access_integration, access_signal, may_manage, may_see_bodies, must_manage
 from andon.intake.queries import Activity, SignalFilter
 from andon.kit import clock, markdown
@@ -83,7 +83,6 @@ def signal(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One signal: what it says, where it went and why, and the requests that brought it."""
     by = actor_of(request)
     row = access_signal(by, pk)
-    deliveries = [(each, queries.body_as_text(each)) for each in queries.deliveries_of(by, row)]
     return render(
         request,
         "intake/signal.html",
@@ -92,13 +91,22 @@ def signal(request: HttpRequest, pk: UUID) -> HttpResponse:
             "type_hint": IncidentType(row.type_hint).label if row.type_hint else "",
             "why_this": wording.why_this_signal(row),
             "why_there": wording.why_there(row),
+            "why_nowhere": wording.why_nowhere(row),
             "by_rules": wording.by_rules(row),
             "silence_url": wording.silencing(row) if by.may(OrgRole.RESPONDER) else "",
             "earlier": queries.earlier_episodes(by, row),
-            "deliveries": deliveries,
+            "deliveries": _as_it_came(by, row),
             "notes": row.notes.all(),
         },
     )
+
+
+def _as_it_came(by: Actor, row: Signal) -> list[tuple[str, Delivery, str]]:
+    """The requests that brought a signal, each with what it was to it, if there are several to tell apart, and its body."""
+    found = queries.deliveries_of(by, row)
+    was = {row.echo_delivery: "Counted nowhere", row.last_delivery: "Newest", row.first_delivery: "First"}
+    apart = len(found) > 1 or any(was[each.pk] == "Counted nowhere" for each in found)
+    return [(was[each.pk] if apart else "", each, queries.body_as_text(each)) for each in found]
 
 
 @require_safe

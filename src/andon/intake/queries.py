@@ -94,6 +94,10 @@ _NOT_ASKED = (
     "ended_before",
     "first_delivery",
     "last_delivery",
+    "echo_at",
+    "echo_reason",
+    "echo_count",
+    "echo_delivery",
     "leased_until",
 )
 _SELDOM_ASKED = ("resolved_at", "dedup_reason", "description", "url", "labels", "starts_at")
@@ -178,10 +182,10 @@ def earlier_episodes(by: Actor, signal: Signal, limit: int = 10) -> Sequence[Sig
 
 
 def deliveries_of(by: Actor, signal: Signal) -> Sequence[Delivery]:
-    """The first and the newest delivery that spoke of a signal, if still kept and the actor's to see."""
+    """The first and newest delivery of a signal, and the newest that changed nothing, if kept and the actor's to see."""
     if not may_see_bodies(by, signal.integration):
         return []
-    named = {key for key in (signal.first_delivery, signal.last_delivery) if key}
+    named = {key for key in (signal.first_delivery, signal.last_delivery, signal.echo_delivery) if key}
     return list(Delivery.objects.filter(pk__in=named).order_by("created_at"))
 
 

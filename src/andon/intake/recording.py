@@ -117,17 +117,21 @@ class _Written:
         self._new: dict[tuple[Any, ...], tuple[dict[str, Any], list[tuple[Any, ...]]]] = {}
         self._changed: list[tuple[Any, ...]] = []
         self._repeats: list[tuple[Any, ...]] = []
+        self._echoes: list[tuple[Any, ...]] = []
         self.due = False
         self._sort_out(stories, at, driver)
 
     def _sort_out(self, stories: dict[Key, Story], at: Any, driver: _Driver) -> None:
-        """The rows of all stories: what is new, what came to an end or changed, what only repeats."""
+        """The rows of all stories: what is new, what came to an end or changed, what only repeats, what heard echoes."""
         fresh: list[Line] = []
         for story in stories.values():
             for line in story.lines:
                 if line.first_at is not None:
                     fresh.append(line)
-                elif line.changed:
+                    continue
+                if line.echoes:
+                    self._echoes.append(_echo_row(line.id, line, at))
+                if line.changed:
                     self.due = self.due or line.due
                     self._changed.append(_changed_row(line, at))
                 elif line.last_delivery is not None:
@@ -138,7 +142,10 @@ class _Written:
             alike = line.first_at, line.status, line.count, line.reason, (*line.past_episodes,), (*line.ended_before,)
             if (group := self._new.get(alike)) is None:
                 group = self._new[alike] = _shared(line, at, driver), []
-            group[1].append(_new_row(driver.number(number), line, driver))
+            key = driver.number(number)
+            group[1].append(_new_row(key, line, driver))
+            if line.echoes:
+                self._echoes.append(_echo_row(key, line, at))
 
     def down_if_it_holds(self) -> bool:
         """Write it, in one's turn; raises `_Overtaken` if the record says something else by now: nothing may stay."""
@@ -149,7 +156,8 @@ class _Written:
     def down(self) -> bool:
         """Write it, in the transaction in which it was made; whether any signal is due.
 
-        Ends go first, so that a new firing row finds the place of its fingerprint free.
+        Ends go first, so that a new firing row finds the place of its fingerprint free. Echoes go last, for new rows
+        may have heard some; they are rare, so no other statement has a column for them.
         """
         db.insert_many("intake_delivery", _DELIVERY, self._deliveries)
         if self._changed:
@@ -158,6 +166,8 @@ class _Written:
             _change(_COUNT_REPEATS, _REPEATED, self._repeats)
         for shared, rows in self._new.values():
             db.insert_many("intake_signal", _SIGNAL, rows, shared=shared)
+        if self._echoes:
+            db.update_from("intake_signal", _NOTE_ECHOES, _ECHOED, self._echoes, where="intake_signal.id = v.id")
         for heard in self._batch:
             if heard.changes or heard.notes:
                 beside.write(heard.integration, heard.changes, heard.notes, self._now)
@@ -299,11 +309,20 @@ _CHANGE_SIGNAL = (
     "resolved_at = COALESCE(v.over_at, resolved_at), dedup_reason = COALESCE(v.why, dedup_reason), "
     "route_at = COALESCE(v.due_at, CASE WHEN look_at_count <= v.heard THEN v.at ELSE route_at END)"
 )
+_ECHOED = {"id": "uuid", "more": "integer", "at": "timestamptz", "why": "text", "delivery": "uuid"}
+# Added to what stands there, whoever wrote it, so none is lost; and nothing else, so nobody is woken or overtaken by it.
+_NOTE_ECHOES = (
+    "echo_count = COALESCE(echo_count, 0) + v.more, echo_at = v.at, echo_reason = v.why, echo_delivery = v.delivery"
+)
 
 
 def _change(setting: str, columns: dict[str, str], rows: list[tuple[Any, ...]]) -> None:
     if db.update_from("intake_signal", setting, columns, rows, where=_AS_READ) != len(rows):
         raise _Overtaken
+
+
+def _echo_row(key: Any, line: Line, at: Any) -> tuple[Any, ...]:
+    return key, line.echoes, at, line.echo_reason, line.echo_delivery
 
 
 def _changed_row(line: Line, at: Any) -> tuple[Any, ...]:

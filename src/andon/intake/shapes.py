@@ -41,6 +41,24 @@ class NoteOut(Schema):
     text: str
 
 
+class EchoOut(Schema):
+    """What was heard of a signal and counted nowhere: late doubles, second ends, ends of an older episode."""
+
+    at: datetime = Field(description="When the newest came.")
+    reason: str = Field(description="Why the newest changed nothing: episode_over, already_ended or older_episode.")
+    words: str = Field(description="The same for a person.")
+    count: int = Field(description="How many came.")
+
+    @classmethod
+    def of(cls, row: Signal) -> "EchoOut | None":
+        """As the API says it; None where nothing of it came."""
+        if row.echo_at is None:
+            return None
+        return cls(
+            at=row.echo_at, reason=row.echo_reason or "", words=wording.why_nowhere(row), count=row.echo_count or 0
+        )
+
+
 class SignalOut(Schema):
     """Something observed, deduplicated by fingerprint: a repeat is counted on it."""
 
@@ -63,6 +81,7 @@ class SignalOut(Schema):
     last_at: datetime
     resolved_at: datetime | None
     reason: str = Field(description="Why it is this signal and not another.")
+    echo: EchoOut | None = Field(description="What was heard of it and changed nothing; null where nothing was.")
     incident: int | None = Field(description="Number of its incident.")
     incident_reason: str = Field(description="Why it joined that incident, opened it, or none; empty until decided.")
     rules: list[ByRuleOut] = Field(description="What rules did to it, in their order.")
@@ -92,6 +111,7 @@ class SignalOut(Schema):
             last_at=row.last_at,
             resolved_at=row.resolved_at,
             reason=wording.why_this_signal(row),
+            echo=EchoOut.of(row),
             incident=row.incident.number if row.incident else None,
             incident_reason=wording.why_there(row),
             rules=[ByRuleOut.of(did) for did in wording.by_rules(row)],

@@ -48,6 +48,9 @@ class Line(msgspec.Struct, gc=False):
     event: Event | None = None  # the one whose words are to be written; None = as they were
     changed: bool = False
     due: bool = False  # to be routed
+    echoes: int = 0  # events of this batch that changed nothing, and were judged by it
+    echo_reason: str | None = None  # of the newest of them
+    echo_delivery: Any = None  # as above
 
     @classmethod
     def known(cls, row: Sequence[Any]) -> "Line":
@@ -111,6 +114,22 @@ class Story(msgspec.Struct, gc=False):
             _repeats(self.open, event, decision, brought)
         elif self.open is not None and decision.action is DedupAction.RESOLVE:
             self._resolves(self.open, decision, brought)
+        elif decision.echo and not (event.passing and self.open is None):
+            # That all is well is said with every run of a check: it is news only while something fires on after it.
+            self._echoes(event, decision, brought)
+
+    def _echoes(self, event: Event, decision: DedupDecision, brought: Brought) -> None:
+        """Note that it was heard and changed nothing: where its episode is on record, else on what is open or was last.
+
+        By the name that a signal goes by and no earlier one: so it is the same however events fall into batches, which
+        know more of a fingerprint's past if it is their own.
+        """
+        its_own = (line for line in self.lines if event.episode and line.episode == event.episode)
+        line = next(its_own, self.open or self.last)
+        if line is None:
+            raise AssertionError("What changes nothing was judged by something that is on record.")
+        line.echoes += 1
+        line.echo_reason, line.echo_delivery = decision.reason.value, brought.delivery
 
     def _begins(self, event: Event, decision: DedupDecision, brought: Brought) -> None:
         """A new row: something fires, or has ended before it was heard to fire."""

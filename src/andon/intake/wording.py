@@ -19,7 +19,16 @@ _NAME: Final = 120  # characters of a rule's name
 
 def why_this_signal(signal: Signal) -> str:
     """Why the last event that changed it did what it did."""
-    return DedupReason(signal.dedup_reason).words if signal.dedup_reason in set(DedupReason) else signal.dedup_reason
+    return _reason(signal.dedup_reason)
+
+
+def why_nowhere(signal: Signal) -> str:
+    """Why the newest of what was heard of it and changed nothing did so; empty where nothing was."""
+    return _reason(signal.echo_reason or "")
+
+
+def _reason(stored: str) -> str:
+    return DedupReason(stored).words if stored in set(DedupReason) else stored
 
 
 _WHAT_IT_DID = {

@@ -12,6 +12,8 @@ repeat, restart, and deliver late and out of order, so the rules are:
   a page too many is chosen over a page too few.
 * A resolved event ends the open signal, unless it can be told to speak of an older episode than the open one.
   One of no episode says nothing new once the signal is over, however often it comes.
+* What changes nothing (a late double, a second end, the end of an older episode) is an *echo*: it is noted on the
+  signal that it was judged by, with its reason, so that whoever asks what became of it finds that it was heard.
 * A signal of no episode ends with its incident when a person resolves that: its next firing could not be told
   from this one, and would page nobody. One of an episode is *let go*: it fires on in silence until its sender says
   that it is over, or begins another episode, which ends it and is a new signal.
@@ -112,6 +114,11 @@ class DedupDecision(NamedTuple):
     reason: DedupReason
     episode: str
     keep: bool = False
+
+    @property
+    def echo(self) -> bool:
+        """Whether the event is heard and changes nothing: it is noted with its reason, and counted nowhere."""
+        return not self.keep and self.action in {DedupAction.LATE, DedupAction.IGNORE_RESOLVE}
 
 
 def compare_episodes(one: str, other: str) -> int | None:

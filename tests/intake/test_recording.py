@@ -177,6 +177,8 @@ def test_whatever_comes_in_whatever_order_at_most_one_fires_and_the_counts_add_u
         fired = sum(firing for name, _, firing in together if name == key)
         assert sum(row.status == "firing" for row in rows) <= 1
         assert sum(row.count for row in rows) <= fired
+        told = sum(row.count + (row.status == "resolved") + (row.echo_count or 0) for row in rows)
+        assert told == sum(name == key for name, _, _ in together), "each is counted, ended something, or is noted"
         assert all(row.resolved_at for row in rows if row.status == "resolved")
         ended = [row.episode for row in rows if row.status == "resolved" and row.episode]
         assert len(ended) == len(set(ended)), "an episode ends once"
@@ -192,6 +194,9 @@ def test_how_deliveries_fall_into_batches_changes_nothing(sender, together, cut)
         for group in groups:
             record([heard(sender, fires(k, e) if firing else ends(k, e)) for k, e, firing in group])
         rows = Signal.objects.order_by("fingerprint", "first_at", "pk")
-        return [(row.fingerprint, row.status, row.episode, row.count, row.past_episodes) for row in rows]
+        return [
+            (row.fingerprint, row.status, row.episode, row.count, row.past_episodes, row.echo_count, row.echo_reason)
+            for row in rows
+        ]
 
     assert told([together]) == told([together[:cut], together[cut:]]) == told([[move] for move in together])

@@ -69,6 +69,8 @@ def over(episode=""):
 def test_what_becomes_of_an_event(known_open, known_last, event, action, reason):
     decision = dedup(known_open, known_last, event)
     assert (decision.action, decision.reason) == (action, reason)
+    changes_nothing = {DedupReason.EPISODE_OVER, DedupReason.ALREADY_ENDED, DedupReason.OLDER_EPISODE}
+    assert decision.echo is (reason in changes_nothing)
 
 
 def test_an_end_that_overtook_its_beginning_is_kept_and_the_beginning_opens_nothing():

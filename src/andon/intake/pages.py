@@ -102,7 +102,7 @@ def signal(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _as_it_came(by: Actor, row: Signal) -> list[tuple[str, Delivery, str]]:
-    """The requests that brought a signal, each with what it was to it, if there are several to tell apart, and its body."""
+    """The requests that brought a signal: which each was, if there are several to tell apart, and its body."""
     found = queries.deliveries_of(by, row)
     was = {row.echo_delivery: "Counted nowhere", row.last_delivery: "Newest", row.first_delivery: "First"}
     apart = len(found) > 1 or any(was[each.pk] == "Counted nowhere" for each in found)

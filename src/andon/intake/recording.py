@@ -122,7 +122,7 @@ class _Written:
         self._sort_out(stories, at, driver)
 
     def _sort_out(self, stories: dict[Key, Story], at: Any, driver: _Driver) -> None:
-        """The rows of all stories: what is new, what came to an end or changed, what only repeats, what heard echoes."""
+        """The rows of all stories: what is new, what ended or changed, what only repeats, what heard echoes."""
         fresh: list[Line] = []
         for story in stories.values():
             for line in story.lines:
@@ -310,7 +310,7 @@ _CHANGE_SIGNAL = (
     "route_at = COALESCE(v.due_at, CASE WHEN look_at_count <= v.heard THEN v.at ELSE route_at END)"
 )
 _ECHOED = {"id": "uuid", "more": "integer", "at": "timestamptz", "why": "text", "delivery": "uuid"}
-# Added to what stands there, whoever wrote it, so none is lost; and nothing else, so nobody is woken or overtaken by it.
+# Added to what stands there, whoever wrote it, so none is lost; and nothing else, so nobody is woken or overtaken.
 _NOTE_ECHOES = (
     "echo_count = COALESCE(echo_count, 0) + v.more, echo_at = v.at, echo_reason = v.why, echo_delivery = v.delivery"
 )

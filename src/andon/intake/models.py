@@ -89,8 +89,8 @@ class Signal(Row):
     # Deliveries are pruned long before signals are; these name them without holding on to them.
     first_delivery = models.UUIDField(null=True, blank=True)
     last_delivery = models.UUIDField(null=True, blank=True)
-    # What was heard and changed nothing: late doubles, second ends, ends of older episodes. Null = none came: the intake
-    # names these columns only if some did, and null costs no row anything.
+    # What was heard and changed nothing: late doubles, second ends, ends of older episodes. Null = none came: the
+    # intake names these columns only if some did, and null costs no row anything.
     echo_at = models.DateTimeField(null=True, blank=True)  # when the newest came
     echo_reason = models.CharField(max_length=40, null=True, blank=True)  # noqa: DJ001  as above
     echo_count = models.PositiveIntegerField(null=True, blank=True)

@@ -182,7 +182,7 @@ def earlier_episodes(by: Actor, signal: Signal, limit: int = 10) -> Sequence[Sig
 
 
 def deliveries_of(by: Actor, signal: Signal) -> Sequence[Delivery]:
-    """A signal's first and newest delivery, and the newest that changed nothing, if still kept and the actor's to see."""
+    """A signal's first and newest delivery, and the newest that changed nothing, if kept and the actor's to see."""
     if not may_see_bodies(by, signal.integration):
         return []
     named = {key for key in (signal.first_delivery, signal.last_delivery, signal.echo_delivery) if key}

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('intake', '0006_let_go'),
+        ('intake', '0007_taken_in_part'),
     ]
 
     operations = [

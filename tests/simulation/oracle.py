@@ -109,7 +109,9 @@ class Oracle:
         if sent is not None and sent < engine.round_began:
             self.break_(4, f"page {page.id} was sent again though it had been sent and settled at step {sent}")
         before = self._last_attempt.get(attempt.key)
-        if before is not None and not before.refused and before.jumps == self._time.jumps:
+        # A round that read the clock before it was set back takes a lease of after it for one that has ended.
+        same_clock = before is not None and before.jumps == attempt.jumps == self._time.jumps
+        if before is not None and not before.refused and same_clock:
             own = attempt.passed - attempt.claimed_after  # longer than a lease: its own has ended, and it cannot know
             stalled = own >= LEASE_SECONDS or self.stalled_at >= min(before.claimed_after, attempt.claimed_after)
             since = attempt.passed - before.claimed_after

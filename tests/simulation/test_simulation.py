@@ -21,7 +21,7 @@ TWICE = ("sqlite", LEVERS_FROM - 2, 4)
 ONCE_PLAYED = pytest.mark.xdist_group("the seeds that are played twice")
 """Who asks for them is in one process, so that they are not played a third time."""
 SEEDS = (
-    ("sqlite", 1, 10), ("sqlite", 11, 8), pytest.param(*TWICE, marks=ONCE_PLAYED), ("sqlite", LEVERS_FROM + 2, 7),
+    ("sqlite", 1, 10), ("sqlite", 11, 8), pytest.param(*TWICE, marks=ONCE_PLAYED), ("sqlite", LEVERS_FROM + 2, 10),
     ("postgres", 1, 4), ("postgres", LEVERS_FROM, 2),
 )  # fmt: skip
 """Which database, the first seed, how many: in parts that two cores play beside each other, some 2,500 incidents."""

@@ -45,6 +45,17 @@ def test_a_command_in_a_fresh_process_answers_in_words(tmp_path, words):
 
 
 @pytest.mark.heavy
+@pytest.mark.parametrize("url", ["sqlite:///{folder}/a%20b.sqlite3", "sqlite:///{folder}/c.sqlite3?timeout=5"])
+def test_a_database_is_found_however_its_address_is_written(tmp_path, url):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANDON_", "DJANGO_"))}
+    environment |= {"ANDON_DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(ROOT / "src")}
+    environment["ANDON_DATABASE_URL"] = url.format(folder=tmp_path)
+    assert andon(environment, "migrate").code == 0
+    ended = andon(environment, "verify")
+    assert ended.code == 0, ended.err
+
+
+@pytest.mark.heavy
 def test_to_verify_a_database_that_is_not_there_makes_nothing(tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANDON_", "DJANGO_"))}
     environment |= {"ANDON_DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(ROOT / "src")}

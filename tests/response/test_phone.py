@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from django.test import Client
 
+from andon.engine import locks
 from andon.incidents.models import Incident, TimelineEntry
 from andon.paging.adapters import find
 from andon.paging.models import Page
@@ -252,6 +253,16 @@ def test_it_reads_the_page_twice_and_listens(night: Provider, call: dict[str, st
     assert "Approvals fell by half" in said
     assert "Press 4 to acknowledge" in said
     assert reply[0].get("numDigits") == "1"
+    assert who_has(incident) is None
+
+
+def test_a_server_that_is_older_than_the_engine_still_speaks_and_says_that_a_key_did_not_count(
+    night: Provider, call: dict[str, str], incident: Incident
+):
+    locks.take({**locks.RULES, "escalation": locks.RULES["escalation"] + 1}, "an engine of tomorrow")
+    assert "Press 4 to acknowledge" in (fetch(night, call)[0].findtext("Say") or "")
+    assert "this did not count" in (fetch(night, call, Digits="4").findtext("Say") or "")
+    assert "this did not count" in night.texts("4")
     assert who_has(incident) is None
 
 

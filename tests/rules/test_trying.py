@@ -15,6 +15,7 @@ from andon.rules.models import Match, Rule, RuleVersion
 from andon.rules.trying import try_rule
 from tests.rules.test_routing_by_rules import MINUTE, hear, labelled, route, signal
 
+LEFT_OUT = "Restricted incidents that you may not see, and their signals, are left out."
 pytestmark = pytest.mark.django_db
 
 
@@ -68,7 +69,10 @@ def test_a_mapping_is_tried_behind_those_that_stand_and_a_change_in_its_own_plac
     trial = draft("mapping", severity=3)
     assert trial.changed == 0
     assert "asked earlier" in trial.notes[0]
-    assert says(draft("mapping", severity=3, instead_of=first)) == {"a": "severity: S2 → S3"}
+    assert says(draft("mapping", severity=3, instead_of=first)) == {"a": "severity: S1 → S3"}
+    trial = draft("mapping", severity=1, instead_of=first)  # as it is in force already
+    assert (says(trial), trial.about) == ({}, 1)
+    assert says(draft("mapping", "false", severity=1, instead_of=first)) == {"a": "severity: S1 → S2"}
 
 
 def test_what_a_mapping_would_keep_from_opening(monitor, draft, time):
@@ -248,7 +252,7 @@ def test_a_heartbeat_shows_what_it_would_keep_quiet_and_when_it_would_have_been_
         route(time)
         time.forward(pause * MINUTE)
     trial = draft("heartbeat", 'signal.title == "alive"', **settings)
-    assert trial.notes == ["It would have been missing once, for 30 min at most."]
+    assert trial.notes == ["It would have been missing once, for 30 min at most.", LEFT_OUT]
     assert trial.about == 3
 
 

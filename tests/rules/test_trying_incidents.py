@@ -13,8 +13,8 @@ from andon.registry.models import System
 from andon.response.opening import declare
 from tests.rules.test_faces import send
 from tests.rules.test_routing_by_rules import MINUTE, hear, labelled, route, signal
+from tests.rules.test_trying import LEFT_OUT, not_opened, says
 from tests.rules.test_trying import draft as draft  # noqa: PLC0414
-from tests.rules.test_trying import not_opened, says
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -156,7 +156,7 @@ def test_what_another_rule_keeps_waiting_opens_nothing_and_that_is_said(heard, r
     trial = to_other(draft)
     assert says(trial) == {"a": "system: Credit scorer → Other"}
     assert trial.opened == 0
-    assert "would have waited all the same" in trial.notes[0]
+    assert "kept waiting by other rules" in trial.notes[0]
 
 
 def test_a_silence_that_ends_earlier_lets_several_share_an_incident(heard, rule, draft, time):
@@ -230,7 +230,8 @@ def test_where_people_resolve_nothing_is_said_of_the_incident(heard, draft, time
     trial = draft("auto_close", hours=2)
     assert says(trial) == {"a": "would count as ended: nothing was heard for 5 h"}
     assert trial.notes == [
-        "Of these signals' incidents one incident would have been for people to resolve all the same."
+        "Of these signals' incidents one incident would have been for people to resolve all the same.",
+        LEFT_OUT,
     ]
 
 
@@ -246,7 +247,7 @@ def test_an_auto_close_behind_another_or_in_its_place(heard, rule, draft, time):
     heard(labelled("a"))
     time.forward(5 * HOUR)
     trial = draft("auto_close", hours=2)
-    assert (says(trial), len(trial.notes)) == ({}, 1)
+    assert (says(trial), len(trial.notes)) == ({}, 2)
     assert "already" in trial.notes[0]
     Signal.objects.update(status="resolved", resolved_at=time.now() - 4 * HOUR, dedup_reason="gone_quiet")
     assert says(draft("auto_close", hours=2, instead_of=standing)) == {
@@ -272,3 +273,26 @@ def test_the_page_and_the_api_count_what_would_have_opened(cast, heard, other, c
     assert "1 that there was not" in page
     draft = {"kind": "mapping", "expression": "true", "settings": {"set_system": "other"}}
     assert send(client, cast.omar, "post", "/try", draft, "rules:read").json()["opened"] == 1
+
+
+def test_what_would_have_opened_another_after_it_may_begin_with_what_opens_none(heard, resolves, draft, time):
+    heard(labelled("a", severity=2))
+    time.forward(MINUTE)
+    heard(labelled("h", severity=5))
+    time.forward(5 * HOUR)
+    heard(labelled("h", severity=5))
+    time.forward(30 * MINUTE)
+    heard(labelled("b", severity=2))
+    time.forward(MINUTE)
+    trial = draft("auto_close", hours=2)
+    assert "and another opened after it" in says(trial)["a"]
+    assert trial.opened == 1
+
+
+def test_where_people_resolve_what_comes_again_would_have_joined_and_not_opened_another(heard, draft, time):
+    for _ in range(2):
+        heard(labelled("a", severity=5))
+        time.forward(MINUTE)
+        heard(labelled("a", severity=5, status="resolved"))
+        time.forward(MINUTE)
+    assert draft("mapping", severity=2).opened == 1

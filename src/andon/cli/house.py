@@ -85,9 +85,14 @@ def _find_file() -> None:
 
     if apps.ready:
         return
-    kind, _, name = environment().database_url().partition("sqlite:///")
-    if name and not kind and not Path(name).exists():
-        raise Trouble(_NO_DATABASE.format(name))
+    import dj_database_url
+
+    try:
+        told = dj_database_url.parse(environment().database_url())
+    except ValueError:
+        return  # the settings say what is wrong with it
+    if told["ENGINE"].endswith("sqlite3") and not Path(told["NAME"]).exists():
+        raise Trouble(_NO_DATABASE.format(told["NAME"]))
 
 
 def match_keys() -> None:

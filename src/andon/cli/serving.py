@@ -54,6 +54,7 @@ def up(
     address = base_url()
     link = _setup_link()
     _say_start(address, host, port, engine="in this process", workers=workers)
+    _say_if_outdated()
     if link:
         say.line("")
         say.line("Nobody has an account yet. Open this link to make the first administrator")
@@ -81,6 +82,13 @@ def _take_rules() -> None:
     from andon.engine import beats, locks
 
     if locks.take(locks.RULES, f"andon serve on {socket.gethostname()[:60]}"):
+        say.line(beats.OUTDATED)
+
+
+def _say_if_outdated() -> None:
+    from andon.engine import beats, locks
+
+    if locks.newer():
         say.line(beats.OUTDATED)
 
 

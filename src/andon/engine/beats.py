@@ -61,13 +61,11 @@ class EngineStatus:
                 f"Nobody does this part of the engine: {', '.join(self.undone)}. A newer version of Andon has worked "
                 "on this database, and only an older one runs now. Start the newer version."
             )
-        if self.outdated:
-            return OUTDATED
         if self.failing:
             return f"Part of the engine fails: {', '.join(self.failing)}. Pages may be late; the log says why."
         if self.passed is False:
             return " ".join(finding["says"] for finding in self.findings)
-        return self._leftover
+        return OUTDATED if self.outdated else self._leftover
 
     @property
     def _leftover(self) -> str:

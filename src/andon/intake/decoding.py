@@ -98,8 +98,9 @@ _PIECE = 4096
 
 
 _SECRET_FROM = 16
-_SAYS_NOTHING = 5  # so many characters of the beginning of a token may be the end of any text
 """Characters from which a routing key is taken for one: a shorter word fills a field that may not be empty."""
+_SAYS_NOTHING = 5
+"""So many characters of the beginning of a token may be the end of any text."""
 
 
 def token_inside(adapter: Sender, request: Request) -> str:

@@ -174,7 +174,7 @@ class Sender:
         methods: What it is sent with.
         patience: For how many seconds it waits for the answer before it takes the request for failed, where that is
             less than others do. It is answered within that, by a 503 if nothing could be written so far; what it sent
-            is written all the same once that can be, because not all of these send it again.
+            is written all the same if the database is free before the writer gives up, because not all send it again.
     """
 
     kind: str

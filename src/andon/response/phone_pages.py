@@ -38,6 +38,7 @@ _NOBODY_ANSWERED = {
     "failed": "The call could not be made.",
     "canceled": "The call was cancelled.",
 }
+_OUTDATED = "Andon is being updated, and this did not count. Please try again in a few minutes, or open Andon."
 _CODE = re.compile(r"[0-9]{5}")
 
 
@@ -104,6 +105,21 @@ def _about_test(token: str, pressed: str) -> ET.Element:
         verify_contact_point(token)
         return script.says("Thank you. Pages will reach you by a call like this one.")
     return script.asks(script.of_test(contact_point_of(token).person.name))
+
+
+def _call_outdated(request: HttpRequest) -> HttpResponse | None:
+    """A call says what there is; what is pressed is not done by a server that is older than the engine."""
+    return _xml(script.says(_OUTDATED)) if request.POST.get("Digits") else None
+
+
+def _answer_outdated(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  as the other
+    reply = ET.Element("Response")
+    ET.SubElement(reply, "Message").text = _OUTDATED
+    return _xml(reply)
+
+
+call.when_outdated = _call_outdated  # type: ignore[attr-defined]  # asked by site.older
+answer.when_outdated = _answer_outdated  # type: ignore[attr-defined]
 
 
 @from_provider

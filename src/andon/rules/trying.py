@@ -28,6 +28,7 @@ from andon.rules.trying_mapping import let_through, try_mapping
 from andon.rules.trying_quiet import try_auto_close
 
 _FOREVER: Final = datetime.max.replace(tzinfo=UTC)
+_RESTRICTED: Final = "Restricted incidents that you may not see, and their signals, are left out."
 LetsGo = Callable[[Read], datetime | None]
 """Until when a draft would have kept a signal waiting from its first time on; None where it would not."""
 
@@ -49,9 +50,14 @@ def try_rule(facts: RuleFacts, now: datetime, *, by: Actor, instead_of: Rule | N
     without = Book(others)
     with_it = Book(sorted([*others, draft], key=lambda one: (one.rule.position, one.rule.number)))
     if draft.rule.what is RuleKind.MAPPING:
-        try_mapping(trial, without.read(signals), with_it.read(signals), draft, with_it, by=by)
+        met = [draft.ask(read.seen).holds for read in without.read(signals)]
+        trial.about = sum(met)
+        was = Book.at(now) if instead_of else without  # what it changes has had its say so far
+        try_mapping(trial, was.read(signals), with_it.read(signals), draft, with_it, by=by)
     else:
         _try_condition(trial, draft, without.read(signals), (without, with_it), now, by)
+    if signals and by.person is not None and not by.may(OrgRole.ADMIN):
+        trial.notes.append(_RESTRICTED)
     trial.lines = trial.lines[::-1][:SHOWN]
     return trial
 

@@ -20,16 +20,15 @@ from andon.people.policy import Actor
 from andon.practice.grouping import RouteAction, group_key, route
 from andon.practice.regrouping import Course, Heard, Known, regroup
 from andon.practice.severity import Severity
-from andon.practice.words import IncidentKind, IncidentType, OrgRole
+from andon.practice.words import IncidentKind, IncidentType
 from andon.rules.book import Book, Effect, Read, Standing
 from andon.rules.onsets import Onsets, onsets_of
 from andon.rules.trial import OPENED, Trial
 
 _HOW_LONG: Final = (
     "How long an incident would have been open that there never was, nobody knows: it is taken to be over with "
-    "the incidents that its signals are in, or with the signals themselves."
+    "the incidents that its signals are in, or with the signals themselves where their end resolves incidents."
 )
-_RESTRICTED: Final = "Restricted incidents that you may not see, and their signals, are left out."
 
 
 def try_mapping(
@@ -48,7 +47,6 @@ def try_mapping(
     changes: dict[UUID, list[str]] = {}
     wrong: dict[UUID, str] = {}
     for old, new in zip(before, after, strict=True):
-        trial.about += draft.ask(old.seen).holds
         problems = [each["error"] for each in new.told if each["rule"] == draft.rule.number and "error" in each]
         if problems:
             wrong[new.signal.pk] = problems[0]
@@ -92,7 +90,7 @@ def _fates(
     gone = [pk for pk, one in known.items() if not one.stands and pk not in told.begun]
     trial.not_opened += sorted((incidents[pk] for pk in gone), key=lambda incident: incident.number)
     found = {one.key: told.fate(one) for one in heard if isinstance(one.key, UUID)}
-    _notes(trial, told, heard, by)
+    _notes(trial, told, heard)
     return found
 
 
@@ -114,17 +112,15 @@ def let_through(
     return {one.key: told.fate(one) for one in heard if isinstance(one.key, UUID)}
 
 
-def _notes(trial: Trial, told: "_Told", heard: Sequence[Heard], by: Actor) -> None:
+def _notes(trial: Trial, told: "_Told", heard: Sequence[Heard]) -> None:
     if any(course.known is None for course in told.courses):
         trial.notes.append(_HOW_LONG)
     waiting = sum(one.changed and one.waits and one.key not in told.where for one in heard)
     if waiting:
         trial.notes.append(
-            f"{waiting} of them {'was' if waiting == 1 else 'were'} kept waiting by other rules, and would have waited "
-            "all the same: those rules are not asked anew."
+            f"{waiting} of them {'was' if waiting == 1 else 'were'} kept waiting by other rules, and it is taken that "
+            "nothing changes in that: those rules are not asked anew."
         )
-    if by.person is not None and not by.may(OrgRole.ADMIN):
-        trial.notes.append(_RESTRICTED)
 
 
 def _openers(reads: Sequence[Read]) -> dict[UUID, Signal]:
@@ -192,7 +188,7 @@ def _heard(
         new.severity,
         new.type,
         new.system.pk if new.system else None,
-        home.until if home is not None else signal.resolved_at,
+        home.until if home is not None else _own_end(signal),
         signal.incident_id,
         opened,
         changed=regrouped or old.severity != new.severity,
@@ -203,6 +199,11 @@ def _heard(
         alarm=signal.pk in onsets.signals,
         onset=onsets.signals.get(signal.pk),
     )
+
+
+def _own_end(signal: Signal) -> datetime | None:
+    """Until when an incident of a signal alone would have been open: where its end does not resolve it, until now."""
+    return signal.resolved_at if signal.integration.resolves_incidents else None
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,11 @@ class _Told:
         """Where a signal would have gone, if that is elsewhere."""
         if fate is None:
             if one.home is not None:
-                return f"would have {'opened' if one.opened else 'joined'} no incident{self._by_itself(one)}"
+                return (
+                    f"would have opened no incident{self._by_itself(one)}"
+                    if one.opened
+                    else "would have joined no incident"
+                )
             return ""
         course = fate.course
         if course.known is None:

@@ -183,7 +183,11 @@ def _fate(
         return ""
     known = {one.begins for one in was}
     begun = {one.begins for read, one in told if _opens(read)}
-    again = sum(one.begins in begun - known and one.begins < (resolved_at or now) for one in would[1:])
+    limit = resolved_at or now
+    again = sum(
+        one.begins not in known and any(one.begins <= at < min(one.ends or limit, limit) for at in begun)
+        for one in would[1:]
+    )
     trial.opened += again
     earlier = f"{span(resolved_at - ends)} earlier" if resolved_at is not None else f"{span(now - ends)} ago"
     after = {0: "", 1: ", and another opened after it"}.get(again, f", and {again} opened after it")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -26,10 +27,13 @@ class OlderThanTheRules:
         """Pass the request on."""
         return self.get_response(request)
 
-    def process_view(self, request: HttpRequest, _view: object, _args: object, _kwargs: object) -> HttpResponse | None:
-        """Answer 503 to what may write."""
-        if request.method in _READS or not locks.newer():
+    def process_view(self, request: HttpRequest, view: object, _args: object, _kwargs: object) -> HttpResponse | None:
+        """Answer 503 to what may write; a view that is asked by no browser may have an answer, or a way, of its own."""
+        if request.method in _READS or not self._is_older():
             return None
+        if spoken := getattr(view, "when_outdated", None):
+            said: HttpResponse | None = spoken(request)
+            return said
         refusal = Outdated(beats.OUTDATED)
         answer = (
             problems.of(refusal)
@@ -38,3 +42,10 @@ class OlderThanTheRules:
         )
         answer.headers["Retry-After"] = "30"
         return answer
+
+    @staticmethod
+    def _is_older() -> bool:
+        try:
+            return bool(locks.newer())
+        except DatabaseError:
+            return False  # what the request is for finds the same, and says so in its own form

@@ -37,6 +37,8 @@ AT_LEVERS = 0.35
 """How often it is a lever that somebody is at."""
 HANGING = 0.25
 """How often a provider hangs, where they do."""
+WHOLE = 0.7
+"""How often a request comes in one read, so that it may go the short way."""
 FROZEN_SECONDS = 60.0
 LONGEST_TICK = timedelta(seconds=60)
 
@@ -88,6 +90,7 @@ class Run:
         self._counts["incidents"] = len(self.oracle.incidents)
         self._counts["signals"] = len(self.oracle.signals)
         self._counts["requests taken"] = self.oracle.facts.taken_posts
+        self._counts["requests taken at once"] = sum(server.at_once for server in self.servers)
         self._counts["pulls"] = len(self.oracle.levers.rows)
         self._counts.update(f"pulls {pull.state}" for pull in self.oracle.levers.rows.values())
         self._counts["pages"] = len(self.oracle.pages)
@@ -103,6 +106,7 @@ class Run:
         self.providers = Providers(self.chance, self._attempted)
         self.oracle = Oracle(self._store, self.monitors, self.providers.taken, self.time)
         self._hangs = random.Random(f"{self.seed} hangs") if self.seed >= HANGS_FROM else None
+        self._ways = random.Random(f"{self.seed} ways")
         beside = rng.random() < 0.6 or self._hangs is not None
         self._haste = rng.choice((0.2, 0.6, 2.0))  # of providers: the slower, the more leases end meanwhile
         levers = self.oracle.levers
@@ -222,7 +226,8 @@ class Run:
     def _post(self, server: Server) -> None:
         posts = self.monitors.take(most=self.rng.choice((1, 1, 4)))
         self._underway[server.name] = posts
-        server.begin(f"takes posts {[post.number for post in posts]}", lambda: server.take(posts))
+        whole = [self._ways.random() < WHOLE for _ in posts]
+        server.begin(f"takes posts {[post.number for post in posts]}", lambda: server.take(posts, whole))
         self._turn(server)
 
     def _answered(self, server: Server, error: BaseException | None, statuses: list[int | None] | None) -> None:

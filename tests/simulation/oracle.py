@@ -32,6 +32,7 @@ from tests.simulation.rows import (
 )
 from tests.simulation.senders import Monitors, Saying
 from tests.simulation.store import Store, at, decoded, key
+from tests.simulation.words import Words
 from tests.simulation.world import BEAT, LONGEST_WAIT_MINUTES
 
 LEASE_SECONDS = 30.0
@@ -57,12 +58,14 @@ class Oracle:
             may go out twice (see the auditor).
     """
 
-    def __init__(self, store: Store, monitors: Monitors, taken: AbstractSet[str], time: Time) -> None:
+    def __init__(self, store: Store, monitors: Monitors, taken: AbstractSet[str], time: Time, words: Words) -> None:
         self._store = store
         self._taken = taken
         self._monitors = monitors
         self._time = time
         self.facts = Facts()
+        self.words = words
+        words.break_ = self.break_
         self.found: Violation | None = None
         self.signals = Rows(Signal.of)
         self.incidents = Rows(Incident.of)
@@ -359,6 +362,7 @@ class Oracle:
 
     def _hear(self, one: Incident, kind: str, body: dict[str, Any]) -> None:
         self.levers.heard(kind, body)
+        self.words.heard(one.number, kind, body)
         if kind in {"page_sent", "page_failed"}:
             told = self.facts.told[key(body["page"])]
             if kind in told:

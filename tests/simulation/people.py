@@ -40,6 +40,7 @@ class Deed:
     incident: str
     run: Callable[[], str]
     """Answers "done", or "refused" where Andon said, in words, that it cannot be."""
+    by_link: Attempt | None = None
 
 
 def choose(rng: random.Random, world: World, incidents: list[Incident], phones: list[Attempt]) -> Deed | None:
@@ -56,7 +57,7 @@ def choose(rng: random.Random, world: World, incidents: list[Incident], phones: 
         return Deed(f"text {text}", "", lambda: _text(text, token))
     if phones and rng.random() < 0.35:
         attempt = rng.choice(phones[-6:])
-        return Deed("link", "", lambda: _use_link(attempt.link))
+        return Deed("link", "", lambda: use_link(attempt.link), attempt)
     if not incidents:
         return None
     one = rng.choice(incidents)
@@ -69,6 +70,11 @@ def take_up(who: str, incident: str) -> Deed:
     return Deed("acknowledge", incident, lambda: _act(_DEEDS["acknowledge"], who, incident))
 
 
+def reopen(who: str, incident: str) -> Deed:
+    """Somebody finds that it goes on."""
+    return Deed("reopen", incident, lambda: _act(_DEEDS["reopen"], who, incident))
+
+
 def _act(deed: Callable[[kept.Incident, Actor], object], who: str, incident: str) -> str:
     try:
         deed(kept.Incident.objects.get(pk=incident), Actor.of(Person.objects.get(pk=who)))
@@ -77,7 +83,7 @@ def _act(deed: Callable[[kept.Incident, Actor], object], who: str, incident: str
     return "done"
 
 
-def _use_link(link: str) -> str:
+def use_link(link: str) -> str:
     """Press the button behind the link in a message: the page itself, without what every page has around it."""
     path = urlsplit(link).path
     request = RequestFactory().post(path)

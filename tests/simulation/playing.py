@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-HOLD = range(1, 33)
+HOLD = range(1, 36)
 """Seeds that hold here, on SQLite, as `test_simulation` shows: what breaks in one of them is a planted bug's doing."""
 LEVERS_FROM = 21
 """Seeds from here on have people at levers; those before have not, so that there is time for everything else."""
 
 HANGS_FROM = 27
 """In seeds from here on providers may also hang for longer than a lease, and answer when the page is sent again."""
+WORDS_FROM = 33
+"""In seeds from here on some are paged in PagerDuty, and what people say there, or by a link, comes late and doubled."""
 
 
 def simulate(*arguments: str, source: Path = ROOT / "src") -> list[dict[str, Any]]:

@@ -143,7 +143,7 @@ class Server(Process):
             if settled == len(tasks) and self._writer.waiting:
                 self._writer.step()
 
-    async def _answer(self, post: Post, whole: bool) -> int:  # noqa: FBT001  one of a list
+    async def _answer(self, post: Post, whole: bool) -> int:
         """One request: the short way, or through the application."""
         assert self._app is not None
         body = post.body
@@ -182,9 +182,9 @@ class Asked:
     def answer(
         self,
         status: int,
-        body: bytes,  # noqa: ARG002  monitors go by the status
-        headers: Sequence[tuple[bytes, bytes]] = (),  # noqa: ARG002
-        content_type: bytes = b"application/json",  # noqa: ARG002
+        body: bytes,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        content_type: bytes = b"application/json",
     ) -> None:
         """The answer goes out; a second one would be a fault of the intake's."""
         self.status.set_result(status)

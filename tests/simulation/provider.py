@@ -20,6 +20,8 @@ class Attempt:
         taken: Whether the provider took it, whatever the engine then heard.
         refused: Whether the engine heard anything but that it was taken.
         hangs: Whether the provider answers only when another attempt has begun, and that it will never take it.
+        about: The addresses of the incidents in it; first that which its link acknowledges.
+        channel: The channel by which it came.
         lost: Whether the engine died while it was on the wire, and nobody hears what became of it.
     """
 
@@ -35,6 +37,8 @@ class Attempt:
     refused: bool = False
     hangs: bool = False
     lost: bool = False
+    about: tuple[str, ...] = ()
+    channel: str = ""
 
     @property
     def answered(self) -> bool:
@@ -63,8 +67,7 @@ class Providers:
 
     def of(self, engine: EngineProcess) -> Callable[[str], "Channel"]:
         """What an engine looks channels up with."""
-        channel = Channel(self, engine)
-        return lambda _kind: channel
+        return lambda kind: Channel(self, engine, kind)
 
     def engine_died(self, engine: EngineProcess) -> None:
         """Of what was on the wire some had reached the provider, and nobody hears its answer."""
@@ -81,9 +84,10 @@ class Providers:
 class Channel:
     """One channel in the hands of one engine."""
 
-    def __init__(self, providers: Providers, engine: EngineProcess) -> None:
+    def __init__(self, providers: Providers, engine: EngineProcess, kind: str) -> None:
         self._providers = providers
         self._engine = engine
+        self._kind = kind
 
     def send(self, message: Message, destination: Destination) -> Receipt:
         """Hand a page over, under whatever strikes here."""
@@ -106,7 +110,7 @@ class Channel:
 
     def _answer(self, attempt: Attempt) -> Receipt:
         strikes = self._providers.chance.strikes
-        attempt.refused = True
+        attempt.refused, attempt.channel = True, self._kind
         if attempt.hangs:
             return Receipt.broken("the provider thought about it for long, and knows no such address")
         if strikes("send_retry"):

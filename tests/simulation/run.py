@@ -12,12 +12,12 @@ from django.db import connections
 from andon.incidents.timeline import verify_all
 from andon.kit import clock
 from andon.paging.message import Message
-from tests.simulation import people, pullers
+from tests.simulation import people, pullers, words
 from tests.simulation.chance import STARTS, Chance, Crash, Time, governed
 from tests.simulation.facts import Violation
 from tests.simulation.line import STRUCK
 from tests.simulation.oracle import FAR, Oracle
-from tests.simulation.playing import HANGS_FROM, LEVERS_FROM
+from tests.simulation.playing import HANGS_FROM, LEVERS_FROM, WORDS_FROM
 from tests.simulation.processes import Desk, EngineProcess, Process, Server
 from tests.simulation.provider import Attempt, Providers
 from tests.simulation.pulls import PULLS
@@ -25,6 +25,7 @@ from tests.simulation.rows import INCIDENTS, PAGES, SIGNALS, TIMELINES
 from tests.simulation.senders import Monitors, Post
 from tests.simulation.store import Store
 from tests.simulation.targets import Targets, present
+from tests.simulation.words import Word, Words
 from tests.simulation.world import LONGEST_DELAY_MINUTES, World
 
 STEPS = 500
@@ -93,6 +94,7 @@ class Run:
         self._counts["requests taken at once"] = sum(server.at_once for server in self.servers)
         self._counts["pulls"] = len(self.oracle.levers.rows)
         self._counts.update(f"pulls {pull.state}" for pull in self.oracle.levers.rows.values())
+        self._counts.update(self.words.did)
         self._counts["pages"] = len(self.oracle.pages)
         self._counts["pages sent"] = len(self.oracle.facts.sent_since)
         return Outcome(
@@ -104,7 +106,11 @@ class Run:
         rng = self.rng
         self.monitors = Monitors(rng, self._world.senders, alerts=rng.choice((5, 40, 120, 240)))
         self.providers = Providers(self.chance, self._attempted)
-        self.oracle = Oracle(self._store, self.monitors, self.providers.taken, self.time)
+        self.words = Words(random.Random(f"{self.seed} words"), self.time, lambda: self.step)
+        self._talks = self.seed >= WORDS_FROM
+        if self._talks:
+            words.move_to_pagerduty()
+        self.oracle = Oracle(self._store, self.monitors, self.providers.taken, self.time, self.words)
         self._hangs = random.Random(f"{self.seed} hangs") if self.seed >= HANGS_FROM else None
         self._ways = random.Random(f"{self.seed} ways")
         beside = rng.random() < 0.6 or self._hangs is not None
@@ -122,6 +128,7 @@ class Run:
         self.desks = [Desk(f"desk-{n}", self.chance) for n in range(2)]
         self._all: list[Process] = [*self.servers, *self.engines, *self.desks]
         self._underway: dict[str, list[Post]] = {}
+        self._coming: dict[str, tuple[Word, int]] = {}
         self._last_commit: Counter[str] = Counter()
         for process in self._all:
             process.worker.line.on_commit = lambda process=process: self._committed(process)  # type: ignore[misc]
@@ -167,6 +174,12 @@ class Run:
             ),
             (self._haste * len(wires), lambda: self._arrive(self.rng.choice(wires))),
             (1.2 if desks else 0, lambda: self._act(desks)),
+            (1.0 if self._talks else 0, self._say_by_channel),
+            (1.2 if desks and self.words.on_the_way else 0, lambda: self._hear_by_channel(desks[0])),
+            (
+                0.6 if desks and self.words.too_late(self.oracle.incidents.values()) else 0,
+                lambda: self._reopen(desks[0]),
+            ),
             (1.5, self._tick),
             (0.8 * len(dead), lambda: self._restart(self.rng.choice(dead))),
             (1.0 if self.chance.strikes("clock_jump") else 0, self._jump),
@@ -188,7 +201,9 @@ class Run:
             self._answered(process, error, outcome)
         elif isinstance(process, EngineProcess):
             self._judge_health(process)
-        elif error is not None and not _database_trouble(error):
+        elif process.name in self._coming:
+            self._word_answered(process, outcome if error is None else "")
+        if isinstance(process, Desk) and error is not None and not _database_trouble(error):
             raise error
         return None
 
@@ -197,6 +212,7 @@ class Run:
             self.providers.engine_died(process)
         if isinstance(process, Server) and process.name in self._underway:
             self._answered(process, Crash(), process.answered)
+        self._word_answered(process, "")
         process.die()
 
     def _restart(self, process: Process) -> None:
@@ -282,6 +298,7 @@ class Run:
         attempt = Attempt(
             message.key, message.link, message.to, engine.name, self.step, self.time.passed, engine.round_passed, engine.round_jumps,
         )  # fmt: skip
+        attempt.about = tuple(one.about.url for one in (message, *message.also) if one.about)
         attempt.hangs = self._hangs is not None and not self.chance.quiet and self._hangs.random() < HANGING
         self.providers.attempts.append(attempt)
         self.oracle.attempted(engine, attempt, self.step, self._last_commit[engine.name])
@@ -318,9 +335,36 @@ class Run:
         deed = deed or people.choose(self.rng, self._world, incidents, phones)
         if deed is None:
             return
+        if deed.by_link is not None:
+            self.words.pressed(deed.by_link.link, words.number_of(deed.by_link.about[0]))
         for desk in desks[: self.rng.choice((1, 1, 2))]:  # two may do the same at once
             desk.begin(f"{deed.what} {deed.incident}", deed.run)
             self._turn(desk)
+
+    def _say_by_channel(self) -> None:
+        word = self.words.say(self.providers.attempts)
+        if word is not None:
+            how = "by link" if word.link else "in PagerDuty"
+            self._say("people", f"word {word.number} {how}: {word.name} {word.did} INC-{word.incident}")
+
+    def _hear_by_channel(self, desk: Desk) -> None:
+        word = self.words.take()
+        self._coming[desk.name] = word, self.step
+        desk.begin(f"hears word {word.number}", word.deliver)
+        self._turn(desk)
+
+    def _reopen(self, desk: Desk) -> None:
+        """Somebody reopens what is spoken of by a word that is still on the way: it was not meant so."""
+        one = self.rng.choice(self.words.too_late(self.oracle.incidents.values()))
+        deed = people.reopen(self.rng.choice(self._world.responders), one.id)
+        desk.begin(f"{deed.what} {one.id}", deed.run)
+        self._turn(desk)
+
+    def _word_answered(self, process: Process, outcome: str) -> None:
+        word, began = self._coming.pop(process.name, (None, 0))
+        if word is not None:
+            self.oracle.look(self.step)
+            self.words.answered(word, outcome, began, self.oracle.incidents.values())
 
     def _tick(self) -> None:
         seconds = self.rng.choice((0.01, 1, 1, 5, 5, 31, 65, 200)) if self.rng.random() < 0.98 else 4000

@@ -12,12 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.playing import HANGS_FROM, HOLD, LEVERS_FROM, ROOT, plant, simulate
+from tests.simulation.playing import HANGS_FROM, HOLD, LEVERS_FROM, ROOT, WORDS_FROM, plant, simulate
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
 BUGS = sorted((Path(__file__).parent / "bugs").rglob("*.patch"))
-SEEDS_OF = {"levers": (LEVERS_FROM, HANGS_FROM), "hangs": (HANGS_FROM, HOLD.stop)}
+SEEDS_OF = {
+    "levers": (LEVERS_FROM, HANGS_FROM),
+    "hangs": (HANGS_FROM, WORDS_FROM),
+    "words": (WORDS_FROM, HOLD.stop),
+}
 """By the folder of a patch: the first seed that may find it, and the one after the last."""
 BREAKS = re.compile(r"^Breaks promise (\d): (.+)\.$", re.MULTILINE)
 FOUND_BY = re.compile(r"^Found by seed (\d+)\.$", re.MULTILINE)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulation.playing import HANGS_FROM, HOLD, LEVERS_FROM, simulate, told
+from tests.simulation.playing import HANGS_FROM, HOLD, LEVERS_FROM, WORDS_FROM, simulate, told
 from tests.simulation.targets import ODDS
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
@@ -22,7 +22,7 @@ ONCE_PLAYED = pytest.mark.xdist_group("the seeds that are played twice")
 """Who asks for them is in one process, so that they are not played a third time."""
 SEEDS = (
     ("sqlite", 1, 10), ("sqlite", 11, 8), pytest.param(*TWICE, marks=ONCE_PLAYED), ("sqlite", LEVERS_FROM + 2, 10),
-    ("postgres", 1, 4), ("postgres", LEVERS_FROM, 2),
+    ("sqlite", WORDS_FROM, 3), ("postgres", 1, 4), ("postgres", LEVERS_FROM, 2), ("postgres", WORDS_FROM, 1),
 )  # fmt: skip
 """Which database, the first seed, how many: in parts that two cores play beside each other, some 2,500 incidents."""
 FAULTS = {
@@ -67,9 +67,15 @@ def test_the_promises_hold_whatever_strikes(database, first, count, capsys):
     if first >= LEVERS_FROM:
         assert sum(run["figures"].get("pulls verified", 0) for run in runs) > 0
         assert struck & ODDS.keys()  # it still strikes where it is to strike
-    if first + count > HANGS_FROM:
+    assert sum(run["figures"]["requests taken at once"] for run in runs) > 0
+    if first >= WORDS_FROM:
+        by_channel = ("acknowledged in PagerDuty", "acknowledged by link", "words doubled", "words late")
+        assert all(sum(run["figures"].get(name, 0) for run in runs) > 0 for name in by_channel)
+    if HANGS_FROM < first + count <= WORDS_FROM:
         assert "late_outcome" in struck
-    if database == "sqlite" and (database, first, count) != TWICE:  # where there are enough seeds for it
+    if (
+        database == "sqlite" and (database, first, count) != TWICE and first < WORDS_FROM
+    ):  # where there are enough seeds for it
         assert len(struck & ODDS.keys()) > len(ODDS) // 2 if first >= LEVERS_FROM else struck >= FAULTS
     if database == "postgres" and first < LEVERS_FROM:
         assert struck >= OF_DATABASES

@@ -42,6 +42,7 @@ BEAT = "the-beat"
 """The fingerprint of a heartbeat that is expected every minute, a minute late at most."""
 LENAS_NUMBER = "+4930901820"
 PHONE_TOKEN = "an auth token"
+WEBHOOK_SECRET = "a-secret-that-pagerduty-made-up"
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ def furnish() -> World:
                 verify_seconds=VERIFY_SECONDS, every_seconds=5,
             )  # fmt: skip
             create_lever(system, KIND, facts, by=Actor.of(people.omar))
+        set_up(ChannelKind.PAGERDUTY, {"webhook_secrets": WEBHOOK_SECRET}, by=Actor.of(people.nadia))
+        ChannelPace.objects.create(channel=ChannelKind.PAGERDUTY, person_a_minute=6, channel_a_minute=12)
         return World(
             senders, tuple(str(person.pk) for person in (people.lena, people.tomas, people.omar)), str(people.omar.pk)
         )

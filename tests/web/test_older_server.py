@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from andon.engine import beats, locks
@@ -76,3 +77,21 @@ def test_beside_its_own_version_or_an_older_one_nothing_is_refused(incident, cas
     assert signed_in(cast.lena).post(f"/incidents/{incident.number}/acknowledge").status_code in {200, 302}
     incident.refresh_from_db()
     assert incident.acknowledged_by == cast.lena
+
+
+def test_where_nobody_can_tell_nothing_is_changed_and_that_is_said(incident, cast, signed_in, monkeypatch):
+    def gone():
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(locks, "newer", gone)
+    headers = token(cast.lena, "incidents:read", "incidents:write")
+    body = {"data": {"text": "Looking"}, "content_type": "application/json"}
+    client = Client(raise_request_exception=False)
+    answer = client.post(f"/api/v1/incidents/{incident.number}/notes", **body, headers=headers)
+    assert (answer.status_code, answer["Content-Type"]) == (503, "application/problem+json")
+    lena = signed_in(cast.lena)
+    lena.raise_request_exception = False
+    assert lena.post(f"/incidents/{incident.number}/acknowledge").status_code == 503
+    incident.refresh_from_db()
+    assert incident.acknowledged_at is None
+    assert not incident.timeline.filter(kind="note").exists()

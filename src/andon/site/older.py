@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from django.db import DatabaseError
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -29,23 +29,24 @@ class OlderThanTheRules:
 
     def process_view(self, request: HttpRequest, view: object, _args: object, _kwargs: object) -> HttpResponse | None:
         """Answer 503 to what may write; a view that is asked by no browser may have an answer, or a way, of its own."""
-        if request.method in _READS or not self._is_older():
+        if request.method in _READS:
             return None
+        of_api = request.path.startswith("/api/")
+        try:
+            if not locks.newer():
+                return None
+        except (OperationalError, InterfaceError) as error:  # nobody knows whether it may: nothing is changed
+            if of_api:
+                return problems.database(request, error)
+            raise
         if spoken := getattr(view, "when_outdated", None):
             said: HttpResponse | None = spoken(request)
             return said
         refusal = Outdated(beats.OUTDATED)
         answer = (
             problems.of(refusal)
-            if request.path.startswith("/api/")
+            if of_api
             else render(request, "refused.html", {"refusal": refusal}, status=refusal.status)
         )
         answer.headers["Retry-After"] = "30"
         return answer
-
-    @staticmethod
-    def _is_older() -> bool:
-        try:
-            return bool(locks.newer())
-        except DatabaseError:
-            return False  # what the request is for finds the same, and says so in its own form

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from andon.people.policy import Actor
 
 SETTINGS_MODULE = "andon.site.settings"
-_NO_DATABASE = "There is no database at {} yet. `andon up` makes it."
 _MIGRATING = 7_141_953  # PostgreSQL's advisory lock: two processes that start at once migrate one after the other
 
 
@@ -47,17 +46,14 @@ def set_up() -> None:
 def enter(*, if_older: bool = False) -> None:
     """Set up, and see that the database is there, has the tables of this version, and is not run by a newer one.
 
-    Where there is none, nothing is made: the settings make a data folder and keys, and so are read once it was found.
-
     Args:
         if_older: Go on under a newer engine all the same: an engine does the rest of its modules, a server still takes
             signals. See docs/adr/0014.
     """
-    _find_file()
     set_up()
     knock()
     if (file := database_file()) and not file.exists():
-        raise Trouble(_NO_DATABASE.format(file))
+        raise Trouble(f"There is no database at {file} yet. `andon up` makes it.")
     if missing := len(pending()):
         raise Trouble(
             f"The database lacks {missing} migrations of this version of Andon. "
@@ -77,22 +73,6 @@ def match_rules() -> None:
             f"A newer version of Andon runs on this database: its rules of {', '.join(newer)} are not known here. "
             "Nothing was done. Update this `andon`, or use the one that runs."
         )
-
-
-def _find_file() -> None:
-    """See that the embedded database is there, by the environment alone; of another one the settings have their say."""
-    from django.apps import apps
-
-    if apps.ready:
-        return
-    import dj_database_url
-
-    try:
-        told = dj_database_url.parse(environment().database_url())
-    except ValueError:
-        return  # the settings say what is wrong with it
-    if told["ENGINE"].endswith("sqlite3") and not Path(told["NAME"]).exists():
-        raise Trouble(_NO_DATABASE.format(told["NAME"]))
 
 
 def match_keys() -> None:

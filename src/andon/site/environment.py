@@ -125,20 +125,10 @@ def listen_address(name: str) -> str:
     return given
 
 
-def data_folder() -> Path:
-    """Where the data folder is, or would be."""
-    share = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(read("ANDON_DATA_DIR") or f"{share}/andon").expanduser().resolve()
-
-
-def database_url() -> str:
-    """The address of the database."""
-    return read("ANDON_DATABASE_URL") or f"sqlite:///{data_folder() / 'andon.sqlite3'}"
-
-
 def data_dir() -> Path:
     """The data folder, made when it is not there, readable by its owner alone."""
-    folder = data_folder()
+    share = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    folder = Path(read("ANDON_DATA_DIR") or f"{share}/andon").expanduser().resolve()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 

@@ -129,7 +129,7 @@ def _database(url: str) -> dict[str, Any]:
     return config
 
 
-DATABASES = {"default": _database(environment.database_url())}
+DATABASES = {"default": _database(environment.read("ANDON_DATABASE_URL") or f"sqlite:///{DATA_DIR / 'andon.sqlite3'}")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # People and signing in

@@ -35,6 +35,7 @@ class Load:
 
     Attributes:
         taken: Keys of the alerts that were answered with 200.
+        systems: Whose alerts those were.
         answers: What was answered at all.
         posts: One for each post, answered or not.
         cut_off: One for each post whose connection stood when its server died.
@@ -47,6 +48,7 @@ class Load:
         self._done = threading.Event()
         self._threads = [threading.Thread(target=self._send, args=(number,)) for number in range(CLIENTS)]
         self.taken: set[str] = set()
+        self.systems: set[str] = set()
         self.answers: set[int] = set()
         self.posts: list[int] = []
         self.cut_off: list[str] = []
@@ -76,6 +78,7 @@ class Load:
                 self.answers.add(status)
             if status == 200:
                 self.taken.add(alert["id"])
+                self.systems.add(alert["system"])
                 return
             if 0 < status < 500:
                 self.given_up.append(alert["id"])
@@ -87,6 +90,11 @@ class Load:
         """Wait until so many more alerts were taken."""
         wanted = len(self.taken) + count
         until(lambda: len(self.taken) >= wanted, andon, seconds)
+
+    def from_all(self, andon: RunningAndon) -> None:
+        """Wait until more were taken, and one of every system: a client that had to wait may be far behind others."""
+        self.more(20, andon)
+        until(lambda: len(self.systems) == SYSTEMS, andon, 90)
 
     @contextmanager
     def on(self) -> Iterator["Load"]:
@@ -134,7 +142,7 @@ def test_killed_again_and_again_under_load(tmp_path, database_url):
             andon.kill_engine()
             andon.start_engine()
             andon.start_server()
-            load.more(20, andon)
+            load.from_all(andon)
         nothing_is_lost(load, andon)
         andon.kill_engine()
         leases_end(andon)
@@ -158,7 +166,7 @@ def test_postgresql_crashes_under_load_and_andon_goes_on_without_a_restart(tmp_p
                     postgres.crash()
                     time.sleep(1)  # senders and engine meet a database that is away
                     postgres.start()
-                load.more(20, andon)
+                load.from_all(andon)
             nothing_is_lost(load, andon)
             until(lambda: "sending" not in states(andon), andon, 120)  # leases of outcomes that could not be written
             everybody_is_paged(andon, lambda: keys(pager))

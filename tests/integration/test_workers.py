@@ -37,7 +37,7 @@ def test_a_worker_then_the_parent_then_all_at_once_are_killed_under_load(tmp_pat
 
             andon.kill_group()
             andon.start_server()
-            load.more(20, andon)
+            load.from_all(andon)
         assert load.cut_off, "nobody was served by what was killed"
         nothing_is_lost(load, andon)
         everybody_is_paged(andon, lambda: keys(pager))

@@ -1,10 +1,14 @@
 """`andon rule`: what is in force, and what a draft in a file would have done."""
 
+from datetime import timedelta
+
 import pytest
 
 from andon.intake.models import Signal
+from andon.rules import clockwork
 from andon.rules.models import Rule
 from tests.response.test_routing import event, hear, monitor, route  # noqa: F401  the fixture is used by its name
+from tests.rules.conftest import rule as rule  # noqa: PLC0414
 
 pytestmark = pytest.mark.django_db
 DRAFT = """
@@ -38,6 +42,36 @@ def test_a_draft_is_tried_and_not_kept(monitor, time, andon, draft):  # noqa: F8
     assert (tried["changed"], tried["not_opened"]) == (1, [opened.number])
     assert not Rule.objects.exists()
     assert andon("rule", "list", "--json").data == []
+
+
+def test_a_change_is_tried_in_the_place_of_its_rule(cast, monitor, rule, time, andon, draft):  # noqa: F811
+    monitor.resolves_incidents = True
+    monitor.save()
+    standing = rule("auto_close", hours=1)
+    hear(monitor, event("a", system="credit-scorer"))
+    route(time)
+    time.forward(timedelta(hours=2))
+    clockwork.quiet_due(time.now(), 100)
+    route(time)
+    changed = f"kind: auto_close\nexpression: 'false'\nsettings: {{hours: 1}}\ninstead_of: {standing.number}"
+    said = andon("rule", "try", draft(changed))
+    assert "Incidents open for longer: 1 (INC-1)." in said.out
+    assert "INC-1 would be open still" in said.out
+    assert andon("rule", "try", draft(changed), "--json").data["open_longer"] == [1]
+    nowhere = andon("rule", "try", draft(changed.replace("instead_of: ", "instead_of: 99")))
+    assert nowhere.code != 0
+    assert "There is no rule" in nowhere.err
+
+
+def test_what_is_not_answered_for_is_said(cast, monitor, rule, time, andon, draft):  # noqa: F811  the fixture
+    made = rule("inhibition", "signal.severity == 3", source='signal.title == "down"')
+    hear(monitor, event("a", severity=4))
+    route(time)
+    text = "kind: mapping\nexpression: 'true'\nsettings: {severity: 3, set_system: credit-scorer}"
+    said = andon("rule", "try", draft(text))
+    assert "Not answered for: 1." in said.out
+    assert f"whether {made.ref}" in " ".join(said.out.split())
+    assert andon("rule", "try", draft(text), "--json").data["unanswered"][0]["title"] == "Alert a"
 
 
 @pytest.mark.parametrize(

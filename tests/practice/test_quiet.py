@@ -6,7 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from andon.practice.quiet import Between, Stretch, lived, pauses
+from andon.practice import quiet
+from andon.practice.quiet import Between, Later, Next, Over, Stretch, lived, pauses
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -90,3 +91,21 @@ def test_put_together_nothing_is_lost_and_nothing_touches(found, waits):
         assert len(held) == 1
         assert held[0].ends is None or (one.ends is not None and one.ends + waits * HOUR <= held[0].ends)
     assert {one.begins for one in together} <= {one.begins for one in given_}
+
+
+ends = st.one_of(st.none(), st.integers(1, 30))
+
+
+@given(ends, ends, ends, ends, st.integers(1, 30))
+def test_what_comes_first_decides_how_a_signal_would_have_gone_on(due, said, people, next_at, now):
+    next_ = None if next_at is None else Next(at(next_at), at(40), Over.SAID)
+    given_ = [None if hour is None else at(hour) for hour in (due, said, people)]
+    found = quiet.later(given_[0], at(now), said_at=given_[1], resolved_at=given_[2], next_=next_)
+    ways = [hour for hour in (due if due is not None and due <= now else None, said, people) if hour is not None]
+    if next_at is not None and next_at < min(ways, default=99):
+        assert found == Later(at(40), Over.SAID, with_next=True)
+    elif ways:
+        assert (found.ends, found.with_next) == (at(min(ways)), False)
+        assert min(ways) in {Over.QUIET: [due], Over.SAID: [said], Over.PEOPLE: [people]}[found.over]
+    else:
+        assert found == Later(None, Over.NOT)

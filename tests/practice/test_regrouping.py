@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from andon.practice.grouping import group_key
 from andon.practice.onsets import Interval
-from andon.practice.regrouping import Heard, Known, regroup
+from andon.practice.regrouping import Count, Heard, Known, Tally, regroup
 from andon.practice.severity import Severity
 from andon.practice.words import IncidentType
 
@@ -146,3 +146,93 @@ def test_alarms_join_by_when_they_began():
         (None, ["b", "c"]),
     ]
     assert not regroup([replace(later, apart=True)], [])
+
+
+def counted(found, needed, hours):
+    """Signals of one system, each another thing, that are counted under one threshold."""
+    count = (Count("t", needed, timedelta(hours=hours)),)
+    signals = [
+        replace(heard(number, one), counted=count, ended_at=None if one[4] is None else at(one[0] + one[4]))
+        for number, one in enumerate(found)
+    ]
+    times = sorted((one.at, one.key) for one in signals)
+    return signals, {"t": Tally([when for when, _ in times], [key for _, key in times])}
+
+
+@given(st.lists(facts, max_size=12), st.integers(2, 4), st.integers(1, 6))
+def test_no_incident_opens_with_fewer_than_its_threshold_asks_for(found, needed, hours):
+    signals, tallies = counted(found, needed, hours)
+    courses = regroup(signals, [], tallies)
+    apart(courses)
+    inside = [key for one in courses for key in one.members]
+    assert len(inside) == len(set(inside))
+    for one in courses:
+        assert one.began >= signals[one.opener].at
+        near = [each for each in signals if one.began - timedelta(hours=hours) < each.at <= one.began]
+        assert len(near) >= needed
+
+
+@given(st.lists(facts, max_size=12))
+def test_where_there_are_enough_a_threshold_changes_nothing(found):
+    signals, tallies = counted(found, 1, 1)
+    with_it = regroup(signals, [], tallies)
+    without = regroup([replace(one, counted=()) for one in signals], [])
+    assert [(one.opener, one.members) for one in with_it] == [(one.opener, one.members) for one in without]
+
+
+def test_what_waits_is_let_go_by_the_one_that_is_enough_and_what_has_ended_is_not():
+    two = (Count("t", 3, timedelta(hours=4)),)
+    told = {"changed": True, "regrouped": True, "counted": two}
+    signals = [
+        one("a", 0, "g", **told),
+        one("b", 1, "g", ended_at=at(2), **told),
+        one("c", 1, "h", **told),
+        one("d", 3, "g", **told),
+    ]
+    tally = Tally([at(0), at(1), at(3)], ["a", "b", "d"])
+    signals[2] = replace(signals[2], counted=(Count("u", 2, timedelta(hours=4)),))
+    courses = regroup(signals, [], {"t": tally, "u": Tally([at(1), at(9)], ["c", "x"])})
+    assert [(course.opener, course.members) for course in courses] == [("d", ["d", "a"])]
+
+
+def test_what_waits_is_looked_at_again_after_the_time_of_its_threshold():
+    """Those that came joined another incident, so they were not asked, and let nothing go."""
+    known = Known("X", "h", at(-1), None, True, FAILS, "one")
+    told = {"changed": True, "regrouped": True, "counted": (Count("t", 2, timedelta(hours=4)),)}
+    signals = [one("a", 0, "g", **told), one("b", 3, "h", **told), one("c", 3, "h", **told)]
+    tally = Tally([at(0), at(3), at(3)], ["a", "b", "c"])
+    standing, opened = regroup(signals, [known], {"t": tally})
+    assert (standing.members, opened.opener, opened.began) == (["b", "c"], "a", at(4))
+    assert len(regroup(signals, [known], {"t": tally}, at(3))) == 1, "that time is still to come"
+
+
+def test_what_stays_open_for_longer_takes_in_what_came_after_it():
+    known = [
+        Known("X", "g", at(0), at(2), False, FAILS, "one", longer=True, later=at(6)),
+        Known("Y", "g", at(4), at(9), False, FAILS, "one"),
+        Known("Z", "g", at(12), None, False, FAILS, "one"),
+    ]
+    signals = [
+        one("a", 0, "g", home="X", opened=True, until=at(2)),
+        one("n", 3, "g"),
+        one("b", 4, "g", home="Y", opened=True, until=at(9)),
+        one("c", 8, "g", home="Y", until=at(9)),
+        one("d", 12, "g", home="Z", opened=True),
+    ]
+    (course,) = regroup(signals, known)
+    assert (course.members, course.until) == (["a", "n", "b", "c", "d"], None), "one of them fires still"
+    ended = [replace(signals[1], until=at(5)), *(each for each in signals if each.key != "n")]
+    courses = regroup(ended, known)
+    assert [(course.known.key, course.members) for course in courses] == [("X", ["a", "n", "b", "c"]), ("Z", ["d"])]
+    assert courses[0].until == at(9)
+
+
+def test_an_alarm_does_not_join_what_is_open_for_longer_and_began_at_another_time():
+    known = [
+        Known("X", "g", at(0), at(2), True, FAILS, "one", (Interval(at(-5), at(-3)),), longer=True, later=None),
+        Known("Y", "g", at(4), None, False, FAILS, "one"),
+    ]
+    alarm = one("b", 4, "g", home="Y", opened=True, alarm=True, onset=Interval(at(1), at(3)))
+    assert [course.members for course in regroup([alarm], known)] == [[], ["b"]]
+    together = replace(alarm, onset=Interval(at(-4), at(3)))
+    assert [course.members for course in regroup([together], known)] == [["b"]]

@@ -150,15 +150,6 @@ def test_without_signals_nothing_is_said(draft, other):
         assert (trial.opened, trial.not_opened, trial.lines, trial.notes) == (0, [], [], [])
 
 
-def test_what_another_rule_keeps_waiting_opens_nothing_and_that_is_said(heard, rule, other, draft, time):
-    rule("silence", "has(signal.labels.app)")
-    heard(labelled("a", app="y"))
-    trial = to_other(draft)
-    assert says(trial) == {"a": "system: Credit scorer → Other"}
-    assert trial.opened == 0
-    assert "kept waiting by other rules" in trial.notes[0]
-
-
 def test_a_silence_that_ends_earlier_lets_several_share_an_incident(heard, rule, draft, time):
     standing = rule("silence")
     heard(labelled("a", title="First"))
@@ -250,9 +241,7 @@ def test_an_auto_close_behind_another_or_in_its_place(heard, rule, draft, time):
     assert (says(trial), len(trial.notes)) == ({}, 2)
     assert "already" in trial.notes[0]
     Signal.objects.update(status="resolved", resolved_at=time.now() - 4 * HOUR, dedup_reason="gone_quiet")
-    assert says(draft("auto_close", hours=2, instead_of=standing)) == {
-        "a": "would have counted as ended 1 h later, unless it had been heard again"
-    }
+    assert says(draft("auto_close", hours=2, instead_of=standing)) == {"a": "would have counted as ended 1 h later"}
 
 
 def test_older_signals_of_an_incident_are_taken_as_they_were(heard, resolves, draft, time, monkeypatch):

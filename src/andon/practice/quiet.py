@@ -24,6 +24,15 @@ class Between(Word):
     UNTOLD = "untold", "that cannot be told"
 
 
+class Over(Word):
+    """How something came to its end that would have fired on after it counted as ended."""
+
+    NOT = "not", "it fires still"
+    QUIET = "quiet", "it went quiet for long enough"
+    SAID = "said", "its sender said so"
+    PEOPLE = "people", "people resolved its incident"
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """A time for which a signal would have fired; without an end it goes on."""
@@ -84,6 +93,59 @@ def _between(whole: timedelta, silences: int, after: timedelta) -> Between:
     if whole <= after:
         return Between.NEVER
     return Between.SOME_TIME if whole / silences > after or silences == 1 else Between.UNTOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The next signal of the same thing: when it was first heard, until when it would have fired, and how it ended."""
+
+    first_at: datetime
+    ends: datetime | None
+    over: Over
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What would have become of a signal that counted as ended, had it not.
+
+    Attributes:
+        ends: When it would have ended; None = it fires still.
+        over: How.
+        with_next: Whether the next signal of the same thing would have been this one, heard again.
+    """
+
+    ends: datetime | None
+    over: Over
+    with_next: bool = False
+
+
+def later(
+    due: datetime | None,
+    now: datetime,
+    *,
+    said_at: datetime | None = None,
+    resolved_at: datetime | None = None,
+    next_: Next | None = None,
+) -> Later:
+    """What would have become of a signal, had it not counted as ended when it did. What came first decides.
+
+    Args:
+        due: When it would have gone quiet; None = never.
+        now: The present instant.
+        said_at: When its sender said that it was over, after it had counted so; None = it did not.
+        resolved_at: When people resolved its incident, after that; None = they did not. It pages nobody from then on,
+            and what is heard of the same thing is a new signal, if only because its sender may begin it anew.
+        next_: The next signal of the same thing.
+    """
+    ends = {Over.SAID: said_at, Over.PEOPLE: resolved_at, Over.QUIET: due if due is None or due <= now else None}
+    over, at = min(((how, at) for how, at in ends.items() if at is not None), key=_when, default=(Over.NOT, None))
+    if next_ is not None and (at is None or next_.first_at < at):
+        return Later(next_.ends, next_.over, with_next=True)
+    return Later(at, over)
+
+
+def _when(end: tuple[Over, datetime]) -> datetime:
+    return end[1]
 
 
 def pauses(stretches: Sequence[Stretch], waits: timedelta = timedelta(0)) -> tuple[Stretch, ...]:

@@ -255,12 +255,16 @@ class Book:
 
     def closes_after(self, read: Read) -> timedelta | None:
         """After how long without a word a signal counts as ended: by the first rule about it, else by its sender."""
-        for one in self.of(RuleKind.AUTO_CLOSE):
-            if one.ask(read.seen).holds:
-                after: timedelta = one.settings.after
-                return after
+        one = self.closer(read)
+        if one is not None:
+            after: timedelta = one.settings.after
+            return after
         adapter = adapters().get(read.signal.integration.kind)
         return adapter.auto_close if adapter else None
+
+    def closer(self, read: Read) -> Standing | None:
+        """The rule that says after how long a signal counts as ended: the first about it; None = its sender's kind."""
+        return next((one for one in self.of(RuleKind.AUTO_CLOSE) if one.ask(read.seen).holds), None)
 
 
 class _Register:

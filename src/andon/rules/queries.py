@@ -1,6 +1,6 @@
 """Reads of rules, of what they keep quiet, and of what they go by."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,7 +15,7 @@ from andon.practice.lifecycle import UNRESOLVED
 from andon.registry.models import System
 from andon.rules.book import Book, Standing
 from andon.rules.facts import TIMED
-from andon.rules.models import Heartbeat, Match, Rule
+from andon.rules.models import Heartbeat, Match, Rule, RuleVersion
 from andon.rules.policy import must_view
 
 TRIED_ON: Final = 1000
@@ -110,6 +110,14 @@ def last_heard(rule: Rule) -> datetime | None:
     newest = fires.values_list("signal__last_at", flat=True).first()
     noted = Heartbeat.objects.filter(rule=rule).values_list("heard_at", flat=True).first()
     return max((at for at in (newest, noted) if at is not None), default=None)
+
+
+def stand_since(rules: Iterable[Rule]) -> dict[int, datetime]:
+    """Since when rules say what they say now, by their numbers."""
+    versions = {rule.pk: (rule.number, rule.version) for rule in rules}
+    rows = RuleVersion.objects.filter(rule__in=list(versions)).order_by("version")
+    found = {(row.rule_id, row.version): row.created_at for row in rows}
+    return {number: found[pk, version] for pk, (number, version) in versions.items()}
 
 
 def recent_signals(by: Actor) -> list[Signal]:

@@ -16,7 +16,7 @@ from andon.registry.models import System
 from andon.rules import book, wording
 from andon.rules.facts import RuleFacts
 from andon.rules.models import Rule, RuleVersion
-from andon.rules.trial import Trial
+from andon.rules.trial import Line, Trial
 
 
 class RuleOut(Schema):
@@ -171,6 +171,12 @@ class TrialLine(Schema):
     says: str
     error: bool = Field(description="Whether the rule could not say anything about it.")
 
+    @classmethod
+    def of(cls, line: Line) -> "TrialLine":
+        """The line as the API says it."""
+        signal = line.signal
+        return cls(signal=signal.pk, title=signal.title, first_at=signal.first_at, says=line.says, error=line.error)
+
 
 class RuleTrialOut(Schema):
     """What a draft would have done, had it been in force for the newest signals."""
@@ -184,8 +190,14 @@ class RuleTrialOut(Schema):
         description="Incidents that would have opened and never did; one that several signals share counts once."
     )
     not_opened: list[int] = Field(description="Numbers of incidents that would not have opened.")
+    open_longer: list[int] = Field(
+        description="Numbers of incidents that would have been resolved later than they were, or be open still."
+    )
     notes: list[str]
     lines: list[TrialLine] = Field(description="The newest 200 that it would have changed or could not read.")
+    unanswered: list[TrialLine] = Field(
+        description="All signals of which it is not said whether they would have opened an incident, each with why."
+    )
 
     @classmethod
     def of(cls, trial: Trial) -> "RuleTrialOut":
@@ -194,16 +206,9 @@ class RuleTrialOut(Schema):
         return cls(
             **{name: getattr(trial, name) for name in plain},
             not_opened=[incident.number for incident in trial.not_opened],
-            lines=[
-                TrialLine(
-                    signal=line.signal.pk,
-                    title=line.signal.title,
-                    first_at=line.signal.first_at,
-                    says=line.says,
-                    error=line.error,
-                )
-                for line in trial.lines
-            ],
+            open_longer=[incident.number for incident in trial.open_longer],
+            lines=[TrialLine.of(line) for line in trial.lines],
+            unanswered=[TrialLine.of(line) for line in trial.unanswered],
         )
 
 

@@ -37,6 +37,9 @@ class Trial:
         changed: For how many something would have been otherwise.
         not_opened: Incidents that would not have opened.
         opened: How many incidents would have opened that there never were; signals that would share one count once.
+        open_longer: Incidents that would have been resolved later than they were, or be open still.
+        unanswered: The signals of which it is not said whether they would have opened an incident, each with why;
+            newest first.
         lines: The signals that it would have changed or could not read, newest first, the first few.
         notes: Findings that are about no single signal.
     """
@@ -48,6 +51,8 @@ class Trial:
     errors: int = 0
     opened: int = 0
     not_opened: list[Incident] = field(default_factory=list)
+    open_longer: list[Incident] = field(default_factory=list)
+    unanswered: list[Line] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -55,6 +60,10 @@ class Trial:
         """Something would have been otherwise."""
         self.changed += 1
         self.lines.append(Line(signal, says))
+
+    def cannot_say(self, signal: Signal, why: str) -> None:
+        """Whether the signal would have opened an incident is not said."""
+        self.unanswered.append(Line(signal, why))
 
     def wrong(self, signal: Signal, says: str) -> None:
         """The rule could not say anything about a signal."""

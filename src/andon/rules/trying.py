@@ -49,16 +49,17 @@ def try_rule(facts: RuleFacts, now: datetime, *, by: Actor, instead_of: Rule | N
     others = [one for one in Book.at(now).all if instead_of is None or one.rule.number != instead_of.number]
     without = Book(others)
     with_it = Book(sorted([*others, draft], key=lambda one: (one.rule.position, one.rule.number)))
+    was = Book.at(now) if instead_of else without  # what it changes has had its say so far
     if draft.rule.what is RuleKind.MAPPING:
         met = [draft.ask(read.seen).holds for read in without.read(signals)]
         trial.about = sum(met)
-        was = Book.at(now) if instead_of else without  # what it changes has had its say so far
-        try_mapping(trial, was.read(signals), with_it.read(signals), draft, with_it, by=by)
+        try_mapping(trial, was.read(signals), with_it.read(signals), draft, with_it, now, by=by)
     else:
-        _try_condition(trial, draft, without.read(signals), (without, with_it), now, by)
+        _try_condition(trial, draft, without.read(signals), (was, with_it), now, by)
     if signals and by.person is not None and not by.may(OrgRole.ADMIN):
         trial.notes.append(_RESTRICTED)
     trial.lines = trial.lines[::-1][:SHOWN]
+    trial.unanswered.reverse()
     return trial
 
 
@@ -82,6 +83,8 @@ def _try_condition(
     trial: Trial, draft: Standing, reads: Sequence[Read], books: tuple[Book, Book], now: datetime, by: Actor
 ) -> None:
     """The kinds that have a condition and do something to the signals that meet it."""
+    if draft.rule.what is RuleKind.AUTO_CLOSE:  # which is asked about a signal only as long as that fires
+        reads = [replace(read, seen={**read.seen, "status": Signal.Status.FIRING.value}) for read in reads]
     met: list[Read] = []
     for read in reads:
         outcome = draft.ask(read.seen)
@@ -94,7 +97,7 @@ def _try_condition(
         case RuleKind.HOLD_OPEN:
             _try_hold_open(trial, draft, met)
         case RuleKind.AUTO_CLOSE:
-            try_auto_close(trial, draft, reads, met, books, now)
+            try_auto_close(trial, draft, reads, books, now)
         case RuleKind.HEARTBEAT:
             _try_holds(trial, draft, reads, met, lambda _read: _FOREVER, now, by)
             _try_gaps(trial, draft, met, now)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.playing import HANGS_FROM, HOLD, LEVERS_FROM, ROOT, WORDS_FROM, plant, simulate
+from tests.simulation.playing import HANGS_FROM, HOLD, LEVERS_FROM, ROOT, ROW, WORDS_FROM, plant, simulate
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
@@ -20,7 +20,7 @@ BUGS = sorted((Path(__file__).parent / "bugs").rglob("*.patch"))
 SEEDS_OF = {
     "levers": (LEVERS_FROM, HANGS_FROM),
     "hangs": (HANGS_FROM, WORDS_FROM),
-    "words": (WORDS_FROM, HOLD.stop),
+    "words": (WORDS_FROM, ROW.stop),
 }
 """By the folder of a patch: the first seed that may find it, and the one after the last."""
 BREAKS = re.compile(r"^Breaks promise (\d): (.+)\.$", re.MULTILINE)
@@ -38,7 +38,7 @@ def test_a_planted_bug_is_caught(bug, tmp_path):
     says = bug.read_text().partition("\n--- ")[0]
     ways, named = BREAKS.findall(says), FOUND_BY.search(says)
     assert ways, f"{bug.name} does not say which promise it breaks"
-    seeds = range(*SEEDS_OF.get(bug.parent.name, (HOLD.start, LEVERS_FROM)))
+    seeds = range(*SEEDS_OF.get(bug.parent.name, (ROW.start, LEVERS_FROM)))
     runs = [{}]
     if named:
         assert int(named[1]) in HOLD, f"nobody has seen that seed {named[1]} holds without {bug.name}"

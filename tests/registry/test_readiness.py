@@ -128,12 +128,26 @@ def test_a_channel_that_is_switched_off_reaches_nobody(time, cast, settings):
 def test_one_that_was_long_not_tried_is_advice_and_no_obstacle(time, cast, signed_in):
     time.forward(timedelta(days=91))
     Lever.objects.update(rehearsed_at=clock.now())
+    ContactPoint.objects.update(kind=ChannelKind.WEBHOOK)
     verdict = queries.readiness(cast.credit_scorer, clock.now())
     assert verdict.ready
     assert {finding.code for finding in verdict.advice} == {FindingCode.CONTACT_UNTRIED}
     page = signed_in(cast.vera).get(f"/systems/{cast.credit_scorer.slug}").text
-    assert "Nothing has been sent to Log (for trying out) of Lena for 91 days." in page
+    assert "Nothing has been sent to Webhook of Lena for 91 days." in page
     ContactPoint.objects.update(proved_at=clock.now())
+    assert queries.readiness(cast.credit_scorer, clock.now()).advice == ()
+
+
+def test_whoever_is_paged_by_the_log_alone_is_told_that_it_wakes_nobody(time, cast, signed_in):
+    verdict = queries.readiness(cast.credit_scorer, clock.now())
+    assert verdict.ready  # one tries things out so
+    assert {finding.code for finding in verdict.advice} == {FindingCode.WAKES_NOBODY}
+    page = signed_in(cast.vera).get(f"/systems/{cast.credit_scorer.slug}").text
+    assert "Lena is paged by Log (for trying out) alone, and nobody is woken by that." in page
+    for person in {point.person for point in ContactPoint.objects.all()}:
+        ContactPoint.objects.create(
+            person=person, kind=ChannelKind.WEBHOOK, address="https://pager.example.org/", verified_at=clock.now()
+        )
     assert queries.readiness(cast.credit_scorer, clock.now()).advice == ()
 
 

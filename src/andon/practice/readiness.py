@@ -7,7 +7,8 @@ broke: what somebody counted on is gone, and the next page is a bad moment to fi
 fails, when, and what to do about it.
 
 Advice is what does not stand against readiness and is worth doing: a contact point that waits to be confirmed
-beside a working one, or over which nothing has been sent for 90 days. Not having been paged is no fault, and a
+beside a working one, or over which nothing has been sent for 90 days, or somebody's only one when that is Andon's
+own log, as while one tries things out: nobody is woken by it. Not having been paged is no fault, and a
 system must not become unready by being quiet.
 """
 
@@ -35,6 +36,7 @@ class PointFacts:
         why_broken: What the other side said, in a sentence or less.
         unusable: Why nothing can be sent over the channel in this installation; empty if it can.
         proved_at: When a message last got out over it, or was confirmed; None if that is not known.
+        wakes: Whether what is sent over the channel may wake somebody; not so for Andon's own log.
     """
 
     channel: str
@@ -43,6 +45,7 @@ class PointFacts:
     why_broken: str = ""
     unusable: str = ""
     proved_at: datetime | None = None
+    wakes: bool = True
 
     @property
     def works(self) -> bool:
@@ -137,6 +140,7 @@ class FindingCode(Word):
     PERSON_UNREACHABLE = "person_unreachable", "person cannot be paged"
     CONTACT_UNCONFIRMED = "contact_unconfirmed", "contact point is not confirmed"
     CONTACT_UNTRIED = "contact_untried", "contact point is untried"
+    WAKES_NOBODY = "wakes_nobody", "contact point wakes nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,8 +321,15 @@ def _unreachable_text(person: PersonFacts) -> str:
 
 def _advice(person: PersonFacts, now: datetime) -> Iterator[Finding]:
     """What is worth doing for somebody who can be paged."""
-    if not any(point.works for point in person.points):
+    works = [point for point in person.points if point.works]
+    if not works:
         return
+    if not any(point.wakes for point in works):
+        yield Finding(
+            FindingCode.WAKES_NOBODY,
+            f"{person.name} is paged by {works[0].channel} alone, and nobody is woken by that. "
+            f"{person.name} adds another contact point on their account page and confirms it.",
+        )
     for point in person.points:
         if not point.verified:
             yield Finding(

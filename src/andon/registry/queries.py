@@ -211,4 +211,5 @@ def _point(point: ContactPoint, unusable: Mapping[ChannelKind, str]) -> rules.Po
         why_broken=point.broken_reason,
         unusable=unusable[kind],
         proved_at=max(proofs, default=None),
+        wakes=kind is not ChannelKind.LOG,
     )

@@ -15,6 +15,7 @@ from andon.practice.containment import ApprovalRule, PullState
 from andon.practice.severity import Severity
 from tests.containment.conftest import SECRET, facts
 from tests.support import scenes
+from tests.support.versions import overtaken
 
 
 def api(person, *scopes):
@@ -289,3 +290,14 @@ def test_the_form_tells_what_a_pull_needs_from_what_is_optional(cast, signed_in)
     labels = page.split("<label ")[1:]
     probe = [label.split("<")[0].partition(">")[2].strip() for label in labels if "id_probe" in label.split(">")[0]]
     assert len(set(probe)) == len(probe), "each label says by itself what it is about"
+
+
+def test_on_an_older_server_a_lever_is_tried_and_not_pulled(cast, lever, service, incident, signed_in):
+    call, lena = api(cast.lena), signed_in(cast.lena)
+    with overtaken("pulling"):
+        assert "model goes from" in lena.post(f"/levers/{lever.number}/try").content.decode()
+        assert call("post", f"/levers/{lever.number}/try", drill=False).json()["ok"]
+        assert lena.post(f"/levers/{lever.number}/rehearse", {"target": "real"}).status_code == 503
+        assert call("post", f"/levers/{lever.number}/pull", incident=incident.number, why="x").status_code == 503
+    assert service.told == []
+    assert not Pull.objects.exists()

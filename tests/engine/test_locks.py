@@ -12,6 +12,7 @@ from andon.engine.loop import Engine, build
 from andon.engine.models import ModuleLock
 from andon.kit import fence
 from andon.kit.clock import FixedClock
+from andon.kit.outdated import OUTDATED
 from andon.paging.models import Page
 from andon.paging.recording import RecordingChannel
 from tests.support.cast import Cast
@@ -93,7 +94,7 @@ def test_it_says_that_an_older_engine_runs_beside_and_that_nobody_is_left(cast: 
     assert both.healthy
     assert "older version" in both.sentence
     assert "escalation" in both.sentence
-    assert beats.status(time.now()).sentence == beats.OUTDATED  # who asks is old itself
+    assert beats.status(time.now()).sentence == OUTDATED  # who asks is old itself
     new._forget()
     alone = beats.status(time.now())
     assert not alone.healthy

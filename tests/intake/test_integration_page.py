@@ -24,6 +24,7 @@ from andon.practice.words import IncidentType
 from andon.registry.models import ChangeEvent
 from andon.response import opening, routing
 from tests.oncall.support import Api
+from tests.support.versions import overtaken
 
 pytestmark = pytest.mark.django_db
 
@@ -246,3 +247,13 @@ def test_nobody_sets_up_a_sender_that_would_speak_for_andon_and_a_name_alone_mak
         create_integration(slug="", name="Curl on the side", kind="generic", by=Actor.operator())[0].slug
         == "curl-on-the-side"
     )
+
+
+def test_on_an_older_server_a_body_is_tried(time, cast, sender, signed_in):
+    body = json.dumps({"title": "Errors", "system": "credit-scorer"})
+    with overtaken("routing"):
+        page = signed_in(cast.omar).post(reverse("integration_test", args=["curl"]), {"body": body})
+        assert page.status_code == 200
+        assert Api(cast.omar, *SCOPES)("post", "/integrations/curl/test", body=body).json()["understood"]
+        assert signed_in(cast.omar).post(reverse("integration_disable", args=["curl"])).status_code == 503
+    assert not Delivery.objects.exists()

@@ -23,6 +23,7 @@ from andon.practice.words import ContainmentKind, OrgRole
 from andon.response import acknowledging, assessing, containing, pagerduty, resolving
 from tests.support.cast import Cast
 from tests.support.paging import Story, kinds, open_incident
+from tests.support.versions import overtaken
 
 SECRET = "a-secret-that-pagerduty-made-up"
 ANOTHER = "the-secret-of-another-subscription"
@@ -465,4 +466,13 @@ def test_it_is_known_by_the_contact_point_of_whoever_was_paged_not_by_that_of_ot
 ):
     ContactPoint.objects.create(person=cast.sam, kind="pagerduty", address=KEY, verified_at=incident.created_at)
     assert outcome(post(said(agent={"type": "user_reference", "summary": "Sam"}))) == "acknowledged"
+    assert who_has(incident) == cast.lena
+
+
+def test_on_an_older_server_pagerduty_is_told_to_come_again(incident: Incident, said: Any, cast: Cast) -> None:
+    with overtaken():
+        refused = post(said())
+        assert (refused.status_code, bool(refused["Retry-After"])) == (503, True)
+        assert who_has(incident) is None
+    assert outcome(post(said())) == "acknowledged"
     assert who_has(incident) == cast.lena

@@ -22,6 +22,7 @@ from tests.support.cast import Cast
 from tests.support.listener import Listener, listening
 from tests.support.paging import Story, open_incident
 from tests.support.phone import LENAS, OURS, Provider
+from tests.support.versions import overtaken
 
 TOMAS = "+12024561111"
 
@@ -359,3 +360,17 @@ def test_a_test_call_is_confirmed_by_a_key(night: Provider, cast: Cast):
     assert ContactPoint.objects.get(pk=point.pk).works
     wrong = night.calls("http://testserver/phone/call/test/forged", CallSid="x", Digits="1")
     assert b"does not work" in wrong.content
+
+
+def test_an_older_server_takes_no_report_and_the_chain_goes_on_without_it(
+    night: Provider, call: dict[str, str], incident: Incident, cast: Cast, story: Story
+):
+    page = Page.objects.get(incident=incident, person=cast.tomas)
+    with overtaken("delivery"):
+        refused = night.calls(call["StatusCallback"], CallSid=page.provider_ref, CallStatus="busy")
+        assert refused.status_code == 503
+        assert refused["Retry-After"]
+    page.refresh_from_db()
+    assert page.state == "sent"
+    story.forward(seconds=600)
+    assert [message.to for message in story.channel.attempts] == ["Omar"]

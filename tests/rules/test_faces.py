@@ -17,6 +17,7 @@ from andon.rules.models import Rule
 from tests.response.test_routing import hear
 from tests.rules.test_routing_by_rules import labelled, signal
 from tests.support import scenes
+from tests.support.versions import overtaken
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -414,3 +415,23 @@ def test_a_rule_that_cannot_be_read_any_more_says_so_wherever_it_is_shown(cast, 
     assert "as if this rule were not there" in omar.get(pages[1]).content.decode()
     (out,) = send(client, cast.omar, "get", "", scope="rules:read").json()
     assert out["fault"]
+
+
+def test_on_an_older_server_a_draft_is_tried_and_not_kept(cast, client, rule, signed_in):
+    made, omar = rule("silence", 'signal.title == "x"', system=cast.credit_scorer), signed_in(cast.omar)
+    new, change = reverse("rule_create", args=["silence"]), reverse("rule_change", args=[made.number])
+    draft = {
+        "kind": "mapping",
+        "name": "All",
+        "expression": "true",
+        "settings": {"system_from": "signal.labels.service"},
+    }
+    with overtaken("rules"):
+        for path in (new, change):
+            assert omar.get(path).status_code == 200
+            assert "Nothing is kept yet." in omar.post(path, FILLED["silence"] | {"also": "1"}).content.decode()
+            assert omar.post(path, FILLED["silence"] | {"name": "Kept"}).status_code == 503
+        assert send(client, cast.omar, "post", "/try", draft, "rules:read").status_code == 200
+        refused = send(client, cast.omar, "post", "", draft)
+    assert (refused.status_code, refused.json()["code"]) == (503, "outdated")
+    assert [one.version for one in Rule.objects.all()] == [1]

@@ -17,6 +17,7 @@ from andon.watch.models import Alarm, Watch, WindowState
 from andon.watch.questions import Onset, Raised
 from andon.watch.replaying import Would
 from andon.watch.suggestions import suggest
+from tests.support.versions import overtaken
 from tests.watch.conftest import MONDAY, decisions
 
 pytestmark = pytest.mark.django_db
@@ -139,3 +140,26 @@ def test_what_a_proposal_calls_normal_is_what_the_watch_then_learns(cast, writte
         told[offer.key] = (offer.detects.split(" from ")[1].split(" to ")[0], normal)
     assert {"failed", "volume"} <= told.keys()
     assert all(offered == learnt for offered, learnt in told.values()), told
+
+
+def test_on_an_older_server_a_watch_is_tried_and_not_kept(cast, log, facts, signed_in):
+    kept = actions.create_watch(facts(), by=Actor.of(cast.omar))
+    browser, change = signed_in(cast.omar), f"/api/v1/watches/{kept.number}"
+    form = {"name": "Failures", "log": log.pk, "window_minutes": "60", "direction": "up", "budget": "1000"}
+    form["what"] = "failed"
+    body = {"system": "credit-scorer", "log": str(log.pk), "name": "Failures", "kind": "error_rate", "what": "failed"}
+
+    def ask(method, path, **given):
+        return getattr(browser, method)(path, json.dumps(given), content_type="application/json").status_code
+
+    with overtaken("watches"):
+        for url in (reverse("watch_create", args=["credit-scorer", "error_rate"]), f"/watches/{kept.number}/change"):
+            assert browser.get(url).status_code == 200
+            assert browser.post(url, form | {"also": "1"}).status_code == 200
+            assert browser.post(url, form).status_code == 503
+        assert ask("post", "/api/v1/watches/try", **body) == 200
+        assert ask("post", f"{change}/try", budget=1000) == 200
+        assert browser.get(f"{change}/try").status_code == 200
+        assert ask("post", "/api/v1/watches", **body) == 503
+        assert ask("patch", change, budget=1000) == 503
+    assert Watch.objects.get().version == 1

@@ -1,6 +1,7 @@
 """What every address of the API has in common: problems, keys that act once, ETags, and its document."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Final
 
@@ -13,10 +14,10 @@ from django.urls import URLPattern, URLResolver, re_path
 from django.utils.cache import get_conditional_response, patch_vary_headers, set_response_etag
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
-from ninja.operation import Operation
+from ninja.operation import Operation, PathView
 
 from andon.api import idempotency, problems
-from andon.kit import nul
+from andon.kit import nul, outdated
 from andon.kit.errors import Refused
 
 View = Callable[..., HttpResponseBase]
@@ -33,7 +34,7 @@ class HouseAPI(NinjaAPI):
         patterns, app_name, namespace = super().urls
         for pattern in patterns:
             if isinstance(pattern, URLPattern):
-                pattern.callback = answered(pattern.callback)
+                pattern.callback = _with_words(answered(pattern.callback), _operations(pattern.callback))
         return [*patterns, re_path(r"^.*$", answered(problems.not_found))], app_name, namespace
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
@@ -51,6 +52,20 @@ class HouseAPI(NinjaAPI):
             for method, operation in methods.items():
                 _complete(method, operation)
         return document
+
+
+def _operations(view: View) -> Sequence[Operation]:
+    """What Ninja runs behind a view; the view closes over it and names it nowhere. Nothing behind the document's."""
+    behind = inspect.getclosurevars(view).nonlocals.get("self") if inspect.isfunction(view) else None
+    return behind.operations if isinstance(behind, PathView) else ()
+
+
+def _with_words(view: View, operations: Sequence[Operation]) -> View:
+    """The view, saying of a server that is older than its database what its operations say; see `kit.outdated`."""
+    said = {method: words for one in operations if (words := outdated.said_by(one.view_func)) for method in one.methods}
+    if not said:
+        return view
+    return outdated.when_outdated(lambda request: said.get(str(request.method), outdated.by_method)(request))(view)
 
 
 def answered(view: View) -> View:

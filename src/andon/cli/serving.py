@@ -79,17 +79,19 @@ def serve(host: Host = HOST, port: Port = PORT, workers: Workers = 0) -> None:
 
 def _take_rules() -> None:
     """What this server writes is written by its rules: an older engine must leave it alone, and is told so."""
-    from andon.engine import beats, locks
+    from andon.engine import locks
+    from andon.kit.outdated import OUTDATED
 
     if locks.take(locks.RULES, f"andon serve on {socket.gethostname()[:60]}"):
-        say.line(beats.OUTDATED)
+        say.line(OUTDATED)
 
 
 def _say_if_outdated() -> None:
-    from andon.engine import beats, locks
+    from andon.engine import locks
+    from andon.kit.outdated import OUTDATED
 
     if locks.newer():
-        say.line(beats.OUTDATED)
+        say.line(OUTDATED)
 
 
 def engine() -> None:

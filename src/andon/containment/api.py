@@ -28,6 +28,7 @@ from andon.containment.shapes import (
 )
 from andon.incidents.policy import access_incident
 from andon.kit.cursor import page
+from andon.kit.outdated import go_on, when_outdated
 from andon.people.api_auth import caller
 from andon.people.policy import Actor
 from andon.registry.policy import access_system
@@ -110,6 +111,7 @@ def end_lever(request: HttpRequest, number: int) -> Any:
 
 
 @levers.post("/{int:number}/try", response=LeverTrialOut)
+@when_outdated(go_on)
 def try_lever(request: HttpRequest, number: int, given: TryIn) -> Any:
     """Ask what a pull would change now. Changes nothing."""
     by = caller(request, WRITE)

@@ -18,6 +18,7 @@ from andon.kit.crypto import readable
 from andon.kit.errors import Conflict, Invalid, Refused
 from andon.kit.forms import refuse
 from andon.kit.markdown import render as markdown
+from andon.kit.outdated import go_on, when_outdated
 from andon.people.http import actor_of
 from andon.people.policy import Actor
 from andon.practice.containment import BEFORE_THE_ACT, PullState
@@ -167,6 +168,7 @@ def _shown(row: Lever, adapter: LeverAdapter | None) -> list[dict[str, str]]:
     ]
 
 
+@when_outdated(go_on)
 @require_POST
 def try_(request: HttpRequest, number: int) -> HttpResponse:
     """Say what a pull would change now; nothing is changed."""

@@ -9,15 +9,11 @@ from andon.engine import locks
 from andon.engine.auditor import Audit
 from andon.engine.models import EngineBeat
 from andon.kit import clock
+from andon.kit.outdated import OUTDATED
 
 ALIVE = timedelta(seconds=20)
 """An engine that has not said for this long that it runs does not."""
 _FORGOTTEN = timedelta(days=1)
-OUTDATED = (
-    "This server runs an older version of Andon than its engine: it shows what there is and takes signals, but changes "
-    "nothing. Update it, or go by one that is updated."
-)
-"""What a server says that finds the rules of the database newer than its own."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from andon.intake.shapes import (
 )
 from andon.kit import clock
 from andon.kit.cursor import page
+from andon.kit.outdated import go_on, when_outdated
 from andon.people.api_auth import caller
 from andon.practice.words import OrgRole
 
@@ -131,6 +132,7 @@ def get_activity(request: HttpRequest, slug: str) -> Any:
 
 
 @integrations.post("/{slug}/test", response=SignalTrialOut)
+@when_outdated(go_on)
 def send_test_signal(request: HttpRequest, slug: str, given: TrialIn) -> Any:
     """Say what Andon would make of a body of this sender.
 

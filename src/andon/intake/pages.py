@@ -24,6 +24,7 @@ from andon.kit.charts import bars
 from andon.kit.cursor import page
 from andon.kit.errors import Refused
 from andon.kit.forms import refuse
+from andon.kit.outdated import go_on, when_outdated
 from andon.people.http import actor_of
 from andon.people.policy import Actor
 from andon.practice.words import IncidentType, OrgRole
@@ -175,6 +176,7 @@ def address_of(integration: Integration) -> str:
     return f"{settings.BASE_URL}/intake/{integration.kind}/{integration.slug}"
 
 
+@when_outdated(go_on)
 @require_POST
 def test(request: HttpRequest, slug: str) -> HttpResponse:
     """What Andon would make of a body from this sender; nothing of it stays."""

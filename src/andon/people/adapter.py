@@ -7,12 +7,12 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
-from allauth.socialaccount.providers.base import AuthError
+from allauth.socialaccount.providers.base import AuthError, AuthProcess
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from andon.kit.errors import Refused
-from andon.people import actions
+from andon.kit.errors import Outdated, Refused
+from andon.people import actions, signing_in
 from andon.people.models import Person
 
 _log = logging.getLogger("andon.people")
@@ -71,7 +71,10 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Let in whom we know and whom somebody invited; refuse the others in words."""
+        older = signing_in.only_the_known(request)
         if request.user.is_authenticated:
+            if older and sociallogin.state.get("process") == AuthProcess.CONNECT:
+                raise Outdated(signing_in.NO_CONNECTION)
             return  # connecting an identity to the account that is signed in
         if sociallogin.is_existing:
             if not sociallogin.user.is_active:
@@ -79,6 +82,8 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  
                     _refused(request, "This account is deactivated. An administrator can change that.")
                 )
             return
+        if older:
+            raise Outdated(signing_in.NO_ACCOUNT)
         found = _invited(sociallogin)
         if isinstance(found, Person):
             sociallogin.connect(request, found)

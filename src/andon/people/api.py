@@ -11,6 +11,7 @@ from ninja.responses import Status
 
 from andon.kit import cursor as paging
 from andon.kit.errors import Forbidden, Missing
+from andon.kit.outdated import go_on, when_outdated
 from andon.kit.shapes import Given
 from andon.people import actions, mail, queries, ties
 from andon.people.api_auth import Unauthenticated, caller, who
@@ -292,6 +293,7 @@ def change_person(request: HttpRequest, person_id: UUID, body: PersonIn) -> Pers
 
 
 @router.post("/{uuid:person_id}/sign-out", response={204: None})
+@when_outdated(go_on)
 def sign_out(request: HttpRequest, person_id: UUID) -> Status[None]:
     """End all of a person's sessions. Their tokens go on."""
     by = caller(request, "people:write")

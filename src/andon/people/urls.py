@@ -2,7 +2,10 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from andon.people import signing_in
 from andon.people.pages import account, entrance, people, teams
+
+signing_in.stay_open()
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("setup/<str:token>", entrance.setup, name="setup"),

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 
 from andon.kit import clock
 from andon.kit.errors import Refused
+from andon.kit.outdated import when_outdated
 from andon.paging import compose, links, outcomes
 from andon.paging import queries as outbox
 from andon.paging.adapters.sms import twilio
@@ -66,6 +67,23 @@ def from_provider(view: View) -> View:
     return checked
 
 
+def _xml(reply: ET.Element) -> HttpResponse:
+    text = ET.tostring(reply, encoding="utf-8", xml_declaration=True)
+    return HttpResponse(text, content_type="text/xml; charset=utf-8")
+
+
+def _call_outdated(request: HttpRequest) -> HttpResponse | None:
+    """A call says what there is; what is pressed is not done by a server that is older than the engine."""
+    return _xml(script.says(_OUTDATED)) if request.POST.get("Digits") else None
+
+
+def _answer_outdated(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  as the other
+    reply = ET.Element("Response")
+    ET.SubElement(reply, "Message").text = _OUTDATED
+    return _xml(reply)
+
+
+@when_outdated(_answer_outdated)
 @from_provider
 def answer(request: HttpRequest) -> HttpResponse:
     """A text message came in; what is answered goes back to whoever wrote."""
@@ -76,6 +94,7 @@ def answer(request: HttpRequest) -> HttpResponse:
     return _xml(reply)
 
 
+@when_outdated(_call_outdated)
 @from_provider
 def call(request: HttpRequest, kind: str, token: str) -> HttpResponse:
     """What a call says; and, once a key was pressed, what that did."""
@@ -107,21 +126,6 @@ def _about_test(token: str, pressed: str) -> ET.Element:
     return script.asks(script.of_test(contact_point_of(token).person.name))
 
 
-def _call_outdated(request: HttpRequest) -> HttpResponse | None:
-    """A call says what there is; what is pressed is not done by a server that is older than the engine."""
-    return _xml(script.says(_OUTDATED)) if request.POST.get("Digits") else None
-
-
-def _answer_outdated(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  as the other
-    reply = ET.Element("Response")
-    ET.SubElement(reply, "Message").text = _OUTDATED
-    return _xml(reply)
-
-
-call.when_outdated = _call_outdated  # type: ignore[attr-defined]  # asked by site.older
-answer.when_outdated = _answer_outdated  # type: ignore[attr-defined]
-
-
 @from_provider
 def status(request: HttpRequest, channel: str, key: str) -> HttpResponse:
     """What became of a message or a call that was handed over."""
@@ -141,8 +145,3 @@ def _undelivered(ref: str, code: str) -> Report:
     if known is None:
         return Report(ref, f"The message did not arrive; the phone provider says {code}.")
     return Report(ref, known.reason, known.outcome, gone=known.gone)
-
-
-def _xml(reply: ET.Element) -> HttpResponse:
-    text = ET.tostring(reply, encoding="utf-8", xml_declaration=True)
-    return HttpResponse(text, content_type="text/xml; charset=utf-8")

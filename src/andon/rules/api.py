@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from ninja import Query, Router
 
 from andon.kit import clock
+from andon.kit.outdated import go_on, when_outdated
 from andon.people.api_auth import caller
 from andon.rules import actions, queries
 from andon.rules.models import Rule
@@ -37,6 +38,7 @@ def create_rule(request: HttpRequest, given: RuleIn) -> Any:
 
 
 @router.post("/try", response=RuleTrialOut)
+@when_outdated(go_on)
 def try_draft(request: HttpRequest, given: RuleDraft) -> Any:
     """Try a draft on the newest 1,000 signals that you may see. Nothing is written."""
     by = caller(request, READ)

@@ -13,6 +13,7 @@ from andon.intake import wording as intake_wording
 from andon.kit import clock, expressions
 from andon.kit.errors import Forbidden, Refused
 from andon.kit.forms import refuse
+from andon.kit.outdated import go_on_trying, when_outdated
 from andon.people.http import actor_of
 from andon.people.policy import Actor
 from andon.practice.rules import RuleKind
@@ -98,6 +99,7 @@ def _must_make(by: Actor) -> None:
         raise Forbidden("Leads make rules, and responders silence systems of theirs. Ask a lead to make it.")
 
 
+@when_outdated(go_on_trying)
 @require_http_methods(["GET", "POST"])
 def create(request: HttpRequest, kind: str) -> HttpResponse:
     """Make a rule, or try the draft first."""
@@ -113,6 +115,7 @@ def create(request: HttpRequest, kind: str) -> HttpResponse:
     return _kept_or_tried(request, by, form, None)
 
 
+@when_outdated(go_on_trying)
 @require_http_methods(["GET", "POST"])
 def change(request: HttpRequest, number: int) -> HttpResponse:
     """Let a rule say something else, or try that first."""

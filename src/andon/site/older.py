@@ -7,10 +7,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from andon.api import problems
-from andon.engine import beats, locks
+from andon.engine import locks
+from andon.kit import outdated
 from andon.kit.errors import Outdated
 
-_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+RETRY_AFTER = "30"
+"""Seconds after which a program may try again: by then another replica may answer it, or this one is updated."""
 
 
 class OlderThanTheRules:
@@ -28,8 +30,9 @@ class OlderThanTheRules:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: object, _args: object, _kwargs: object) -> HttpResponse | None:
-        """Answer 503 to what may write; a view that is asked by no browser may have an answer, or a way, of its own."""
-        if request.method in _READS:
+        """Answer 503 to what may write; a view may say otherwise of itself (`kit.outdated`)."""
+        answer = outdated.said_by(view)
+        if answer is None and request.method in outdated.READS:
             return None
         of_api = request.path.startswith("/api/")
         try:
@@ -39,14 +42,15 @@ class OlderThanTheRules:
             if of_api:
                 return problems.database(request, error)
             raise
-        if spoken := getattr(view, "when_outdated", None):
-            said: HttpResponse | None = spoken(request)
-            return said
-        refusal = Outdated(beats.OUTDATED)
-        answer = (
-            problems.of(refusal)
-            if of_api
-            else render(request, "refused.html", {"refusal": refusal}, status=refusal.status)
-        )
-        answer.headers["Retry-After"] = "30"
-        return answer
+        try:
+            return (answer or outdated.by_method)(request)
+        except Outdated as refusal:
+            return _refused(request, refusal, of_api=of_api)
+
+
+def _refused(request: HttpRequest, refusal: Outdated, *, of_api: bool) -> HttpResponse:
+    said = (
+        problems.of(refusal) if of_api else render(request, "refused.html", {"refusal": refusal}, status=refusal.status)
+    )
+    said.headers["Retry-After"] = RETRY_AFTER
+    return said

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from ninja import Query, Router
 
 from andon.kit.cursor import page
+from andon.kit.outdated import go_on, when_outdated
 from andon.people.api_auth import caller
 from andon.people.policy import Actor
 from andon.watch import actions, past, queries, suggestions
@@ -60,6 +61,7 @@ def create_watch(request: HttpRequest, given: WatchIn) -> Any:
 
 
 @watches.post("/try", response=WatchTrialOut)
+@when_outdated(go_on)
 def try_draft(request: HttpRequest, given: WatchIn) -> Any:
     """Try a watch on its log before it is made. The log is read for it; nothing is written."""
     by = caller(request, READ)
@@ -117,6 +119,7 @@ def try_watch(request: HttpRequest, number: int) -> Any:
 
 
 @watches.post("/{int:number}/try", response=WatchTrialOut)
+@when_outdated(go_on)
 def try_change(request: HttpRequest, number: int, given: WatchChange) -> Any:
     """Try a change before it is kept: on the windows of the watch, or on its log where it counts something else."""
     by = caller(request, READ)

@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from andon.kit.errors import Missing, Refused
+from andon.kit.outdated import go_on, when_outdated
 from andon.people import actions, queries, ties
 from andon.people.forms import (
     ContactPointChangeForm,
@@ -93,6 +94,7 @@ def set_quiet_hours(request: HttpRequest) -> HttpResponse:
     return _account(request, quiet_form=form)
 
 
+@when_outdated(go_on)
 @require_POST
 def change_theme(request: HttpRequest) -> HttpResponse:
     """Light, dark, or as the system has it. It is the browser's own, so it lives in a cookie."""
@@ -105,6 +107,7 @@ def change_theme(request: HttpRequest) -> HttpResponse:
     return response
 
 
+@when_outdated(go_on)
 @require_POST
 def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
     """End all sessions but this one."""

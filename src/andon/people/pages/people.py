@@ -10,6 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from andon.kit.errors import Missing, Refused
+from andon.kit.outdated import go_on, when_outdated
 from andon.people import actions, mail, queries, ties
 from andon.people.forms import InviteForm, RoleForm, tell
 from andon.people.http import actor_of
@@ -114,6 +115,7 @@ def erase(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect("people")
 
 
+@when_outdated(go_on)
 @require_POST
 def sign_out(request: HttpRequest, pk: UUID) -> HttpResponse:
     """End all of a person's sessions."""

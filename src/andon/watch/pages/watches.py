@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from andon.kit import clock, spans
 from andon.kit.errors import Refused
 from andon.kit.forms import refuse
+from andon.kit.outdated import go_on_trying, when_outdated
 from andon.people.http import actor_of
 from andon.people.policy import Actor
 from andon.practice.words import WatchKind
@@ -87,6 +88,7 @@ def choose(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "watch/choose.html", {"system": system, "kinds": kinds, "logs": logs})
 
 
+@when_outdated(go_on_trying)
 @require_http_methods(["GET", "POST"])
 def create(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
     """Make a watch, or try it on its log first."""
@@ -110,6 +112,7 @@ def create(request: HttpRequest, slug: str, kind: str) -> HttpResponse:
     return _form(request, form, None, trial)
 
 
+@when_outdated(go_on_trying)
 @require_http_methods(["GET", "POST"])
 def change(request: HttpRequest, number: int) -> HttpResponse:
     """Let a watch say something else, or try that on its windows first."""

@@ -88,15 +88,17 @@ def test_elsewhere_a_backup_is_of_use_only_with_its_keys(tmp_path, database_url)
         assert stat.S_IMODE((tmp_path / "monday.backup.keys").stat().st_mode) == 0o600
         data = installed.folder / "data"
         for name in ("secret_key", "field_keys"):
-            (data / name).unlink()  # another machine: new keys are made there
+            (data / name).unlink()  # another machine
         without = andon(installed.environment, "restore", str(file), "--replace")
         assert without.code == 1
         assert "keys" in without.err
         assert "Traceback" not in without.err
+        assert not (data / "field_keys").exists(), "keys that open nothing were made"
+        (data / "field_keys").write_text("those of another installation\n")
         together = andon(installed.environment, "restore", str(file), "--replace", "--with-keys")
         assert together.code == 0, together.err
         assert andon(installed.environment, "user", "list").code == 0
-        assert (data / "field_keys.before-restore").exists()
+        assert (data / "field_keys.before-restore").read_text() == "those of another installation\n"
         assert stat.S_IMODE((data / "field_keys").stat().st_mode) == 0o600
 
 

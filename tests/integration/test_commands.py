@@ -29,6 +29,16 @@ COMMANDS = (
     ("user", "deactivate", "lena@example.org"),
     ("user", "reactivate", "lena@example.org"),
     ("user", "reset-link", "lena@example.org"),
+    ("evidence", "list", "INC-1"),
+    ("lever", "list"),
+    ("runbook", "list"),
+    ("rule", "list"),
+    ("watch", "list"),
+    ("switch", "show", "credit-scorer"),
+    ("handbook", "export", "practice"),
+    ("backup", "monday.andon"),
+    ("engine",),
+    ("serve",),
 )
 
 
@@ -36,11 +46,12 @@ COMMANDS = (
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_a_command_in_a_fresh_process_answers_in_words(tmp_path, words):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANDON_", "DJANGO_"))}
-    environment |= {"ANDON_DATA_DIR": str(tmp_path), "PYTHONPATH": str(ROOT / "src")}
+    environment |= {"ANDON_DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(ROOT / "src")}
     ended = andon(environment, *words)
     assert "Traceback" not in ended.err
     assert (ended.code, ended.out) == (2, "")
     assert "`andon up` makes it" in ended.err
+    assert list(tmp_path.iterdir()) == [], "it made something where nothing was"
 
 
 @pytest.mark.heavy

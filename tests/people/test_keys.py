@@ -54,3 +54,17 @@ def test_a_database_of_an_older_version_is_known_by_what_it_holds(process, cast,
     assert not KeyCheck.objects.exists()
     assert process(*own)
     assert KeyCheck.objects.exists()
+
+
+def test_where_there_are_no_keys_none_are_made_to_find_out_whether_they_fit(process, monkeypatch, tmp_path):
+    with monkeypatch.context() as elsewhere:
+        elsewhere.delenv("ANDON_FIELD_KEYS", raising=False)
+        elsewhere.setenv("ANDON_DATA_DIR", str(tmp_path / "nowhere"))
+        house.match_keys()
+        assert not KeyCheck.objects.exists()
+        assert process(A)
+        with pytest.raises(Trouble, match="the same ANDON_FIELD_KEYS"):
+            house.match_keys()
+        with pytest.raises(Trouble, match="the same ANDON_FIELD_KEYS"):
+            house.match_keys(to_run=True)
+    assert list(tmp_path.iterdir()) == []

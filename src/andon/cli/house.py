@@ -39,28 +39,38 @@ def set_up() -> None:
         django.setup(set_prefix=False)
     except (ValueError, ImproperlyConfigured) as error:
         raise Trouble(f"A setting cannot be used: {error} See docs/reference/settings.md.") from error
-    except PermissionError as error:
+
+
+@contextmanager
+def _folder_in_words() -> Iterator[None]:
+    """Whatever the data folder refuses, told in words."""
+    try:
+        yield
+    except (PermissionError, NotADirectoryError, FileExistsError) as error:
         raise Trouble(f"The data folder cannot be used: {error}. Set ANDON_DATA_DIR to one that can.") from error
 
 
-def enter(*, if_older: bool = False) -> None:
+def enter(*, to_run: bool = False) -> None:
     """Set up, and see that the database is there, has the tables of this version, and is not run by a newer one.
 
+    Nothing is made on the way: a command that only looks, or that looks in the wrong place, leaves nothing behind.
+
     Args:
-        if_older: Go on under a newer engine all the same: an engine does the rest of its modules, a server still takes
-            signals. See docs/adr/0014.
+        to_run: For an engine and a server. They make the keys that an installation lacks, and go on under a newer
+            engine: an engine does the rest of its modules, a server still takes signals. See docs/adr/0014.
     """
     set_up()
     knock()
-    if (file := database_file()) and not file.exists():
-        raise Trouble(f"There is no database at {file} yet. `andon up` makes it.")
+    with _folder_in_words():
+        if (file := database_file()) and not file.exists():
+            raise Trouble(f"There is no database at {file} yet. `andon up` makes it.")
     if missing := len(pending()):
         raise Trouble(
             f"The database lacks {missing} migrations of this version of Andon. "
             "Run `andon migrate` (or `andon up`, which does it too)."
         )
-    match_keys()
-    if not if_older:
+    match_keys(to_run=to_run)
+    if not to_run:
         match_rules()
 
 
@@ -75,12 +85,29 @@ def match_rules() -> None:
         )
 
 
-def match_keys() -> None:
-    """See that what is encrypted in the database can be read with the keys that we have."""
+def match_keys(*, to_run: bool = False) -> None:
+    """See that what is encrypted in the database can be read with the keys that we have; raises `Trouble` if not.
+
+    `to_run` is for what goes on to run: it reads all keys now, and makes those that are not there.
+    """
+    from andon.kit import crypto
     from andon.people.actions import keys
 
-    if not keys.match():
+    fit = keys_fit()
+    if fit and to_run:
+        with _folder_in_words():
+            crypto.hold_keys()
+            fit = keys.match()
+    if not fit:
         raise Trouble(keys.OTHER_KEYS)
+
+
+def keys_fit() -> bool:
+    """Whether the keys here are those of the database. Where there are none here, none are made to find that out."""
+    from andon.people.actions import keys
+
+    with _folder_in_words():
+        return keys.match() if environment().has_field_keys() else keys.unsaid()
 
 
 def knock() -> None:
@@ -140,6 +167,7 @@ def migrate() -> int:
     from rich.progress import Progress
 
     knock()
+    _make_folder()
     _keep_to_its_owner()
     if newer := unknown_migrations():
         raise Trouble(
@@ -152,6 +180,13 @@ def migrate() -> int:
     with Progress(console=say.console(stderr=True), transient=True, disable=say.to_machine()) as progress:
         task = progress.add_task("Preparing the database", total=waiting)
         return _migrate(lambda: progress.advance(task))
+
+
+def _make_folder() -> None:
+    """Make the data folder for the database that is to lie in it."""
+    if (file := database_file()) and file.parent.resolve() == environment().data_dir():
+        with _folder_in_words():
+            environment().make_data_dir()
 
 
 def _keep_to_its_owner() -> None:

@@ -58,8 +58,6 @@ def restore(
 ) -> None:
     """Put a backup in the place of the database, then verify it: versions, keys, every timeline. Stop Andon first."""
     house.set_up()
-    from andon.people.actions import keys as keys_of_database
-
     house.knock()
     dump = dumps.find()
     dump.check(file)
@@ -69,7 +67,7 @@ def restore(
     if keys:
         _take_into_use(keys)
     ran = house.migrate()
-    readable = keys_of_database.match()
+    readable = house.keys_fit()
     broken, verified, entries = verify_everything()
     data = {
         "file": str(file), "database": house.database_name(), "migrations": ran, "keys_fit": readable,
@@ -170,7 +168,7 @@ def _take_into_use(keys: dict[str, str]) -> None:
                     f"{name} is set in the environment and differs from the backup's: set it to that, or unset it."
                 )
             continue
-        path = environment.data_dir() / filename
+        path = environment.make_data_dir() / filename
         if path.exists() and path.read_text().strip() != keys[filename]:
             path.replace(path.with_name(f"{filename}.before-restore"))
         _write_private_text(path, keys[filename] + "\n")

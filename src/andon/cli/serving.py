@@ -50,7 +50,7 @@ def up(
     house.set_up()
     listening = listen(host, port)
     house.migrate()
-    house.match_keys()
+    house.match_keys(to_run=True)
     address = base_url()
     link = _setup_link()
     _say_start(address, host, port, engine="in this process", workers=workers)
@@ -70,7 +70,7 @@ def up(
 def serve(host: Host = HOST, port: Port = PORT, workers: Workers = 0) -> None:
     """Serve pages, API and intake, without an engine: one of several replicas. Some `andon engine` must run, too."""
     _address_from(host, port)
-    house.enter(if_older=True)
+    house.enter(to_run=True)
     listening = listen(host, port)
     _take_rules()
     _say_start(base_url(), host, port, engine="not here; run andon engine beside it", workers=workers)
@@ -98,7 +98,7 @@ def engine() -> None:
     """Run an engine alone: it routes signals, pages people and audits itself. Any number may run."""
     # A signal that comes before the engine waits for it is kept until then.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    house.enter(if_older=True)
+    house.enter(to_run=True)
     from andon.engine import runner
 
     say.line(f"Andon's engine runs on {house.database_name()}. Stop it with Ctrl-C.")

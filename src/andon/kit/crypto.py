@@ -83,6 +83,16 @@ def opened(value: T) -> T:
     return value
 
 
+def hold_keys() -> None:
+    """Read every key of this installation now, and make what is not there; for a process that goes on.
+
+    Settings read them when they are first used. A folder that is emptied under a server must not let it go on with keys
+    that are made anew, which nobody else has.
+    """
+    _fernet(tuple(settings.FIELD_KEYS))
+    len(settings.SECRET_KEY)
+
+
 @cache
 def _fernet(keys: tuple[str, ...]) -> MultiFernet:
     return MultiFernet([Fernet(key) for key in keys])

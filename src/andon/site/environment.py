@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkstemp
 
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, MultiFernet
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,7 @@ SETTINGS = (
 )
 
 _KNOWN = {setting.name for setting in SETTINGS}
+_FIELD_KEYS = "field_keys"  # the file in the data folder
 
 
 def read(name: str, default: str = "") -> str:
@@ -126,9 +127,14 @@ def listen_address(name: str) -> str:
 
 
 def data_dir() -> Path:
-    """The data folder, made when it is not there, readable by its owner alone."""
+    """Where the data folder is. It need not be there yet: to ask makes nothing, so that looking leaves nothing."""
     share = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    folder = Path(read("ANDON_DATA_DIR") or f"{share}/andon").expanduser().resolve()
+    return Path(read("ANDON_DATA_DIR") or f"{share}/andon").expanduser().resolve()
+
+
+def make_data_dir() -> Path:
+    """The data folder, made when it is not there, readable by its owner alone."""
+    folder = data_dir()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 
@@ -155,6 +161,7 @@ def keep(name: str, filename: str, make: Callable[[], str]) -> str:
         return given
     path = data_dir() / filename
     if not path.exists():
+        make_data_dir()
         _put(path, make() + "\n")
     return path.read_text().strip()
 
@@ -191,11 +198,34 @@ def _sync(folder: Path) -> None:
 
 
 def secret_key() -> str:
-    """Django's SECRET_KEY."""
+    """Django's SECRET_KEY, made the first time."""
     return keep("ANDON_SECRET_KEY", "secret_key", lambda: secrets.token_urlsafe(48))
 
 
+def given_field_keys() -> list[str]:
+    """The Fernet keys that the environment gives, newest first; none where it gives none."""
+    if not (given := read("ANDON_FIELD_KEYS")):
+        return []
+    keys = _apart(given)
+    try:
+        MultiFernet([Fernet(key) for key in keys])
+    except ValueError:
+        raise ValueError(
+            "ANDON_FIELD_KEYS holds something that is no key. Each is 44 characters that Fernet.generate_key() makes."
+        ) from None
+    return keys
+
+
+def has_field_keys() -> bool:
+    """Whether there are Fernet keys already; makes none."""
+    return bool(read("ANDON_FIELD_KEYS")) or (data_dir() / _FIELD_KEYS).exists()
+
+
 def field_keys() -> list[str]:
-    """The Fernet keys, newest first."""
-    kept = keep("ANDON_FIELD_KEYS", "field_keys", lambda: Fernet.generate_key().decode())
-    return [key.strip() for key in kept.split(",") if key.strip()]
+    """The Fernet keys, newest first, made the first time."""
+    kept = keep("ANDON_FIELD_KEYS", _FIELD_KEYS, lambda: Fernet.generate_key().decode())
+    return _apart(kept)
+
+
+def _apart(keys: str) -> list[str]:
+    return [key.strip() for key in keys.split(",") if key.strip()]

@@ -1,16 +1,19 @@
 """Django's settings. What a user may set is in `environment.py`; this file puts it where Django looks."""
 
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import dj_database_url
+from django.utils.functional import SimpleLazyObject
 
 from andon.site import environment
 from andon.site.logs import logging_config
 
 DEBUG = False
-SECRET_KEY = environment.secret_key()
-FIELD_KEYS = environment.field_keys()
+# Kept keys are read where they are first used, and made there where there are none: a command that only looks leaves
+# nothing behind. What goes on to run reads them as it starts (`kit.crypto.hold_keys`).
+SECRET_KEY = environment.read("ANDON_SECRET_KEY") or cast("str", SimpleLazyObject(environment.secret_key))
+FIELD_KEYS = environment.given_field_keys() or cast("list[str]", SimpleLazyObject(environment.field_keys))
 DATA_DIR = environment.data_dir()
 LOG_DIRS = environment.log_dirs()
 LEVERS_FILE = environment.levers_file()

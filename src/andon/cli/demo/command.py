@@ -123,7 +123,7 @@ def _folder(*, once: bool) -> Iterator[Path]:
         finally:
             shutil.rmtree(made, ignore_errors=True)
         return
-    folder = house.environment().data_dir() / "demo"
+    folder = house.environment().make_data_dir() / "demo"
     folder.mkdir(mode=0o700, exist_ok=True)
     with (folder / "running").open("w") as mark:
         _only_one(mark)

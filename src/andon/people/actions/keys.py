@@ -21,6 +21,11 @@ OTHER_KEYS: Final = (
 )
 
 
+def unsaid() -> bool:
+    """Whether the database holds nothing yet that says which keys are its own."""
+    return not KeyCheck.objects.exists() and not ContactPoint.objects.exists()
+
+
 @transaction.atomic
 def match() -> bool:
     """Whether our keys are those of the database; with none said yet, ours become them if they read what is there."""

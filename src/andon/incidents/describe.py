@@ -289,6 +289,7 @@ _WORDS: Mapping[str, tuple[str, Callable[[Body, Names], str]]] = {
         lambda b, _: f"Type changed from {IncidentType(b['before']).words} to {IncidentType(b['after']).words}",
     ),
     "system_changed": ("note", lambda b, _: f"{_system(b)}{_reason(b)}"),
+    "system_heard": ("signal", lambda b, _: f"“{b['title']}” ({b['from']}) names {b['name']}{_reason(b)}"),
     "link_added": ("link", lambda b, _: f"Link added: {b['title']}"),
     "link_removed": ("link", lambda b, _: f"Link removed: {b['title']}"),
     "restricted": ("warning", lambda _b, _n: "Restricted to those involved"),

@@ -4,9 +4,9 @@ Until it is acknowledged an incident pages by itself, and is only hurried on. Af
 must not wait for somebody to look at a screen (a lever that did not take effect, a word that is missing) calls here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Q
 
@@ -43,9 +43,30 @@ def call_next(held: Incident, why: str, now: datetime, also: Iterable[Person] = 
         people += [Reached(one.person, f"{why} ({one.via})") for one in reached]
         held.chain_step, held.chain_round, held.on_fallback = place.step_index + 1, place.round, place.on_fallback
     held.save(update_fields=["next_page_at", "chain_step", "chain_round", "on_fallback"])
-    if not people:
+    if people:
+        _page(held, people, place, why, now, first=not held.pages.exists())
+
+
+def call_beside(held: Incident, frozen: dict[str, Any], why: str, now: datetime) -> None:
+    """Page the first step that reaches anybody of another chain than the incident's own, which goes on as it was.
+
+    Nobody is called where whoever has the incident is among them. The caller holds the incident.
+
+    Args:
+        held: The incident.
+        frozen: The other chain with its fallback, as `opening.frozen_chains` gives it.
+        why: Why they are called, as it stands in their message.
+        now: The present.
+    """
+    place, reached = _reaching(frozen, Progress(0, 0, on_fallback=False), now)
+    if held.acknowledged_by_id in {one.person.pk for one in reached}:
         return
-    first = not held.pages.exists()
+    people = [Reached(one.person, f"{why} ({one.via})") for one in reached]
+    _page(held, people, place, why, now, first=False)  # the first pages are those of its own chain
+
+
+def _page(held: Incident, people: Sequence[Reached], place: Progress, why: str, now: datetime, *, first: bool) -> None:
+    """Queue the pages of one call, and say on the timeline whom it reaches."""
     call = Call(held, oncall.once(people), place.step_index + 1, place.round + 1, place.on_fallback, first=first)
     (pages,) = paging.queue([call], now)
     if not pages:
@@ -61,8 +82,12 @@ def call_next(held: Incident, why: str, now: datetime, also: Iterable[Person] = 
 
 
 def next_that_reaches(held: Incident, place: Progress, now: datetime) -> tuple[Progress, list[Reached]]:
-    """The next place in the chain at which somebody can be paged, and whom it reaches; else the administrators."""
-    chain, fallback = thaw(held.chain)
+    """The next place in its chain at which somebody can be paged, and whom it reaches; else the administrators."""
+    return _reaching(held.chain, place, now)
+
+
+def _reaching(frozen: dict[str, Any], place: Progress, now: datetime) -> tuple[Progress, list[Reached]]:
+    chain, fallback = thaw(frozen)
     for _ in range(len(chain.steps) + len(fallback.steps if fallback else ()) + 1):
         decision = escalation.next_step(chain, fallback, place, now)
         if decision.nobody:

@@ -34,7 +34,7 @@ from andon.practice.lifecycle import UNRESOLVED
 from andon.practice.severity import Severity
 from andon.practice.words import IncidentType
 from andon.registry.models import System
-from andon.response import worsening
+from andon.response import named_late, worsening
 from andon.response.opening import Opening, open_incidents, technical_from
 from andon.response.placing import Placed, placed
 from andon.response.resolving import resolve_by_rule
@@ -267,6 +267,7 @@ class Plan:
     Attributes:
         worst: What those that join and fire say of their severity; None = nothing.
         told: The incident's timeline says so already.
+        named: The system that the incident is about only since one of these signals has said so.
         moved: Those whose incident goes by another key since they were read: they stay due, for whoever reads it anew.
     """
 
@@ -282,6 +283,7 @@ class Plan:
     held: list[tuple[Signal, str]] = field(default_factory=list)
     joined: list[tuple[Signal, str]] = field(default_factory=list)
     told: bool = False
+    named: System | None = None
 
     @property
     def fresh(self) -> list[Signal]:
@@ -297,6 +299,7 @@ class Plan:
         """Where each signal goes, and why."""
         where = self.incident.pk if self.incident else None
         system = self.group.system.pk if self.group.system else None
+        inside = self.named.pk if self.named else system
         by_rules = partial(self.turn.outcome, held=False)
         return [
             *(Routed(s, s.incident_id, s.system_id, s.reason_joined, by_rules(s)) for s in self.over),
@@ -305,7 +308,7 @@ class Plan:
                 Routed(signal, None, system, reason, self.turn.outcome(signal, held=True))
                 for signal, reason in self.held
             ),
-            *(Routed(signal, where, system, reason, by_rules(signal)) for signal, reason in self.joined),
+            *(Routed(signal, where, inside, reason, by_rules(signal)) for signal, reason in self.joined),
         ]
 
 
@@ -319,8 +322,10 @@ def _route_groups(batch: Batch, *, ruling: Ruling) -> int:
         # Whoever opens takes turns: what another replica has opened meanwhile is seen from here on, and joined.
         hold_numbers("incident")
         plans = _open_what_is_asked(plans, _unresolved(asking), ruling, away)
-    intake.routed([routed for plan in plans for routed in plan.routed()])
     record_all([news for plan in plans for news in _news(plan)])
+    for plan in plans:
+        _heed_names(plan, ruling)
+    intake.routed([routed for plan in plans for routed in plan.routed()])
     if alarms := [signal.pk for plan in plans for signal in plan.fresh if signal.pk in plan.group.by_onset]:
         telling.joined(alarms, clock.now())
     for plan in plans:
@@ -331,6 +336,14 @@ def _route_groups(batch: Batch, *, ruling: Ruling) -> int:
         if plan.incident is not None and plan.ended and plan.group.integration.resolves_incidents:
             resolve_by_rule(plan.incident, integration=plan.group.integration, waits=ruling.held_open(plan.ended))
     return sum(len(plan.signals) - len(plan.moved) for plan in plans)
+
+
+def _heed_names(plan: Plan, ruling: Ruling) -> None:
+    """The incident, and with it its signals, are about the system that one of them names only now (`named_late`)."""
+    if plan.incident is None:
+        return
+    reads = [ruling.read(signal) for signal, _ in plan.joined if signal.incident_id is not None]
+    plan.named = named_late.heed(plan.incident, reads)
 
 
 def _still_open(batch: Batch, incidents: Mapping[str, Incident]) -> Collection[UUID]:

@@ -49,6 +49,7 @@ TONES = {
     "reopened": "alarming",
     "severity_raised": "weighty",
     "system_changed": "weighty",
+    "system_heard": "weighty",
     "page_failed": "alarming",
     "nobody_reachable": "alarming",
     "step_reached_nobody": "alarming",

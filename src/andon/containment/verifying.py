@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from django.db import transaction
-
 from andon.containment.models import Pull
 from andon.incidents.models import Incident, TimelineEntry
-from andon.incidents.timeline import Broken, hold
+from andon.incidents.timeline import Broken
+from andon.kit import db
 from andon.practice.containment import PullState
 
 TOLERANCE: Final = timedelta(minutes=5)
@@ -48,12 +47,10 @@ _ENDS: Final = frozenset(_TEXTS) - {"lever_acting"}
 def verify(incident: Incident) -> list[Broken]:
     """Every pull of an incident whose rows say otherwise than its timeline; an empty list means that none does.
 
-    Pulls go on meanwhile: what looks wrong is looked at once more with the incident held, so that nothing moves.
+    Pulls go on meanwhile, so rows and timeline are read at one instant.
     """
-    if not _compared(incident):
-        return []
-    with transaction.atomic():
-        return _compared(hold(incident.pk))
+    with db.at_one_instant():
+        return _compared(incident)
 
 
 def _compared(incident: Incident) -> list[Broken]:

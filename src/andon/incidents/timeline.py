@@ -134,7 +134,16 @@ class Broken:
 
 
 def verify(incident: Incident) -> list[Broken]:
-    """Recompute the incident's chain from its first entry; an empty list means that nothing was changed."""
+    """Recompute the incident's chain from its first entry; an empty list means that nothing was changed.
+
+    The count and the newest hash are read anew, at one instant with the entries: others may write meanwhile.
+    """
+    with db.at_one_instant():
+        return _verified(Incident.objects.get(pk=incident.pk))
+
+
+def _verified(incident: Incident) -> list[Broken]:
+    """Of an incident that was read at one instant with what is read here."""
     entries = [
         rules.Entry(**_hashed(entry), hash=entry.hash, body=entry.body)
         for entry in incident.timeline.order_by("seq").iterator(chunk_size=2000)
@@ -144,6 +153,17 @@ def verify(incident: Incident) -> list[Broken]:
 
 
 def verify_all() -> Iterator[tuple[Incident, list[Broken]]]:
-    """Verify every incident, oldest first, one at a time so that long work can show its progress."""
-    for incident in Incident.objects.order_by("number").iterator(chunk_size=200):
-        yield incident, verify(incident)
+    """Verify every incident, oldest first, one at a time so that long work can show its progress.
+
+    Each is read at an instant of its own, and no reading is open between two of them (see `db.at_one_instant`).
+    """
+    seen = 0
+    while portion := list(
+        Incident.objects.filter(number__gt=seen).order_by("number").values_list("pk", "number")[:200]
+    ):
+        for pk, _ in portion:
+            with db.at_one_instant():
+                incident = Incident.objects.get(pk=pk)
+                problems = _verified(incident)
+            yield incident, problems
+        seen = portion[-1][1]

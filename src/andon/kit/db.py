@@ -78,6 +78,26 @@ def at_work() -> Iterator[None]:
             connection.close()
 
 
+@contextmanager
+def at_one_instant() -> Iterator[None]:
+    """Whatever is read inside is as it stood at one instant, whoever writes meanwhile; nothing may be written.
+
+    No writer waits for it. But as long as it lasts, SQLite's log is not copied back and PostgreSQL's vacuum leaves all
+    that was deleted since: so for one incident at a time, and never for all of them. In a transaction that runs already
+    that transaction decides what is seen.
+    """
+    if connection.in_atomic_block:
+        yield
+    elif is_sqlite():
+        with connection.reading(), transaction.atomic():  # type: ignore[attr-defined]  # of our own backend
+            yield
+    else:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+
+
 def notify(channel: str) -> None:
     """Tell all who listen on a channel, once the running transaction is on disk.
 

@@ -8,6 +8,7 @@ from andon.containment.evidence.manifest import Entry, Manifest, iso, read
 from andon.containment.evidence.models import Item, Preservation
 from andon.incidents.models import Incident, TimelineEntry
 from andon.incidents.timeline import Broken
+from andon.kit import db
 
 _SAID = ("kind", "name", "source", "size", "media", "rows", "why_missing")
 
@@ -16,7 +17,13 @@ def verify(incident: Incident) -> list[Broken]:
     """Every change of the evidence of an incident; an empty list means that it is as it was kept.
 
     `incidents.timeline.verify` says whether the entries that this goes by are themselves as they were written.
+    All is read at one instant: what is erased by right meanwhile has its entry then, or is still there.
     """
+    with db.at_one_instant():
+        return _verified(incident)
+
+
+def _verified(incident: Incident) -> list[Broken]:
     problems: list[Broken] = []
     erased = {
         str(body["digest"]): str(body.get("remainder", ""))

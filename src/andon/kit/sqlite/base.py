@@ -23,6 +23,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().__init__(settings_dict, *args, **kwargs)
         self._turns: Turns | None = None
         self._opened: tuple[int, int] | None = None
+        self._reading = False
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """Open the file, and remember which one it is."""
@@ -42,12 +43,27 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return found.st_dev, found.st_ino
 
     def _start_transaction_under_autocommit(self) -> None:
+        if self._reading:
+            self.cursor().execute("BEGIN")
+            return
         self._take_turn()
         try:
             super()._start_transaction_under_autocommit()  # type: ignore[misc]
         except BaseException:
             self._end_turn()
             raise
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """A transaction that begins in here only reads: it waits for nobody's turn, and nobody waits for it.
+
+        All that it reads is as it stood at its first look. The log grows until its end, so let that come soon.
+        """
+        self._reading = True
+        try:
+            yield
+        finally:
+            self._reading = False
 
     @contextmanager
     def in_turn(self) -> Iterator[None]:

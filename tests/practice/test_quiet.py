@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from andon.practice import quiet
-from andon.practice.quiet import Between, Later, Next, Over, Stretch, lived, pauses
+from andon.practice.quiet import Between, Came, Later, Next, Over, Stretch, absences, lived, pauses
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -109,3 +109,21 @@ def test_what_comes_first_decides_how_a_signal_would_have_gone_on(due, said, peo
         assert min(ways) in {Over.QUIET: [due], Over.SAID: [said], Over.PEOPLE: [people]}[found.over]
     else:
         assert found == Later(None, Over.NOT)
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), gaps), min_size=1, max_size=4), st.integers(1, 30))
+def test_what_is_said_of_a_heartbeat_holds_whenever_it_came(signals, waits):
+    heard = [[begins + hour for hour in times(between)] for begins, between in signals]
+    came = [Came(at(each[0]), at(each[-1]), len(each)) for each in heard]
+    now = max(hour for each in heard for hour in each) + 10
+    found = absences(came, waits * HOUR, at(now))
+    every = [*sorted({hour for each in heard for hour in each}), now]
+    truth = sorted(later - earlier for earlier, later in pairwise(every) if later - earlier > waits)
+    assert len(found.known) + found.hidden <= len(truth)
+    left = list(truth)
+    for known in found.known:
+        left.remove(known // HOUR)  # each of them was, and as long as that
+    if not found.untold and not found.hidden:
+        assert sorted(length // HOUR for length in found.known) == truth
+    if not found.untold:
+        assert bool(truth) == bool(found.known or found.hidden)

@@ -256,6 +256,56 @@ def test_a_heartbeat_shows_what_it_would_keep_quiet_and_when_it_would_have_been_
     assert trial.about == 3
 
 
+def beat(monitor, cast, draft, time, *pauses, every=5):
+    """What a trial says of a heartbeat that fires on, heard again after each of these minutes."""
+    hear(monitor, labelled("watchdog", title="alive"))
+    for pause in pauses:
+        time.forward(pause * MINUTE)
+        hear(monitor, labelled("watchdog", title="alive"))
+    route(time)
+    assert signal("watchdog").count == 1 + len(pauses)
+    trial = draft("heartbeat", 'signal.title == "alive"', every_minutes=every, system=cast.credit_scorer)
+    assert trial.notes[-1] == LEFT_OUT
+    return trial.notes[:-1]
+
+
+def test_whether_a_heartbeat_that_fires_on_was_missing_in_between_cannot_be_told(monitor, cast, draft, time):
+    (said,) = beat(monitor, cast, draft, time, 1, 1, 30, *[1] * 7)
+    assert said == (
+        "Of one of these signals it cannot be told whether it was silent for so long in between, for only its first and "
+        "last time are kept. It was heard 11 times, 3 min apart on average."
+    )
+    time.forward(20 * MINUTE)
+    trial = draft("heartbeat", 'signal.title == "alive"', every_minutes=5, system=cast.credit_scorer)
+    assert trial.notes[0] == "It would have been missing once at least; the longest time that is known is 20 min."
+    assert "cannot be told" in trial.notes[1]
+
+
+def test_a_heartbeat_that_came_too_seldom_was_missing_for_certain(monitor, cast, draft, time):
+    between = "once between a signal's first time and its last: when, and for how long, cannot be told."
+    missing = beat(monitor, cast, draft, time, 4, 9, 4)  # three pauses of 17 minutes in all
+    assert missing == [f"It would have been missing once at least; {between}"]
+    time.forward(6 * MINUTE)
+    trial = draft("heartbeat", 'signal.title == "alive"', every_minutes=5, system=cast.credit_scorer)
+    assert trial.notes[0] == (
+        f"It would have been missing 2 times at least; the longest time that is known is 6 min; {between}"
+    )
+
+
+def test_a_heartbeat_that_came_twice_or_within_its_time_is_known(monitor, cast, draft, time):
+    assert beat(monitor, cast, draft, time, 1, 2, 1) == ["It came in time throughout."]
+    time.forward(2 * MINUTE)
+    hear(monitor, labelled("watchdog", title="alive", status="resolved"))
+    route(time)
+    time.forward(MINUTE)
+    hear(monitor, labelled("other", title="alive"))
+    time.forward(12 * MINUTE)
+    hear(monitor, labelled("other", title="alive"))
+    route(time)
+    trial = draft("heartbeat", 'signal.title == "alive"', every_minutes=6, system=cast.credit_scorer)
+    assert trial.notes[0] == "It would have been missing once, for 12 min at most."
+
+
 def test_what_a_draft_cannot_be_asked_is_told_for_each_signal(monitor, draft, time):
     hear(monitor, labelled("a"), labelled("b", title="4"))
     route(time)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from andon.practice.rules import quiet_since
 from andon.practice.words import Word
@@ -93,6 +94,59 @@ def _between(whole: timedelta, silences: int, after: timedelta) -> Between:
     if whole <= after:
         return Between.NEVER
     return Between.SOME_TIME if whole / silences > after or silences == 1 else Between.UNTOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """A signal that is a heartbeat: when it first came and last, and how often in all, both counted in."""
+
+    first_at: datetime
+    last_at: datetime
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Absences:
+    """How often a heartbeat stayed away for too long, as far as that can be told.
+
+    Attributes:
+        known: How long it was not heard, of each time that is known.
+        hidden: Further times that there were for certain, at least; when and for how long cannot be told.
+        untold: The signals between whose first and last time it may have stayed away, or not.
+    """
+
+    known: tuple[timedelta, ...]
+    hidden: int
+    untold: tuple[Came, ...]
+
+
+def absences(came: Sequence[Came], waits: timedelta, now: datetime) -> Absences:
+    """How often a heartbeat stayed away for longer than it may, between its first time and now.
+
+    Where a signal goes on between two times that are known, it came there as often as its count leaves: at any times.
+
+    Args:
+        came: The signals that are this heartbeat, in any order; each may come while others do.
+        waits: For how long it may stay away.
+        now: The present instant.
+    """
+    times = sorted({at for one in came for at in (one.first_at, one.last_at)})
+    repeating = [one for one in came if one.times > 2]  # noqa: PLR2004  with two, both times are known
+    known: list[timedelta] = []
+    untold: dict[Came, None] = {}
+    hidden = 0
+    for earlier, later in pairwise([*times, now]):
+        if later - earlier <= waits:
+            continue
+        over = [one for one in repeating if one.first_at <= earlier and later <= one.last_at]
+        match _between(later - earlier, 1 + sum(one.times - 2 for one in over), waits):
+            case Between.UNTOLD:
+                untold |= dict.fromkeys(over)
+            case _ if over:
+                hidden += 1
+            case _:
+                known.append(later - earlier)
+    return Absences(tuple(known), hidden, tuple(untold))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from andon.intake.models import Signal
 from andon.kit.spans import span
 from andon.people.policy import Actor
 from andon.practice import rules as practice
+from andon.practice.quiet import Absences, Came, absences
 from andon.practice.rules import Counting, RuleKind
 from andon.practice.windows import current
 from andon.practice.words import OrgRole
@@ -280,18 +281,49 @@ def _comes_again(before: Incident, incident: Incident, waits: timedelta) -> bool
 
 
 def _try_gaps(trial: Trial, draft: Standing, met: Sequence[Read], now: datetime) -> None:
-    """When the heartbeat would have been missing: between what was heard, as far as is known."""
+    """How often the heartbeat would have been missing, as far as what is kept of its signals tells it."""
     if not met:
         trial.notes.append("None of these signals is this heartbeat: it would be missing from the start.")
         return
-    times = sorted({at for read in met for at in (read.signal.first_at, read.signal.last_at)})
-    # Of a signal that fires on, each repeat moved the last time: between its first and last nothing can be told.
-    whole = [(read.signal.first_at, read.signal.last_at) for read in met]
-    gaps = [
-        later - earlier
-        for earlier, later in zip(times, [*times[1:], now], strict=True)
-        if later - earlier > draft.settings.waits and not any(a <= earlier and later <= b for a, b in whole)
-    ]
-    often = "once" if len(gaps) == 1 else f"{len(gaps)} times"
-    missing = f"It would have been missing {often}, for {span(max(gaps))} at most." if gaps else ""
-    trial.notes.append(missing or "It came in time throughout.")
+    found = absences([_came(read.signal) for read in met], draft.settings.waits, now)
+    trial.notes += [_missing(found)] if found.known or found.hidden or not found.untold else []
+    trial.notes += [_untold(found.untold)] if found.untold else []
+
+
+def _came(signal: Signal) -> Came:
+    """How often it was heard: to fire, and to end if its sender said so."""
+    said_end = signal.resolved_at is not None and signal.last_at >= signal.resolved_at
+    return Came(signal.first_at, signal.last_at, signal.count + said_end)
+
+
+def _missing(found: Absences) -> str:
+    """How often it would have been missing for certain."""
+    many = len(found.known) + found.hidden
+    if not many:
+        return "It came in time throughout."
+    often = "once" if many == 1 else f"{many} times"
+    longest = span(max(found.known)) if found.known else ""
+    if not found.hidden and not found.untold:
+        return f"It would have been missing {often}, for {longest} at most."
+    says = f"It would have been missing {often} at least"
+    if longest:
+        says += f"; the longest time that is known is {longest}"
+    if found.hidden:
+        hidden = "once" if found.hidden == 1 else f"{found.hidden} times"
+        says += f"; {hidden} between a signal's first time and its last: when, and for how long, cannot be told"
+    return f"{says}."
+
+
+def _untold(signals: Sequence[Came]) -> str:
+    """Of which signals it cannot be told whether the heartbeat stayed away while they fired."""
+    if len(signals) == 1:
+        (one,) = signals
+        mean = span((one.last_at - one.first_at) / (one.times - 1))
+        return (
+            "Of one of these signals it cannot be told whether it was silent for so long in between, for only its "
+            f"first and last time are kept. It was heard {one.times} times, {mean} apart on average."
+        )
+    return (
+        f"Of {len(signals)} of these signals it cannot be told whether they were silent for so long in between, for "
+        "only their first and last time are kept."
+    )

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import re
 import threading
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -19,6 +20,7 @@ from andon.intake.recording import record
 from andon.intake.writer import Writer
 from andon.kit import ids, wake
 from andon.people.policy import Actor
+from tests.support.peers import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -149,6 +151,16 @@ def test_a_request_with_a_wrong_token_is_said_on_the_page_now_and_then_and_nothi
     assert [(row.outcome, bytes(row.body), row.integration) for row in kept] == [("rejected", b"", sender)] * 2
     assert "without the integration's token" in kept[0].error
     assert not Signal.objects.exists()
+
+
+def test_the_docs_show_the_refusal_that_comes(sender):
+    page = (ROOT / "docs/how-to/connect-anything.md").read_text(encoding="utf-8")
+    (shown,) = (
+        json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL) if '"title": "Not' in block
+    )
+    (answer,) = ask(lambda app: post(app, sender, b'{"title": "Errors", "severity": "bad"}'))
+    assert answer.body | {"delivery": ""} == shown | {"delivery": ""}
+    assert len(shown["delivery"]) == len(answer.body["delivery"])
 
 
 def test_what_is_not_understood_is_answered_by_its_field_and_kept(sender):

@@ -79,6 +79,8 @@ def test_what_cannot_be_said_of_one_signal_is_no_match_and_is_told(source):
         ("title == 'x'", "There is no title"),
         ("signal.titel == 'x'", "A signal has no titel"),
         ("open('/etc/passwd')", "There is no function open"),
+        ("__import__('os') == 'x'", "There is no function __import__"),
+        ("signal.title.__class__() == 'x'", "There is no function __class__"),
         ("signal.title.__class__ == 1", ""),
         ("signal.labels.all(a, signal.labels.all(b, signal.labels.all(c, true)))", "loops 3 times"),
         # A comment between hides no loop, nor does one that looks like the end of a text, nor the other spelling.

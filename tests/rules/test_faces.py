@@ -240,6 +240,24 @@ def send(client, person, method, path, body=None, scope="rules:write"):
     return getattr(client, method)(f"/api/v1/rules{path}", body, content_type="application/json", headers=token)
 
 
+@pytest.mark.parametrize(
+    ("expression", "what"),
+    [('__import__("os")', "no function __import__"), ("_x(1) == 2", "no function _x"), ("nobody == 1", "no nobody")],
+)
+def test_a_trial_refuses_names_that_are_not_there_in_the_words_of_saving(cast, client, monitor, time, expression, what):
+    hear(monitor, labelled("a"))
+    route(time)
+    draft = {"kind": "mapping", "name": "By service", "expression": expression, "settings": {"severity": 2}}
+    answers = [
+        send(client, cast.omar, "post", path, draft, scope=scope)
+        for path, scope in (("/try", "rules:read"), ("", "rules:write"))
+    ]
+    assert [answer.status_code for answer in answers] == [422, 422]
+    tried, saved = (answer.json() for answer in answers)
+    assert what in tried["detail"]
+    assert tried == saved
+
+
 def test_a_rule_over_the_api(cast, client, monitor, time):
     draft = {
         "kind": "mapping",
@@ -401,6 +419,9 @@ def test_a_test_signal_says_what_rules_would_make_of_it(cast, monitor, rule, sig
     assert "It would wait, and open nothing yet." in page
     assert f"{silence.ref} Quiet night" in page
     assert not Signal.objects.exists()
+    rule("mapping", "true", name="Elsewhere", system_from='"nothing"')
+    page = omar.post(path, {"body": json.dumps(body)}).content.decode()
+    assert "could not be asked about it: There is no system &#x27;nothing&#x27; in the register. " in page
     actions.end_rule(silence, by=Actor.of(cast.omar))
     assert "It would open an incident" in omar.post(path, {"body": json.dumps(body)}).content.decode()
 

@@ -70,7 +70,7 @@ class ByRule:
     Attributes:
         ref: The number people say, as RULE-7.
         name: What the rule was called then.
-        says: What it did, as the rest of a sentence that begins with the rule.
+        says: What it did, as the rest of a sentence that begins with the rule, without its full stop.
         until: When the signal is looked at again, if the rule holds it.
         url: The rule's page, at the version that did it.
         source: The page of the signal that explains it; empty where nothing does.
@@ -112,7 +112,7 @@ def _what_it_did(told: Mapping[str, Any], *, goes_on: bool) -> str:
         case "let_through":
             return "would keep it quiet, and lets S1 and S2 through"
         case "not_read":
-            return f"could not be asked about it: {told['error']}"
+            return f"could not be asked about it: {told['error'].removesuffix('.')}"
         case _:
             return f"{'keeps' if goes_on else 'kept'} it from opening an incident{_because(told)}"
 

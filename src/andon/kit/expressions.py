@@ -86,7 +86,8 @@ _COUNTED = re.compile(r"\{((?:[\d\s,]|#[^\n]*\n)*)\}")
 _BLANK = re.compile(r"\s|#[^\n]*\n")
 _FIELD = re.compile(r"(?<!\blabels\.)\bsignal\.(\w+)")
 _ADVICE = re.compile(r"Check function arguments and their types\.| CEL does not coerce between types.*| expecting \{.*")
-_WORD = re.compile(r"[A-Za-z]\w*")
+_WORD = re.compile(r"[A-Za-z_]\w*")
+"""A name; the library lists operators beside them, written as `_+_` or `@in`."""
 _FIRST_LINE = re.compile(r"ERROR: <input>:\d+:(\d+): (.+)")
 
 

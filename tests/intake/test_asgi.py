@@ -164,16 +164,16 @@ def test_the_docs_show_the_refusal_that_comes(sender):
 
 
 def test_what_is_not_understood_is_answered_by_its_field_and_kept(sender):
-    body = b'[{"title": "fine"}, {"title": "Errors", "severity": "high"}]'
+    body = b'[{"title": "Errors", "severity": "high"}]'
     (answer,) = ask(lambda app: post(app, sender, body))
 
     assert answer.status == 400
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.body["field"] == "[1].severity"
+    assert answer.body["field"] == "[0].severity"
     assert "give one of S1, S2, S3, S4, S5" in answer.body["detail"]
     kept = Delivery.objects.get()
     assert (str(kept.pk), kept.outcome, bytes(kept.body)) == (answer.body["delivery"], "rejected", body)
-    assert kept.error.startswith("[1].severity: ")
+    assert kept.error.startswith("[0].severity: ")
     assert not Signal.objects.exists()
 
 

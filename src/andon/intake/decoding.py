@@ -21,8 +21,8 @@ _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]|(?P<half>u[dD][89a-f
 """Where a text in JSON escapes something; `half` where that is a surrogate by itself."""
 
 
-def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """The body as the decoder's type; raises `Malformed`.
+def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, *, at: str = "") -> T:
+    """The body, or what stands in it at this path, as the decoder's type; raises `Malformed`.
 
     What is no character becomes U+FFFD: a title that its sender cut in the middle of an emoji, or wrote in Latin-1,
     must lose no alert.
@@ -30,15 +30,16 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise _named(error, decoder.type) from error
+        raise _named(error, decoder.type, at) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        if not body.strip():
+        whole = bytes(body)
+        if not whole.strip():
             raise Malformed("The body is empty; send what the integration's page shows.") from error
-        if (mended := _mended(body)) != body:
-            return decode(decoder, mended)
-        raise Malformed(f"The body is not JSON: {error}.") from error
+        if (mended := _mended(whole)) != whole:
+            return decode(decoder, mended, at=at)
+        raise Malformed(f"The body is not JSON: {error}.", field=at) from error
     except RecursionError as error:
-        raise Malformed("The body is nested too deeply.") from error
+        raise Malformed("The body is nested too deeply.", field=at) from error
 
 
 def _mended(body: bytes) -> bytes:

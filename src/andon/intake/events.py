@@ -107,8 +107,9 @@ class Said(msgspec.Struct):
     Attributes:
         confirm: An address to call once, after the commit and before the answer, by which the sender learns that
             somebody listens (SNS). The adapter has made sure whose address it is.
-        left_out: How many things in it were not understood while the rest was, and is taken.
-        why: What was wrong with the first of them, as a sentence.
+        left_out: How many things were not taken while the rest was: not understood, or by the sender's own word not
+            even sent.
+        why: What was wrong with the first of them, in sentences; empty if nothing was left out.
     """
 
     events: list[Event] = []
@@ -226,7 +227,10 @@ class Sender:
 
     def answer(self, said: Said, delivery: UUID) -> tuple[int, object]:
         """Status and JSON body of the answer once everything is on disk."""
-        return 200, {"status": "accepted", "signals": len(said.events), "delivery": str(delivery)}
+        taken = {"signals": len(said.events), "delivery": str(delivery)}
+        if said.why:
+            return 200, {"status": "partly", **taken, "left_out": said.left_out, "why": said.why}
+        return 200, {"status": "accepted", **taken}
 
     def refuse(self, problem: dict[str, Any]) -> dict[str, Any]:
         """A refusal (RFC 9457: `title`, `status`, `detail`, mostly `field`) in the form that the sender expects."""

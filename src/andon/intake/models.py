@@ -38,7 +38,7 @@ class Delivery(Row):
 
     class Outcome(models.TextChoices):
         ACCEPTED = "accepted", "Accepted"
-        PARTLY = "partly", "Taken in part"  # something in it was not understood: `error` says what, the rest was taken
+        PARTLY = "partly", "Taken in part"  # something was not understood, or not sent: `error` says what
         REJECTED = "rejected", "Rejected"
 
     integration = models.ForeignKey(  # found by the indexes below; one more would only slow the intake down

@@ -16,8 +16,6 @@ from typing import Any
 
 import msgspec
 
-from andon.intake.events import Malformed
-
 _LEVELS = {f"s{level}": level for level in range(1, 6)}
 _WORD = re.compile(r"\b(andon_(?:system|type|severity))\s*[:=]\s*([\w-]+)")
 
@@ -58,21 +56,18 @@ def labels_of(**named: Any) -> dict[str, str]:
     return {name: plain(value) for name, value in named.items() if value not in (None, "", [], {})}
 
 
-def instant(text: str, field: str) -> datetime | None:
-    """A time as ISO 8601 spells it, in UTC where it names no zone; None for an empty text. Raises `Malformed`."""
-    if not text.strip():
-        return None
+def instant(text: str) -> datetime | None:
+    """A time as ISO 8601 spells it, in UTC where it names no zone; None for what is none: no page is lost for that."""
     try:
         at = datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise Malformed("Expected a time such as 2026-03-02T02:05:00Z.", field=field) from error
+    except ValueError:
+        return None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def from_epoch(count: float | str, field: str, *, per_second: int = 1) -> datetime:
-    """A Unix time in seconds, or in parts of them, as an instant. Raises `Malformed`, whatever stands there."""
+def from_epoch(count: float | str, *, per_second: int = 1) -> datetime | None:
+    """A Unix time in seconds, or in parts of them, as an instant; None for what is none, as `instant`."""
     try:
         return datetime.fromtimestamp((int(count) if isinstance(count, str) else count) / per_second, tz=UTC)
-    except (OverflowError, ValueError, OSError) as error:
-        unit = {1: "seconds", 1_000: "milliseconds"}.get(per_second, "nanoseconds")
-        raise Malformed(f"Expected a Unix time in {unit}.", field=field) from error
+    except (OverflowError, ValueError, OSError):
+        return None

@@ -30,7 +30,7 @@ class Heard(msgspec.Struct, gc=False):
 
     Attributes:
         error: Why nothing of it was taken; empty if something was.
-        left_out: What in it was not understood while the rest was taken, as a sentence; empty if nothing.
+        left_out: What in it was not taken while the rest was, in sentences; empty if nothing.
     """
 
     delivery: UUID
@@ -277,8 +277,13 @@ def _delivery_row(heard: Heard, brought: Brought, at: Any) -> tuple[Any, ...]:
     return (
         brought.delivery, at, brought.integration, packed.pack(heard.body[:BODY_KEPT]), heard.content_type[:100],
         _REJECTED if heard.error else _PARTLY if heard.left_out else _ACCEPTED,
-        (heard.error or heard.left_out)[:500], len(heard.events),
+        _told(heard), len(heard.events),
     )  # fmt: skip
+
+
+def _told(heard: Heard) -> str:
+    """What is said of it; it may quote the sender, and PostgreSQL's text cannot hold a NUL."""
+    return (heard.error or heard.left_out)[:500].replace("\x00", "\ufffd")
 
 
 _SIGNAL = (

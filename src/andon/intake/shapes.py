@@ -234,7 +234,7 @@ class SignalTrialOut(Schema):
     changes: list[str] = Field(description="Titles of the changes that it tells.")
     notes: list[str]
     untouched: int = Field(description="How many events would have changed no signal.")
-    left_out: str = Field(description="What of it was not understood while the rest was; empty if nothing.")
+    left_out: str = Field(description="What of it was not taken while the rest was, and why; empty if nothing.")
 
     @classmethod
     def of(cls, trial: Trial) -> "SignalTrialOut":

@@ -50,7 +50,7 @@ class Trial:
         problem: Why it was not understood; empty if it was.
         where: The place in the body that is meant, or empty.
         untouched: How many of its events would have changed no signal: late doubles, ends of nothing.
-        left_out: What of it was not understood while the rest was, as a sentence; empty if nothing.
+        left_out: What of it was not taken while the rest was, in sentences; empty if nothing.
     """
 
     body: str

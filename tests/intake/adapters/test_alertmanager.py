@@ -6,6 +6,7 @@ from importlib import resources
 
 import pytest
 
+from andon.intake import forgiving
 from andon.intake.adapters import adapters
 from andon.intake.adapters.alertmanager import adapter
 from andon.intake.events import Malformed, Request
@@ -13,9 +14,13 @@ from andon.intake.events import Malformed, Request
 SAMPLES = resources.files("andon.intake.adapters") / "alertmanager" / "samples"
 
 
-def parse(body):
+def heard(body):
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return adapters()["alertmanager"].parse(Request(raw), {}).events
+    return adapters()["alertmanager"].parse(Request(raw), {})
+
+
+def parse(body):
+    return heard(body).events
 
 
 def alert(**changes):
@@ -100,8 +105,9 @@ def test_texts_are_cut_to_what_the_tables_hold():
         ({"alerts": [{"labels": {}}]}, "alerts[0].status"),
         ({"alerts": [{"status": "firing"}]}, "alerts[0].labels"),
         (alert(status="open"), "alerts[0].status"),
-        (alert(labels={"a": 1}), "alerts[0].labels[...]"),
-        (alert(startsAt="yesterday"), "alerts[0].startsAt"),
+        (alert(labels=[]), "alerts[0].labels"),
+        ({"alerts": [{}, 7]}, "alerts[0].status"),
+        ({"alerts": [{}], "truncatedAlerts": 2}, "alerts[0].status"),
         (b"[]", ""),
         (b"{", ""),
     ],
@@ -127,15 +133,87 @@ def test_what_is_sent_again_says_what_it_said_and_a_changed_word_is_heard(length
     [
         (b'{"status": "paused", "labels": {}}', "alerts[1].status"),
         (b'{"labels": {}}', "alerts[1].status"),
-        (b'{"status": "firing", "labels": {"a": 1}}', "alerts[1].labels[...]"),
+        (b'{"status": "firing", "labels": []}', "alerts[1].labels"),
         (b"7", "alerts[1]"),
-        (b'{"status": "firing", "labels": {}, "more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", ""),
     ],
 )
-def test_one_alert_of_several_that_cannot_be_read_is_named(second, where):
-    with pytest.raises(Malformed) as refused:
-        parse(b'{"alerts": [{"status": "firing", "labels": {}}, ' + second + b"]}")
-    assert refused.value.field == where
+def test_one_alert_of_several_that_cannot_be_read_is_named_and_the_others_are_taken(second, where):
+    said = heard(
+        b'{"alerts": [{"status": "firing", "labels": {"a": "1"}}, %b, {"status": "resolved", "labels": {"a": "2"}}]}'
+        % second
+    )
+    assert [(event.status, event.labels) for event in said.events] == [("firing", {"a": "1"}), ("resolved", {"a": "2"})]
+    assert said.left_out == 1
+    assert said.why.startswith(f"1 alert was not taken. {where}: ")
+
+
+def test_what_is_nested_without_end_is_no_json_that_anybody_can_read():
+    with pytest.raises(Malformed, match="nested too deeply"):
+        parse(b'{"alerts": [{"status": "firing", "labels": {}, "more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}]}")
+
+
+@pytest.mark.parametrize(
+    ("odd", "taken"),
+    [
+        ({"startsAt": "yesterday"}, {"episode": "", "starts_at": None}),
+        ({"startsAt": 7}, {"episode": "", "starts_at": None}),
+        ({"startsAt": None}, {"episode": "", "starts_at": None}),
+        ({"labels": {"alertname": "A", "code": 500, "none": None}}, {"labels": {"alertname": "A", "code": "500"}}),
+        ({"annotations": None}, {"title": "A", "description": ""}),
+        ({"annotations": {"summary": "It fails", "n": [1]}}, {"title": "It fails"}),
+        ({"generatorURL": None}, {"url": ""}),
+        ({"fingerprint": 7}, {"fingerprint": "7"}),
+    ],
+)
+def test_for_a_detail_that_cannot_be_meant_no_page_is_lost(odd, taken):
+    said = heard(alert(**odd))
+    (event,) = said.events
+    assert (event.status, said.left_out, said.why) == ("firing", 0, "")
+    assert {name: getattr(event, name) for name in taken} == taken
+
+
+def test_the_first_of_several_that_cannot_be_read_is_quoted_bounded():
+    said = heard({"alerts": [{"status": "x" * 5_000, "labels": {}}, *alert()["alerts"], {}]})
+    assert said.why.startswith("2 alerts were not taken. alerts[0].status: Invalid enum value 'xxx")
+    assert (said.left_out, len(said.why) < 400) == (2, True)
+
+
+def test_a_body_full_of_what_is_no_alert_is_refused_before_it_holds_up_everybody_else(monkeypatch):
+    monkeypatch.setattr(forgiving, "UNREAD", 2)
+    assert heard({"alerts": [7, *alert()["alerts"], {}]}).left_out == 2
+    with pytest.raises(Malformed, match=r"More than 2 alerts of this body cannot be read\. The first: ") as refused:
+        heard({"alerts": [*alert()["alerts"], 7, {}, {}]})
+    assert refused.value.field == "alerts[1]"
+
+
+@pytest.mark.parametrize(("left", "words"), [(1, "1 alert was left out"), (12, "12 alerts were left out")])
+def test_what_alertmanager_left_out_itself_is_said_with_what_to_do(left, words):
+    said = heard({**alert(), "truncatedAlerts": left})
+    assert (len(said.events), said.left_out) == (1, left)
+    assert said.why.startswith(f"{words} by the sender itself")
+    assert "which of them fire and which have ended is not known" in said.why
+    assert "max_alerts" in said.why
+    assert "group_by" in said.why
+
+
+def test_both_reasons_are_told():
+    said = heard({"alerts": [*alert()["alerts"], {}], "truncatedAlerts": 3})
+    assert said.left_out == 4
+    assert said.why.startswith("1 alert was not taken. alerts[1].status: ")
+    assert " 3 alerts were left out by the sender itself" in said.why
+
+
+@pytest.mark.parametrize("left", [0, -1, None, "many", True, [], 1.5, 2**70])
+def test_a_count_of_nothing_left_out_is_none(left):
+    said = heard({**alert(), "truncatedAlerts": left})
+    assert (len(said.events), said.left_out, said.why) == (1, 0, "")
+
+
+def test_what_was_left_out_of_a_body_is_said_each_time_that_it_comes():
+    body = {"alerts": [*alert()["alerts"], {}], "truncatedAlerts": 3}
+    first, *again = (heard(body) for _ in range(4))
+    assert first.left_out == 4
+    assert again == [first] * 3
 
 
 def test_what_is_remembered_of_bodies_is_bounded(monkeypatch):
@@ -145,6 +223,6 @@ def test_what_is_remembered_of_bodies_is_bounded(monkeypatch):
     bodies = [json.dumps(alert(fingerprint=f"{number:04}")).encode() for number in range(500)]
     for body in bodies:
         for _ in range(3):
-            assert memory.read(body)[0].fingerprint in body.decode()
+            assert memory.read(body).events[0].fingerprint in body.decode()
     assert 0 < sum(2_000 + len(body) for body in memory._known) <= 64 * 3_000
     assert len(memory._met) <= 20

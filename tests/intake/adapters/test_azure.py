@@ -49,9 +49,8 @@ def test_without_a_link_of_its_own_it_leads_to_the_alert():
         ({}, "schemaId"),
         ({"schemaId": "AzureMonitorMetricAlert", "data": {}}, "schemaId"),
         ({"schemaId": "azureMonitorCommonAlertSchema", "data": {}}, "data.essentials"),
-        (changed(severity="Sev9"), "data.essentials.severity"),
         (changed(monitorCondition="Maybe"), "data.essentials.monitorCondition"),
-        (changed(firedDateTime="then"), "data.essentials.firedDateTime"),
+        (changed(alertId=None), "data.essentials.alertId"),
     ],
 )
 def test_what_is_wrong_is_named(body, field):

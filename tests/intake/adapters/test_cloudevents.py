@@ -84,12 +84,30 @@ def test_a_change_needs_no_subject():
         (cloud_event(source=""), "source"),
         (cloud_event(specversion="0.3"), "specversion"),
         ({k: v for k, v in cloud_event().items() if k != "type"}, "type"),
-        (cloud_event(time="soon"), "time"),
         (cloud_event(data={"severity": "high"}), "data.severity"),
-        ([cloud_event(), cloud_event(subject="")], "[1].subject"),
+        ([cloud_event(type=[]), cloud_event(subject="")], "[0].type"),
+        ([7], "[0]"),
     ],
 )
 def test_what_is_wrong_is_named(raw, field):
     with pytest.raises(Malformed) as refused:
         said(raw)
     assert refused.value.field == field
+
+
+def test_of_a_batch_what_can_be_read_is_taken():
+    change = cloud_event(id="3", type="model.promoted")
+    heard = said([cloud_event(), cloud_event(subject=""), 7, change, cloud_event(id="4", data={"severity": "high"})])
+    assert (len(heard.events), len(heard.changes), heard.left_out) == (1, 1, 3)
+    assert heard.why == "3 events were not taken. [1].subject: Say what the event is about, by which it is known again."
+
+
+def test_for_a_time_that_is_none_no_event_is_lost():
+    (event,) = said(cloud_event(time="soon", data={"starts_at": "then"})).events
+    assert (event.status, event.starts_at) == ("firing", None)
+
+
+@pytest.mark.parametrize(("status", "heard"), [("ok", ("resolved", True)), (None, ("resolved", False))])
+def test_the_data_may_say_ok_or_nothing_of_its_state(status, heard):
+    (event,) = said(cloud_event(type="x.resolved", data={"status": status})).events
+    assert (event.status, event.passing) == heard

@@ -59,3 +59,9 @@ def test_soda():
 def test_anything_else_is_refused_in_words(body, settings, words):
     with pytest.raises(Malformed, match=words):
         parse(body, settings)
+
+
+def test_a_label_that_is_a_list_loses_no_result():
+    body = json.loads(sample("dbt.json"))
+    body["results"][0]["failures"] = [1]
+    assert [event.labels.get("failures") for event in parse(body)].count("[1]") == 1

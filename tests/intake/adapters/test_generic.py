@@ -58,12 +58,12 @@ def test_two_long_keys_that_differ_at_the_end_stay_apart():
     ("body", "field"),
     [
         ({}, "title"),
-        ([{"title": "fine"}, {"description": "no name"}], "[1].title"),
+        ([{"description": "no name"}, 7], "[0].title"),
         ({"title": "t", "severity": "critical"}, "severity"),
         ([{"title": "t", "status": "open"}], "[0].status"),
         ({"title": "t", "type": "drift"}, "type"),
         ({"title": "t", "labels": {"a": []}}, "labels[...]"),
-        ({"title": "t", "starts_at": "soon"}, "starts_at"),
+        ({"title": "t", "starts_at": "soon", "status": "open"}, "status"),
         ({"title": 7}, "title"),
         (["t"], "[0]"),
         (b'"t"', ""),
@@ -73,3 +73,22 @@ def test_what_is_wrong_is_named(body, field):
     with pytest.raises(Malformed) as refused:
         parse(body)
     assert refused.value.field == field
+
+
+def test_of_a_list_what_can_be_read_is_taken():
+    body = json.dumps([{"title": "one"}, {"title": "t", "severity": "critical"}, 7, {"title": "two"}]).encode()
+    said = adapters()["generic"].parse(Request(body), {})
+    assert [event.title for event in said.events] == ["one", "two"]
+    assert said.left_out == 2
+    assert said.why.startswith("2 objects were not taken. [1].severity: Invalid enum value 'critical'")
+
+
+def test_a_field_that_is_null_is_one_that_is_not_there():
+    (event,) = parse({"title": "t", **dict.fromkeys(("id", "fingerprint", "status", "severity", "starts_at"))})
+    assert event == parse({"title": "t"})[0]
+
+
+@pytest.mark.parametrize("at", ["soon", "", 28112026.5, []])
+def test_for_a_time_that_is_none_no_signal_is_lost(at):
+    (event,) = parse({"title": "t", "starts_at": at})
+    assert (event.starts_at, event.episode, event.labels) == (None, "", {})

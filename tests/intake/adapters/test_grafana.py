@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from andon.intake.adapters import adapters, samples
@@ -70,3 +71,18 @@ def test_what_was_changed_on_the_way_is_refused(time):
 def test_a_time_that_is_none_is_refused_even_if_it_is_signed(stamp):
     with pytest.raises(Unsigned):
         GRAFANA.verify(signed(b"{}", at=stamp), SECRET)
+
+
+def test_of_several_alerts_what_can_be_read_is_taken_and_what_grafana_left_out_is_said():
+    body = msgspec.json.decode(samples("grafana")["firing.json"].body)
+    odd = {**body["alerts"][0], "status": "pending"}
+    vague = {**body["alerts"][0], "startsAt": "28/11/2026", "values": "B=1", "panelURL": None}
+    body |= {"alerts": [odd, *body["alerts"], vague], "truncatedAlerts": 5}
+    said = GRAFANA.parse(Request(msgspec.json.encode(body)), {})
+    one, other = said.events
+    assert one == GRAFANA.parse(samples("grafana")["firing.json"], {}).events[0]
+    assert (other.fingerprint, other.starts_at, "values" in other.labels) == (one.fingerprint, None, False)
+    assert said.left_out == 6
+    assert said.why.startswith("1 alert was not taken. alerts[0].status: Invalid enum value 'pending'")
+    assert "5 alerts were left out by the sender itself" in said.why
+    assert "Max Alerts" in said.why

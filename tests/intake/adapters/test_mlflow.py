@@ -116,7 +116,7 @@ def test_an_old_delivery_is_refused():
     ("entity", "data", "field"),
     [
         ("model_version", {}, "data.name"),
-        ("model_version", {"name": 1}, "data.name"),
+        ("model_version", {"name": ""}, "data.name"),
         ("budget_policy", {}, "data.budget_policy_id"),
     ],
 )

@@ -115,3 +115,10 @@ def test_other_addresses_are_refused_in_words():
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"routing_key": 7}', b"\xff"])
 def test_a_body_without_a_key_has_no_token(body):
     assert PAGERDUTY.token_in(body) == ""
+
+
+def test_a_link_that_leads_nowhere_and_a_number_for_a_key_lose_no_page():
+    body = {**trigger(), "dedup_key": 7, "links": [{"href": None}, 5, {"href": "https://a.example.org"}], "images": "x"}
+    (event,) = said(body).events
+    assert (event.fingerprint, event.url) == ("7", "https://a.example.org")
+    assert said({"event_action": "resolve", "dedup_key": 7}).events[0].fingerprint == "7"

@@ -225,7 +225,7 @@ def test_without_a_subject_the_first_line_is_the_title():
         (json.dumps({**sns.signed(sns.notification(ALARM)), "SignatureVersion": "3"}).encode(), {}, "SignatureVersion"),
         (b'{"AlarmName": "a"}', RAW, "Message.NewStateValue"),
         (b'{"AlarmName": "a", "NewStateValue": "BAD"}', RAW, "Message.NewStateValue"),
-        (json.dumps({**ALARM, "StateChangeTime": "x"}).encode(), RAW, "Message.StateChangeTime"),
+        (b'{"AlarmName": [], "NewStateValue": "ALARM"}', RAW, "Message.AlarmName"),
         (b"\xff", RAW, ""),
     ],
 )

@@ -10,17 +10,22 @@ Labels that Andon reads; everything stays a label as well:
 
 Annotations: `summary` is the title (else the alert's name), `description` (else `message`) the text; others, such as
 `runbook_url`, are kept beside the labels. The episode is `startsAt`: Alertmanager keeps it for one firing.
+
+An alert that cannot be read is left out, and the others are taken: refused, Alertmanager would drop all of them, and
+again with each time that it sends the group. Of alerts that Alertmanager itself left out (`truncatedAlerts`, by its
+setting `max_alerts`) nothing is known but how many they are. The delivery says both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from andon.intake.decoding import decode
-from andon.intake.events import Event, Request, Said, Sender, event
+from andon.intake.events import Event, Malformed, Request, Said, Sender, event
+from andon.intake.forgiving import LeftOut, read
 from andon.practice.grouping import SignalStatus
 
 SEVERITIES = {
@@ -30,6 +35,7 @@ SEVERITIES = {
 REMEMBERED_BYTES = 32 * 1024 * 1024  # in a process, of bodies and of what was read of them, roughly
 BYTES_OF_AN_EVENT = 2_000
 MARKS = 32_768
+COUNTS = 2**31  # what is no count of alerts any more
 _SHOWN = {"summary", "description", "message"}
 _STATUSES = {status.value: status for status in SignalStatus}
 
@@ -49,9 +55,22 @@ class Body(msgspec.Struct, gc=False):
     """The webhook body; what Andon does not use is not looked at."""
 
     alerts: list[Alert]
+    truncatedAlerts: Any = 0  # noqa: N815  the sender's spelling
 
+
+class Parts(msgspec.Struct):
+    """The same body, each alert as it stands there."""
+
+    alerts: list[msgspec.Raw]
+    truncatedAlerts: Any = 0  # noqa: N815  as above
+
+
+A = TypeVar("A", bound=Alert)
 
 _decoder = msgspec.json.Decoder(Body)
+_one = msgspec.json.Decoder(Alert)
+_parts = msgspec.json.Decoder(Parts)
+_TRUNCATED = "Raise max_alerts in Alertmanager's receiver (0 sends all), or split the groups of its route by group_by."
 
 
 class _Memory:
@@ -62,21 +81,21 @@ class _Memory:
     """
 
     def __init__(self) -> None:
-        self._known: dict[bytes, tuple[Event, ...]] = {}
+        self._known: dict[bytes, Said] = {}
         self._bytes = 0
         self._met: set[int] = set()
 
-    def read(self, body: bytes) -> list[Event]:
+    def read(self, body: bytes) -> Said:
         """One event an alert; raises `Malformed`."""
         if (known := self._known.get(body)) is not None:
-            return [*known]
-        events = [event_of(alert) for alert in decode(_decoder, body).alerts]
-        size = len(body) + BYTES_OF_AN_EVENT * len(events)
+            return _again(known)
+        said = said_in(body, _decoder, _one, event_of, truncated=_TRUNCATED)
+        size = len(body) + BYTES_OF_AN_EVENT * len(said.events)
         if size <= REMEMBERED_BYTES // 64:
-            self._meet(body, events, size)
-        return events
+            self._meet(body, said, size)
+        return said
 
-    def _meet(self, body: bytes, events: list[Event], size: int) -> None:
+    def _meet(self, body: bytes, said: Said, size: int) -> None:
         if (mark := hash(body)) not in self._met:
             if len(self._met) >= MARKS:
                 self._met.clear()
@@ -85,7 +104,7 @@ class _Memory:
         if self._bytes + size > REMEMBERED_BYTES:
             self._known.clear()
             self._bytes = 0
-        self._known[body] = tuple(events)
+        self._known[body] = _again(said)
         self._bytes += size
 
 
@@ -102,7 +121,57 @@ class Adapter(Sender):
 
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:  # noqa: ARG002  the adapters' common form
         """One event an alert."""
-        return Said(self._memory.read(request.body))
+        return self._memory.read(request.body)
+
+
+def _again(said: Said) -> Said:
+    """The same with a list of its own."""
+    return Said([*said.events], left_out=said.left_out, why=said.why)
+
+
+def said_in(
+    body: bytes,
+    whole: msgspec.json.Decoder[Any],
+    one: msgspec.json.Decoder[A],
+    of: Callable[[A], Event],
+    *,
+    truncated: str,
+) -> Said:
+    """One event an alert that can be read. Raises `Malformed` where none can.
+
+    Args:
+        body: As it came, or unpacked.
+        whole: Reads a body as `Body` has it, with the sender's own alerts.
+        one: Reads one of them.
+        of: Makes one of them an event.
+        truncated: What to do about alerts that the sender left out by a limit, as a sentence.
+    """
+    try:
+        heard = decode(whole, body)
+    except Malformed:
+        parts = decode(_parts, body)
+        said, left_by = _one_by_one(parts.alerts, one, of), parts.truncatedAlerts
+    else:
+        said, left_by = Said([of(alert) for alert in heard.alerts]), heard.truncatedAlerts
+    if left_by and type(left_by) is int and 0 < left_by < COUNTS:
+        alerts = "1 alert was" if left_by == 1 else f"{left_by} alerts were"
+        said.left_out += left_by
+        said.why = (
+            f"{said.why} {alerts} left out by the sender itself, by its limit of alerts a request: which of them fire "
+            f"and which have ended is not known here. {truncated}"
+        ).lstrip()
+    return said
+
+
+def _one_by_one(alerts: list[msgspec.Raw], one: msgspec.json.Decoder[A], of: Callable[[A], Event]) -> Said:
+    """What can be read of a body that cannot be read as a whole."""
+    said, left_out = Said(), LeftOut("alert")
+    for place, raw in enumerate(alerts):
+        try:
+            said.events.append(of(read(one, raw, at=f"alerts[{place}]")))
+        except Malformed as error:
+            left_out.add(error)
+    return left_out.tell(said, of=len(alerts))
 
 
 def event_of(alert: Alert, *, url: str = "", more: Mapping[str, str] | None = None) -> Event:

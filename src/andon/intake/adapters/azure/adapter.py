@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from andon.intake.decoding import Key, decode
+from andon.intake.decoding import Key
 from andon.intake.events import Request, Said, Sender, event
+from andon.intake.forgiving import read
 from andon.intake.naming import instant, labels_of, plain, severity_in, system_in, type_in
 from andon.practice.grouping import SignalStatus
 
@@ -63,7 +64,7 @@ class Adapter(Sender):
 
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:  # noqa: ARG002  the adapters' common form
         """One alert."""
-        data = decode(_decoder, request.body).data
+        data = read(_decoder, request.body).data
         said = data.essentials
         properties = {name: plain(value) for name, value in (data.custom_properties or {}).items()}
         own = labels_of(
@@ -82,7 +83,7 @@ class Adapter(Sender):
                 system_hint=system_in(properties),
                 type_hint=type_in(properties),
                 severity_hint=severity_in(properties, level),
-                starts_at=instant(said.fired_date_time, "data.essentials.firedDateTime"),
+                starts_at=instant(said.fired_date_time),
             )
         ])  # fmt: skip
 

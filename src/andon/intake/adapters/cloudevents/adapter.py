@@ -12,6 +12,8 @@ A structured event is one JSON object (`application/cloudevents+json`), a batch 
 | `data` | an object with any of the fields of plain JSON, such as title, status, severity, type and system |
 
 A type that speaks of a change (its last word is deployed, changed, promoted, released or updated) becomes a change.
+
+Of a batch in which some events cannot be read the others are taken.
 """
 
 import re
@@ -22,9 +24,10 @@ from urllib.parse import unquote
 
 import msgspec
 
-from andon.intake.adapters.generic.adapter import Item
-from andon.intake.decoding import convert, decode, plain
+from andon.intake.adapters.generic.adapter import Item, item_of, object_at
+from andon.intake.decoding import decode, plain
 from andon.intake.events import Change, Event, Malformed, Request, Said, Sender, change, event
+from andon.intake.forgiving import LeftOut, fit
 from andon.practice.grouping import SignalStatus
 from andon.practice.words import ChangeKind
 
@@ -51,7 +54,7 @@ class Attributes(msgspec.Struct):
 
 _known = frozenset({*Attributes.__struct_fields__, "data", "data_base64", "datacontenttype", "dataschema"})
 _structured = msgspec.json.Decoder(dict[str, Any])
-_batched = msgspec.json.Decoder(list[dict[str, Any]])
+_batched = msgspec.json.Decoder(list[Any])
 _any = msgspec.json.Decoder(Any)
 
 
@@ -63,14 +66,18 @@ class Adapter(Sender):
     line = "Events of the CNCF's common form: structured, batched or binary."
 
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:  # noqa: ARG002  the adapters' common form
-        """One signal or one change an event."""
-        said = Said()
-        for raw, data, at in _events(request):
-            _add(said, raw, data, at)
-        return said
+        """One signal or one change an event; of a batch, those of the events that can be read."""
+        said, left_out = Said(), LeftOut("event")
+        found = _events(request)
+        for raw, data, at in found:
+            try:
+                _add(said, object_at(raw, at), data, at)
+            except Malformed as error:
+                left_out.add(error)
+        return left_out.tell(said, of=len(found))
 
 
-def _events(request: Request) -> list[tuple[dict[str, Any], Any, str]]:
+def _events(request: Request) -> list[tuple[Any, Any, str]]:
     """Attributes, data and place of each event."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if "ce-specversion" in request.headers and not kind.startswith("application/cloudevents"):
@@ -82,20 +89,22 @@ def _events(request: Request) -> list[tuple[dict[str, Any], Any, str]]:
         return [(attributes, decode(_any, request.body) if request.body and "json" in kind else None, "")]
     if kind == "application/cloudevents-batch+json" or request.body.lstrip()[:1] == b"[":
         listed = decode(_batched, request.body)
-        return [(raw, raw.get("data"), f"[{place}]") for place, raw in enumerate(listed)]
+        return [
+            (raw, raw.get("data") if isinstance(raw, dict) else None, f"[{place}]") for place, raw in enumerate(listed)
+        ]
     raw = decode(_structured, request.body)
     return [(raw, raw.get("data"), "")]
 
 
 def _add(said: Said, raw: dict[str, Any], data: Any, at: str) -> None:
-    about = convert({name: value for name, value in raw.items() if value is not None}, Attributes, at=at)
+    about = fit({name: value for name, value in raw.items() if value is not None}, Attributes, at=at)
     if not about.specversion.startswith("1."):
         raise Malformed("Andon takes CloudEvents of version 1.0.", field=_at(at, "specversion"))
     for name in ("id", "source", "type"):
         if not getattr(about, name).strip():
             raise Malformed("It must not be empty.", field=_at(at, name))
     given = data if isinstance(data, dict) else {}
-    item = convert({name: value for name, value in given.items() if name in _SAID}, Item, at=_at(at, "data"))
+    item = item_of(given, _at(at, "data"))
     labels = {name: plain(value) for name, value in given.items() if name not in _SAID}
     labels |= {name: plain(value) for name, value in (item.labels or {}).items()}
     labels |= {name: plain(value) for name, value in raw.items() if name not in _known}
@@ -104,19 +113,19 @@ def _add(said: Said, raw: dict[str, Any], data: Any, at: str) -> None:
     if word in CHANGES:
         said.changes.append(_change(about, item, labels, CHANGES[word]))
     elif about.subject.strip():
-        ends = "status" not in given and word in ENDS
-        status = SignalStatus.RESOLVED if ends else SignalStatus(item.status)
-        said.events.append(_event(about, item, labels, status))
+        ends = word in ENDS if given.get("status") is None else item.status != "firing"
+        said.events.append(_event(about, item, labels, ends=ends))
     else:
         raise Malformed("Say what the event is about, by which it is known again.", field=_at(at, "subject"))
 
 
-def _event(about: Attributes, item: Item, labels: Mapping[str, str], status: SignalStatus) -> Event:
+def _event(about: Attributes, item: Item, labels: Mapping[str, str], *, ends: bool) -> Event:
     """Each event is an episode of its own, so that a late double of one is known, be it a beginning or an end."""
     return event(
         fingerprint=f"{about.source}\n{about.subject}",
         episode=f"{about.source}\n{about.id}",
-        status=status,
+        status=SignalStatus.RESOLVED if ends else SignalStatus.FIRING,
+        passing=item.status == "ok",
         title=item.title or f"{about.subject}: {about.type}",
         description=item.description or "",
         url=item.url or "",

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from andon.intake.decoding import decode
 from andon.intake.events import Malformed, Request, Said, Sender, event
+from andon.intake.forgiving import read
 from andon.intake.naming import from_epoch, labels_of, severity_in, system_in, tags, type_in
 from andon.practice.grouping import SignalStatus
 
@@ -29,7 +29,7 @@ class Alert(msgspec.Struct):
 
     cycle_key: str
     transition: str
-    title: str
+    title: str = ""
     body: str = ""
     alert_id: str = ""
     priority: str = ""
@@ -54,7 +54,7 @@ class Adapter(Sender):
 
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:  # noqa: ARG002  the adapters' common form
         """One alert."""
-        said = decode(_decoder, request.body)
+        said = read(_decoder, request.body)
         cycle = _filled(said.cycle_key)
         if not cycle:
             raise Malformed(
@@ -100,4 +100,4 @@ def _at(milliseconds: str | int) -> Any:
     text = _filled(str(milliseconds))
     if not text:
         return None
-    return from_epoch(text, "at", per_second=1_000)
+    return from_epoch(text, per_second=1_000)

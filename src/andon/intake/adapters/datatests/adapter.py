@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from andon.intake.adapters.generic.adapter import event_of
-from andon.intake.decoding import decode
+from andon.intake.decoding import decode, plain
 from andon.intake.events import Field, Malformed, Request, Said, Sender
 from andon.sdk.findings import SEVERITIES, signals
 from andon.sdk.reading import NotRecognised, read
@@ -43,4 +43,8 @@ class Adapter(Sender):
             raise Malformed(str(error)) from error
         system = request.query.get("system", "")
         said = signals(found, system=system, severity=severity, link=request.query.get("url", ""))
+        for signal in said:
+            signal["labels"] = {
+                name: plain(value) for name, value in signal["labels"].items()
+            }  # whatever a tool writes
         return Said([event_of(signal, f"[{position}]") for position, signal in enumerate(said)])

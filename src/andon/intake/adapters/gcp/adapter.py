@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from andon.intake.decoding import Key, decode
+from andon.intake.decoding import Key
 from andon.intake.events import Event, Request, Said, Sender, event
+from andon.intake.forgiving import read
 from andon.intake.naming import from_epoch, labels_of, plain, severity_in, system_in, type_in
 from andon.practice.grouping import SignalStatus
 
@@ -74,7 +75,7 @@ class Adapter(Sender):
 
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:  # noqa: ARG002  the adapters' common form
         """One event; an acknowledgement over there says nothing about whether it goes on."""
-        said = decode(_decoder, request.body).incident
+        said = read(_decoder, request.body).incident
         return Said([] if said.state == "acknowledged" else [_event(said)])
 
 
@@ -97,7 +98,7 @@ def _event(said: Incident) -> Event:
         system_hint=system_in(named),
         type_hint=type_in(named),
         severity_hint=severity_in(named, _LEVELS.get((said.severity or "").lower())),
-        starts_at=from_epoch(said.started_at, "incident.started_at") if said.started_at else None,
+        starts_at=from_epoch(said.started_at) if said.started_at else None,
     )
 
 

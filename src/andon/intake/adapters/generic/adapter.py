@@ -15,7 +15,9 @@
 where nothing does.
 
 Other fields are kept as labels, so that a sender's own words are not lost. A wrong value in a field above is refused
-and named: a misspelt severity must be seen when it is set up, not in the night it matters.
+and named: a misspelt severity must be seen when it is set up, not in the night it matters. Of a list the other objects
+are taken. A field that is null is one that is not there, and a time that is none is left out: it differs with each
+signal, so it may be wrong on that night for the first time.
 """
 
 from collections.abc import Mapping
@@ -27,6 +29,7 @@ import msgspec
 
 from andon.intake.decoding import convert, decode, plain
 from andon.intake.events import Event, Malformed, Request, Said, Sender, event
+from andon.intake.forgiving import LeftOut
 from andon.practice.grouping import SignalStatus
 
 Scalar = str | int | float | bool | None
@@ -50,7 +53,7 @@ class Item(msgspec.Struct):
 
 
 _known = frozenset(Item.__struct_fields__)
-_decoder = msgspec.json.Decoder(dict[str, Any] | list[dict[str, Any]])
+_decoder = msgspec.json.Decoder(dict[str, Any] | list[Any])
 
 
 class Adapter(Sender):
@@ -65,12 +68,35 @@ class Adapter(Sender):
         decoded = decode(_decoder, request.body)
         if isinstance(decoded, dict):
             return Said([event_of(decoded, "")])
-        return Said([event_of(item, f"[{position}]") for position, item in enumerate(decoded)])
+        said, left_out = Said(), LeftOut("object")
+        for position, item in enumerate(decoded):
+            try:
+                said.events.append(event_of(object_at(item, f"[{position}]"), f"[{position}]"))
+            except Malformed as error:
+                left_out.add(error)
+        return left_out.tell(said, of=len(decoded))
+
+
+def object_at(item: Any, at: str) -> dict[str, Any]:
+    """What stands in a list, if it is an object. Raises `Malformed`."""
+    return item if isinstance(item, dict) else convert(item, dict[str, Any], at=at)
+
+
+def item_of(raw: Mapping[str, Any], at: str) -> Item:
+    """The documented fields of an object, `at` where in the body it stands. Raises `Malformed`."""
+    given = {name: value for name, value in raw.items() if value is not None and name in _known}
+    try:
+        return convert(given, Item, at=at)
+    except Malformed as error:
+        if "starts_at" not in given or error.field.rpartition(".")[2] != "starts_at":
+            raise
+    del given["starts_at"]
+    return convert(given, Item, at=at)
 
 
 def event_of(raw: dict[str, Any], at: str) -> Event:
     """One object as an event; `at` is where in the body it stands. Raises `Malformed`."""
-    item = convert(raw, Item, at=at)
+    item = item_of(raw, at)
     key = str(item.id) or item.fingerprint
     if not key and not item.title.strip():
         raise Malformed("Give a `title`, or the `id` of what this is about.", field=f"{at}.title" if at else "title")

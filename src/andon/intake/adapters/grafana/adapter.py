@@ -1,7 +1,8 @@
 """Grafana Alerting's webhook: Alertmanager's form with links and values, and a signature.
 
 Labels are read as Alertmanager's are. The fingerprint and start are Grafana's own, per alert. What is only Grafana's is
-kept beside the labels: the values that fired, the rule's id, and the address that silences the alert.
+kept beside the labels: the values that fired, the rule's id, and the address that silences the alert. What cannot be
+read, and what Grafana left out by its limit, is dealt with as Alertmanager's is.
 
 Signed by HMAC-SHA256 in hex, in `X-Grafana-Alerting-Signature`: over the body, or, where the contact point names a
 header for the time, over the time, a colon and the body (Grafana documentation, "Configure webhook notifications").
@@ -14,7 +15,6 @@ import msgspec
 
 from andon.intake import signing
 from andon.intake.adapters.alertmanager import adapter as alertmanager
-from andon.intake.decoding import decode
 from andon.intake.events import Event, Request, Said, Sender
 
 SIGNATURE = "x-grafana-alerting-signature"
@@ -37,9 +37,12 @@ class Body(msgspec.Struct):
     """The webhook body; what Andon does not use is not looked at."""
 
     alerts: list[Alert]
+    truncatedAlerts: Any = 0  # noqa: N815  as above
 
 
 _decoder = msgspec.json.Decoder(Body)
+_one = msgspec.json.Decoder(Alert)
+_TRUNCATED = "Raise Max Alerts of Grafana's contact point (0 sends all), or split the groups of its policy by Group by."
 
 
 class Adapter(Sender):
@@ -61,7 +64,7 @@ class Adapter(Sender):
 
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:  # noqa: ARG002  the adapters' common form
         """One event an alert."""
-        return Said([_event(alert) for alert in decode(_decoder, request.body).alerts])
+        return alertmanager.said_in(request.body, _decoder, _one, _event, truncated=_TRUNCATED)
 
 
 def _event(alert: Alert) -> Event:

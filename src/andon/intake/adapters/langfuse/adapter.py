@@ -21,8 +21,9 @@ from typing import Any, Literal
 import msgspec
 
 from andon.intake import signing
-from andon.intake.decoding import Key, decode
+from andon.intake.decoding import Key
 from andon.intake.events import Change, Event, Request, Said, Sender, change, event
+from andon.intake.forgiving import read
 from andon.intake.naming import labels_of, severity_in, system_in, tags, type_in, words_in
 from andon.practice.grouping import SignalStatus
 from andon.practice.words import ChangeKind
@@ -35,7 +36,7 @@ _PRODUCTION = "production"
 class Message(msgspec.Struct):
     """What a monitor says to people."""
 
-    title: str
+    title: str = ""
     body: str = ""
 
 
@@ -44,7 +45,7 @@ class Monitor(msgspec.Struct, rename="camel"):
 
     monitor_id: Key
     severity: Literal["unknown", "ok", "warning", "alert", "no-data"]
-    message: Message
+    message: Message = msgspec.field(default_factory=Message)
     project_id: str = ""
     permalink: str = ""
     view: str = ""
@@ -55,8 +56,8 @@ class Monitor(msgspec.Struct, rename="camel"):
 class Alert(msgspec.Struct, rename="camel", tag_field="type", tag="monitor-alert"):
     """A delivery that speaks of a monitor."""
 
-    id: Key
     payload: Monitor
+    id: str = ""
     timestamp: datetime | None = None
 
 
@@ -104,7 +105,7 @@ class Adapter(Sender):
 
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:  # noqa: ARG002  the adapters' common form
         """One alert, or one change of a prompt."""
-        heard = decode(_decoder, request.body)
+        heard = read(_decoder, request.body)
         if isinstance(heard, PromptVersion):
             return Said(changes=[_change(heard)])
         return Said([] if heard.payload.severity == "unknown" else [_event(heard)])

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from andon.intake.decoding import Key, convert, decode
+from andon.intake.decoding import Key, decode
 from andon.intake.events import Request, Said, Sender, event
+from andon.intake.forgiving import fit
 from andon.intake.naming import instant, plain, severity_in, system_in, type_in
 from andon.practice.grouping import SignalStatus
 
@@ -49,9 +50,9 @@ class Adapter(Sender):
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:  # noqa: ARG002  the adapters' common form
         """One alert that fires."""
         body = decode(_decoder, request.body)
-        said = convert(body, Alert)
+        said = fit(body, Alert)
         labels = {name: plain(value) for name, value in body.items() if name not in _SAID_ALREADY and value is not None}
-        at = instant(said.timestamp, "timestamp")
+        at = instant(said.timestamp)
         return Said([
             event(
                 fingerprint=said.alert_rule_id,

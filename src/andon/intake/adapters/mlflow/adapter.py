@@ -22,8 +22,9 @@ from urllib.parse import quote
 import msgspec
 
 from andon.intake import signing
-from andon.intake.decoding import Key, convert, decode
+from andon.intake.decoding import Key
 from andon.intake.events import Change, Event, Field, Malformed, Request, Said, Sender, change, event
+from andon.intake.forgiving import fit, read
 from andon.intake.naming import from_epoch, labels_of, plain, severity_in, system_in
 from andon.practice.grouping import SignalStatus
 from andon.practice.words import ChangeKind
@@ -56,8 +57,8 @@ class Budget(msgspec.Struct):
     """A budget that is used up."""
 
     budget_policy_id: Key
-    budget_amount: float
-    current_spend: float
+    budget_amount: float | None = None
+    current_spend: float | None = None
     budget_unit: str = "USD"
     duration_unit: str = ""
     duration_value: int | None = None
@@ -121,11 +122,11 @@ class Adapter(Sender):
 
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:
         """One change, or a budget that is used up."""
-        body = decode(_decoder, request.body)
+        body = read(_decoder, request.body)
         if body.entity == "budget_policy":
-            return Said([_event(convert(body.data, Budget, at="data"))])
+            return Said([_event(fit(body.data, Budget, at="data"))])
         key = request.headers.get("x-mlflow-delivery-id") or sha256(request.body).hexdigest()
-        return Said(changes=[_change(body, convert(body.data, Entry, at="data"), key, settings)])
+        return Said(changes=[_change(body, fit(body.data, Entry, at="data"), key, settings)])
 
 
 def _change(body: Body, said: Entry, key: str, settings: Mapping[str, Any]) -> Change:
@@ -186,12 +187,14 @@ def _systems(text: str) -> dict[str, str]:
 def _event(said: Budget) -> Event:
     scope = (said.target_scope or "").lower()
     for_whom = f" for {scope} {said.target_value or ''}".rstrip() if scope else ""
-    began = from_epoch(said.window_start, "data.window_start", per_second=1_000) if said.window_start else None
+    amount, spent = said.budget_amount, said.current_spend
+    budget = "A budget" if amount is None else f"Budget of {amount:g} {said.budget_unit}"
+    began = from_epoch(said.window_start, per_second=1_000) if said.window_start else None
     return event(
         fingerprint=f"budget:{said.budget_policy_id}",
         status=SignalStatus.FIRING,
-        title=f"Budget of {said.budget_amount:g} {said.budget_unit} is used up{for_whom}",
-        description=f"Spent so far: {said.current_spend:g} {said.budget_unit}.",
+        title=f"{budget} is used up{for_whom}",
+        description="" if spent is None else f"Spent so far: {spent:g} {said.budget_unit}.",
         labels=labels_of(policy=said.budget_policy_id, scope=scope, target=said.target_value, workspace=said.workspace),
         severity_hint=severity_in({}, 4),
         starts_at=began,

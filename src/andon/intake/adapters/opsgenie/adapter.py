@@ -19,8 +19,9 @@ from uuid import UUID
 
 import msgspec
 
-from andon.intake.decoding import decode, plain
+from andon.intake.decoding import plain
 from andon.intake.events import Malformed, Request, Said, Sender, event, note
+from andon.intake.forgiving import read
 from andon.intake.queries import delivery_of
 from andon.practice.grouping import SignalStatus
 
@@ -77,7 +78,7 @@ class Adapter(Sender):
         alias, act = _which(request)
         if act in _WORDS:
             return Said()
-        body = decode(_acts, request.body or b"{}")
+        body = read(_acts, request.body or b"{}")
         by = body.user or body.source or ""
         notes = [note(fingerprint=alias, text=body.note, by=by)] if body.note else []
         match act:
@@ -130,10 +131,11 @@ def id_of(alias: str) -> str:
 
 
 def _create(request: Request) -> Said:
-    body = decode(_alerts, request.body)
+    body = read(_alerts, request.body)
     if not body.message.strip():
         raise Malformed("Say in a line what happened.", field="message")
-    if body.alias and len(body.alias) > ALIAS:
+    alias = body.alias or str(request.delivery)
+    if len(alias) > ALIAS:
         raise Malformed(f"An alias has at most {ALIAS} characters.", field="alias")
     labels = {name: plain(value) for name, value in (body.details or {}).items()}
     labels |= {name: text for name in _MARKS if (text := getattr(body, name))}
@@ -142,7 +144,6 @@ def _create(request: Request) -> Said:
         labels["priority"] = body.priority
     if body.tags:
         labels["tags"] = ", ".join(body.tags)
-    alias = body.alias or str(request.delivery)
     fires = event(
         fingerprint=alias,
         episode="",
@@ -180,6 +181,6 @@ def _which(request: Request) -> tuple[str, str]:
 def _alias_of(body: bytes, key: UUID) -> str:
     """The alias of a kept request; empty if it created nothing."""
     try:
-        return decode(_alerts, body).alias or str(key)
+        return read(_alerts, body).alias or str(key)
     except Malformed:
         return ""

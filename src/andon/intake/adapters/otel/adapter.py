@@ -14,7 +14,6 @@ tries again after 503 (and 429, 502, 504); of what is partly taken it sends noth
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -24,6 +23,7 @@ import msgspec
 from andon.intake.adapters.otel.shapes import Attribute, Body, Record, Value
 from andon.intake.decoding import decode, unpacked
 from andon.intake.events import JSON, Event, Field, Malformed, Request, Said, Sender, event
+from andon.intake.forgiving import LeftOut
 from andon.intake.naming import from_epoch, labels_of, plain, severity_in, system_in, type_in
 from andon.practice.grouping import SignalStatus
 
@@ -86,18 +86,16 @@ class Adapter(Sender):
         bad = {label.strip().lower() for label in labels.split(",") if label.strip()}
         limits = _limits(settings.get("limits", ""))
         failed: dict[tuple[str, str], list[Found]] = {}
-        left_out = list[Malformed]()
+        left_out = LeftOut("log record")
         for place, record, said, resource in _evaluations(body):
             try:
                 if _fails(said, bad, limits, place):
                     key = (plain(resource.get("service.name", "")), plain(said[NAME]))
                     failed.setdefault(key, []).append(Found(record, said, resource, _at(record)))
             except Malformed as error:
-                left_out.append(error)
-        if left_out and len(left_out) == _length(body):
-            raise left_out[0]
+                left_out.add(error)
         events = [_event(service, name, found) for (service, name), found in failed.items()]
-        return Said(events, left_out=len(left_out), why=_why(left_out))
+        return left_out.tell(Said(events), of=_length(body))
 
     def answer(self, said: Said, delivery: UUID) -> tuple[int, object]:  # noqa: ARG002  OTLP has an answer of its own
         """What OTLP expects: everything was taken, or how much was not and why."""
@@ -160,14 +158,6 @@ def _evaluations(body: Body) -> Iterator[tuple[str, Record, dict[str, Any], dict
                 said = _values(record.attributes)
                 if EVENT in {record.event_name, said.get("event.name")}:
                     yield f"resourceLogs[{one}].scopeLogs[{two}].logRecords[{three}]", record, said, resource
-
-
-def _why(left_out: list[Malformed]) -> str:
-    if not left_out:
-        return ""
-    first = left_out[0]
-    records = "1 log record was" if len(left_out) == 1 else f"{len(left_out)} log records were"
-    return f"{records} not taken. {first.field}: {first.what}"
 
 
 def _values(attributes: list[Attribute]) -> dict[str, Any]:
@@ -243,10 +233,9 @@ def _event(service: str, name: str, found: list[Found]) -> Event:
 def _at(record: Record) -> datetime | None:
     """When it was, by the first of its times that can be read: an evaluation must not be lost for its time."""
     for nanoseconds in (record.time_unix_nano, record.observed_time_unix_nano):
-        with suppress(Malformed):
-            at = from_epoch(nanoseconds or 0, "timeUnixNano", per_second=1_000_000_000)
-            if at > _NEVER:
-                return at
+        at = from_epoch(nanoseconds or 0, per_second=1_000_000_000)
+        if at and at > _NEVER:
+            return at
     return None
 
 

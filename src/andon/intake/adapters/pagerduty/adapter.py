@@ -24,6 +24,7 @@ import msgspec
 from andon.intake.adapters.alertmanager.adapter import SEVERITIES
 from andon.intake.decoding import decode, plain
 from andon.intake.events import HIDDEN, Malformed, Request, Said, Sender, change, event, note
+from andon.intake.forgiving import read
 from andon.practice.grouping import SignalStatus
 from andon.practice.words import ChangeKind
 
@@ -121,7 +122,7 @@ class Adapter(Sender):
             raise Malformed(
                 f"There is no {request.path!r} here: events go to v2/enqueue, changes to v2/change/enqueue."
             )
-        body = decode(_events, request.body)
+        body = read(_events, request.body)
         key = (body.dedup_key or "").strip()
         if len(key) > DEDUP_KEY:
             raise Malformed(f"A dedup_key has at most {DEDUP_KEY} characters.", field="dedup_key")
@@ -175,7 +176,7 @@ def _trigger(body: Body, key: str) -> Said:
 
 
 def _change(request: Request) -> Said:
-    body = decode(_changes, request.body)
+    body = read(_changes, request.body)
     said = body.payload
     if not said.summary.strip():
         raise Malformed("Say in a line what changed.", field="payload.summary")

@@ -20,8 +20,9 @@ from typing import Any
 import msgspec
 
 from andon.intake import signing
-from andon.intake.decoding import Key, convert, decode
+from andon.intake.decoding import Key
 from andon.intake.events import Event, Malformed, Request, Said, Sender, event
+from andon.intake.forgiving import fit, read
 from andon.intake.naming import from_epoch, instant, labels_of, severity_in, system_in, type_in
 from andon.practice.grouping import SignalStatus
 
@@ -40,7 +41,7 @@ class Issue(msgspec.Struct):
     """An issue: what Sentry groups errors into."""
 
     id: Key | int
-    title: str
+    title: str = ""
     culprit: str | None = None
     level: str | None = None
     shortId: str | None = None  # noqa: N815  the sender's spelling
@@ -127,16 +128,17 @@ class Adapter(Sender):
 
     def parse(self, request: Request, settings: Mapping[str, Any]) -> Said:  # noqa: ARG002  the adapters' common form
         """At most one event."""
-        body = decode(_decoder, request.body)
+        body = read(_decoder, request.body)
         sent = request.headers.get("sentry-hook-timestamp", "")
-        mark = from_epoch(sent, "Sentry-Hook-Timestamp").isoformat() if sent else ""
+        at = from_epoch(sent) if sent else None
+        mark = at.isoformat() if at else ""
         match _resource(request, body):
             case "issue":
-                said = _of_issue(body.action, convert(body.data, IssueData, at="data").issue, mark)
+                said = _of_issue(body.action, fit(body.data, IssueData, at="data").issue, mark)
             case "event_alert":
-                said = _of_fault(convert(body.data, FaultData, at="data"), mark)
+                said = _of_fault(fit(body.data, FaultData, at="data"), mark)
             case "metric_alert":
-                said = _of_metric(body.action, convert(body.data, MetricData, at="data"), mark)
+                said = _of_metric(body.action, fit(body.data, MetricData, at="data"), mark)
             case _:
                 said = None
         return Said([said] if said else [])
@@ -192,7 +194,7 @@ def _of_metric(action: str, said: MetricData, mark: str) -> Event | None:
     alert = said.metric_alert
     if action not in {"critical", "warning", "open", "resolved"}:
         return None
-    began = instant(alert.date_started or "", "data.metric_alert.date_started")
+    began = instant(alert.date_started or "")
     return event(
         fingerprint=f"metric:{alert.alert_rule.id}",
         episode=began.isoformat() if began else mark,

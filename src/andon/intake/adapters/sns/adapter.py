@@ -26,8 +26,9 @@ from urllib.parse import quote
 import msgspec
 
 from andon.intake.adapters.sns.envelope import Certificates, Envelope, must_be_amazons
-from andon.intake.decoding import Key, convert, decode
+from andon.intake.decoding import Key, decode
 from andon.intake.events import Event, Field, Malformed, Request, Said, Sender, Unsigned, event
+from andon.intake.forgiving import fit
 from andon.intake.naming import instant, labels_of, plain, severity_in, system_in, type_in, words_in
 from andon.practice.grouping import SignalStatus
 
@@ -135,14 +136,14 @@ def _said(message: str, subject: str, topic: str, settings: Mapping[str, Any]) -
     except (msgspec.DecodeError, RecursionError):
         inside = None  # a text
     if isinstance(inside, dict) and "AlarmName" in inside:
-        return _of_alarm(convert(inside, Alarm, at="Message"), topic, settings)
+        return _of_alarm(fit(inside, Alarm, at="Message"), topic, settings)
     return Said([_of_text(message, subject, topic)])
 
 
 def _of_alarm(said: Alarm, topic: str, settings: Mapping[str, Any]) -> Said:
     if said.new_state_value == "INSUFFICIENT_DATA" and settings.get("no_data") != "fires":
         return Said()
-    changed = instant(said.state_change_time, "Message.StateChangeTime")
+    changed = instant(said.state_change_time)
     ends = said.new_state_value == "OK"
     named = words_in(said.alarm_description or "")
     measured = said.trigger or Trigger()

@@ -17,8 +17,9 @@ from andon.intake.events import Malformed, Said
 
 T = TypeVar("T")
 
-WHY = 300
-"""Characters of what is wrong with a part: it may hold a word of the sender's, and those have no end."""
+WHY = 180
+"""Characters of what is wrong with a part, which may hold a word of the sender's: what is said of a batch, and what to
+do, fits what a delivery keeps of it."""
 
 MOST = 1_000
 """Things of a list up to which each is looked at; in a longer one a single odd one counts for all: a megabyte can hold

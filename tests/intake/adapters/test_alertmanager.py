@@ -10,6 +10,7 @@ from andon.intake import forgiving
 from andon.intake.adapters import adapters
 from andon.intake.adapters.alertmanager import adapter
 from andon.intake.events import Malformed, Request
+from andon.intake.models import Delivery
 
 SAMPLES = resources.files("andon.intake.adapters") / "alertmanager" / "samples"
 
@@ -201,6 +202,13 @@ def test_both_reasons_are_told():
     assert said.left_out == 4
     assert said.why.startswith("1 alert was not taken. alerts[1].status: ")
     assert " 3 alerts were left out by the sender itself" in said.why
+
+
+def test_both_reasons_fit_what_a_delivery_keeps_of_them_however_long_a_word_is():
+    odd = {"status": "x" * 5_000, "labels": {}}
+    said = heard({"alerts": [*alert()["alerts"], *[odd] * 999], "truncatedAlerts": 99_999})
+    assert said.why.endswith("or split the groups of its route by group_by.")
+    assert len(said.why) <= Delivery._meta.get_field("error").max_length
 
 
 @pytest.mark.parametrize("left", [0, -1, None, "many", True, [], 1.5, 2**70])

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+import yaml
 
 from tests.support.listener import listening
 from tests.support.processes import RunningAndon, running_andon
@@ -100,6 +101,21 @@ def test_overload_is_503_to_a_real_alertmanager_which_tries_again_until_nothing_
             until(lambda: andon.sql("SELECT count(*) FROM intake_signal") == [(ALERTS,)], andon, 90)
             heard = andon.sql("SELECT DISTINCT outcome FROM intake_delivery")
     assert heard == [("accepted",)]
+
+
+def test_what_a_real_alertmanager_leaves_out_by_max_alerts_is_said(tmp_path):
+    alertmanager = free_port()
+    with running_andon(tmp_path, engine=False) as andon:
+        sender = andon.integration("alertmanager", "prometheus")
+        config = yaml.safe_load(alertmanager_config("alertmanager", url=sender.url, token=sender.token))
+        config["receivers"][0]["webhook_configs"][0]["max_alerts"] = 3
+        config["route"] |= {"group_by": [], "group_wait": "1s"}  # all in one group, sent once they are all there
+        with running_alertmanager(tmp_path, yaml.safe_dump(config), port=alertmanager):
+            fire(alertmanager)
+            until(lambda: andon.sql("SELECT count(*) FROM intake_delivery") != [(0,)], andon)
+            ((outcome, signals, why),) = andon.sql("SELECT outcome, signals, error FROM intake_delivery")
+    assert (outcome, signals) == ("partly", 3)
+    assert why.startswith(f"{ALERTS - 3} alerts were left out by the sender itself")
 
 
 @contextmanager

@@ -1,10 +1,12 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from andon.practice.grouping import (
+    IN_DOUBT,
+    SET_BACK,
     DedupAction,
     DedupReason,
     Known,
@@ -13,6 +15,7 @@ from andon.practice.grouping import (
     compare_episodes,
     dedup,
     group_key,
+    newest_end,
     route,
 )
 from andon.practice.severity import Severity
@@ -207,6 +210,80 @@ def test_a_new_signal_never_stands_beside_an_open_one(known_open, known_last, ev
         assert decision.action is not DedupAction.NEW
     if decision.action in {DedupAction.REPEAT, DedupAction.RESOLVE}:
         assert known_open is not None
+
+
+def began(seconds):
+    """A beginning so many seconds after the end on record, and what becomes of it."""
+    return dedup(None, over("end"), fires("beginning"), began_at=AT + timedelta(seconds=seconds), ended_at=AT)
+
+
+def test_a_beginning_that_its_end_has_overtaken_opens_nothing_and_is_an_echo():
+    decision = began(-300)
+    assert (decision.action, decision.reason) == (DedupAction.LATE, DedupReason.OVERTAKEN)
+    assert decision.echo
+
+
+@pytest.mark.parametrize("seconds", [300, 1, 0, -1, -86_401, -(10**9)])
+def test_a_beginning_fires_if_it_is_newer_or_in_doubt_or_so_old_that_a_clock_was_set_back(seconds):
+    assert began(seconds).reason is DedupReason.NEW_EPISODE
+
+
+@pytest.mark.parametrize("times", [{}, {"began_at": AT}, {"ended_at": AT + timedelta(minutes=5)}])
+def test_where_either_time_is_not_known_nothing_is_gone_by(times):
+    assert dedup(None, over("end"), fires("beginning"), **times).action is DedupAction.NEW
+
+
+@given(
+    st.none() | st.builds(firing, st.text(max_size=3)),
+    st.none() | st.builds(over, st.text(max_size=3)),
+    events,
+    st.none() | st.integers(-200_000, 200_000),
+)
+def test_the_times_take_no_more_than_what_is_older_beyond_doubt_and_never_what_is_open(
+    known_open, known_last, event, seconds
+):
+    began_at = None if seconds is None else AT + timedelta(seconds=seconds)
+    without = dedup(known_open, known_last, event)
+    decision = dedup(known_open, known_last, event, began_at=began_at, ended_at=AT)
+    if decision != without:
+        assert (decision.reason, without.action) == (DedupReason.OVERTAKEN, DedupAction.NEW)
+        assert known_open is None
+        assert IN_DOUBT < AT - began_at <= SET_BACK
+
+
+def test_an_end_from_the_future_is_not_gone_by_and_an_older_one_takes_nothing_back():
+    later = AT + timedelta(minutes=1)
+    assert newest_end(AT, AT) == newest_end(AT, later) == newest_end(AT - timedelta(hours=1), later, AT) == AT
+    assert newest_end(later, later, AT) == later
+    assert newest_end(later, AT) is None
+    assert newest_end(later, AT, AT) == newest_end(None, later, AT) == AT
+
+
+def timed(changes):
+    """Changes of a state in the order in which they arrive, each its own episode; whether it fires at the end."""
+    known_open = known_last = ended_at = None
+    names = set()
+    for status, minute in changes:
+        at = AT + timedelta(minutes=minute)
+        event = Known(status, at.isoformat())
+        decision = dedup(known_open, known_last, event, ended_episodes=names, began_at=at, ended_at=ended_at)
+        if decision.action in {DedupAction.NEW, DedupAction.REPEAT}:
+            known_open = firing(decision.episode)
+        elif decision.action is DedupAction.RESOLVE or decision.keep:
+            ended_at = newest_end(at, AT + timedelta(days=1), ended_at)
+            known_open, known_last = None, over(decision.episode)
+            names.add(decision.episode)
+    return known_open is not None
+
+
+@given(st.lists(st.integers(0, 1_000), min_size=1, max_size=8, unique=True).flatmap(
+    lambda minutes: st.permutations(
+        [("firing" if place % 2 == 0 else "resolved", minute) for place, minute in enumerate(sorted(minutes))]
+    )
+))  # fmt: skip
+def test_whatever_the_order_in_which_changes_arrive_it_fires_if_the_newest_says_so(changes):
+    newest = max(changes, key=lambda change: change[1])
+    assert timed(changes) is (newest[0] == "firing")
 
 
 def test_signals_group_by_system_and_type_and_unrouted_ones_by_who_heard_them():

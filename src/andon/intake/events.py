@@ -56,6 +56,10 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         starts_at: When it began by the sender's clock, aware, or None.
         passing: Of an end: it is said with every run of a check that finds nothing wrong, so it is kept only if it ends
             something.
+        at: When just this came about, of a beginning that beginning and of an end that end, by the sender's one clock,
+            aware. By it a beginning that its end has overtaken is known, and opens nothing. So an adapter gives it only
+            where the sender's documentation says that of the field; None for anything else, such as when something was
+            first seen, when an episode began that is told again and again, or when the request was made.
     """
 
     fingerprint: str
@@ -70,6 +74,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     severity_hint: int | None = None
     starts_at: datetime | None = None
     passing: bool = False
+    at: datetime | None = None
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -269,6 +274,7 @@ def event(
     type_hint: str = "",
     severity_hint: int | None = None,
     passing: bool = False,
+    at: datetime | None = None,
 ) -> Event:
     """An event with every text cut to what the tables hold; what cannot be used as a hint is left to the labels.
 
@@ -291,6 +297,7 @@ def event(
         severity_hint=severity_hint,
         starts_at=began,
         passing=passing,
+        at=_utc(at) if at is not None and at.tzinfo is not None else None,  # a local time goes back each autumn
     )
 
 

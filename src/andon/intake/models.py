@@ -81,6 +81,9 @@ class Signal(Row):
     severity_hint = models.PositiveSmallIntegerField(null=True, blank=True)
     count = models.PositiveIntegerField(default=1)  # firing events heard; 0 = an end whose beginning never came
     starts_at = models.DateTimeField(null=True, blank=True)  # by the sender's clock
+    # Of what has ended: when the newest end of this fingerprint came about by the sender's clock, if that is sure. What
+    # began before it has been overtaken. Null = the sender does not say, or it was written before this was asked.
+    ends_at = models.DateTimeField(null=True, blank=True)
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True, blank=True)

@@ -65,6 +65,18 @@ def instant(text: str) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
+def change_at(at: datetime | None, *, ends: bool) -> str:
+    """The episode of a change of state that has no name but its time, mostly in UTC; empty where it has none.
+
+    Of one time an end and a beginning go by two spellings of it: which of them came first is in doubt, so the beginning
+    must not be taken for a double of what has ended. In time they compare as equal.
+    """
+    if at is None:
+        return ""
+    spelt = at.isoformat()
+    return spelt.replace("+00:00", "Z") if ends else spelt
+
+
 def from_epoch(count: float | str, *, per_second: int = 1) -> datetime | None:
     """A Unix time in seconds, or in parts of them, as an instant; None for what is none, as `instant`."""
     try:

@@ -133,13 +133,16 @@ class _Written:
                     self._echoes.append(_echo_row(line.id, line, at))
                 if line.changed:
                     self.due = self.due or line.due
-                    self._changed.append(_changed_row(line, at))
+                    self._changed.append(_changed_row(line, at, driver))
                 elif line.last_delivery is not None:
                     self._repeats.append((line.id, line.was, line.count, at, line.last_delivery))
         self.due = self.due or bool(fresh)
         numbers = ids.numbers(len(fresh)) if fresh else range(0)
         for number, line in zip(numbers, fresh, strict=True):
-            alike = line.first_at, line.status, line.count, line.reason, (*line.past_episodes,), (*line.ended_before,)
+            alike = (
+                line.first_at, line.status, line.count, line.reason, line.ends_at, (*line.past_episodes,),
+                (*line.ended_before,),
+            )  # fmt: skip
             if (group := self._new.get(alike)) is None:
                 group = self._new[alike] = _shared(line, at, driver), []
             key = driver.number(number)
@@ -305,13 +308,14 @@ _COUNT_REPEATS = (
 _CHANGED = _REPEATED | {
     "becomes": "text", "named": "text", "past": "jsonb", "said": "text", "system": "text", "kind": "text",
     "severity": "smallint", "words": "text", "link": "text", "marks": "jsonb", "over_at": "timestamptz",
-    "why": "text", "due_at": "timestamptz",
+    "why": "text", "due_at": "timestamptz", "ended": "timestamptz",
 }  # fmt: skip
 _CHANGE_SIGNAL = (
     "status = v.becomes, episode = v.named, past_episodes = v.past, title = v.said, system_hint = v.system, "
     "type_hint = v.kind, severity_hint = v.severity, count = v.heard, last_at = v.at, last_delivery = v.delivery, "
     "description = COALESCE(v.words, description), url = COALESCE(v.link, url), labels = COALESCE(v.marks, labels), "
-    "resolved_at = COALESCE(v.over_at, resolved_at), dedup_reason = COALESCE(v.why, dedup_reason), "
+    "resolved_at = COALESCE(v.over_at, resolved_at), ends_at = COALESCE(v.ended, ends_at), "
+    "dedup_reason = COALESCE(v.why, dedup_reason), "
     "route_at = COALESCE(v.due_at, CASE WHEN look_at_count <= v.heard THEN v.at ELSE route_at END)"
 )
 _ECHOED = {"id": "uuid", "more": "integer", "at": "timestamptz", "why": "text", "delivery": "uuid"}
@@ -330,21 +334,23 @@ def _echo_row(key: Any, line: Line, at: Any) -> tuple[Any, ...]:
     return key, line.echoes, at, line.echo_reason, line.echo_delivery
 
 
-def _changed_row(line: Line, at: Any) -> tuple[Any, ...]:
+def _changed_row(line: Line, at: Any, driver: _Driver) -> tuple[Any, ...]:
     said = line.event
     return (
         line.id, line.was, line.count, at, line.last_delivery,
         line.status, line.episode, _json(line.past_episodes), line.title, line.system_hint, line.type_hint,
         line.severity_hint, said.description if said else None, said.url if said else None,
         _json(said.labels) if said else None, at if line.status == RESOLVED else None,
-        line.reason, at if line.due else None,
+        line.reason, at if line.due else None, driver.when(line.ends_at),
     )  # fmt: skip
 
 
 def _shared(line: Line, at: Any, driver: _Driver) -> dict[str, Any]:
     """What most new signals of a batch have in common."""
     first_at = driver.when(line.first_at)
-    return {
+    # Named only where there is one: null costs no row anything.
+    ended = {} if line.ends_at is None else {"ends_at": driver.when(line.ends_at)}
+    return ended | {
         "created_at": first_at, "first_at": first_at, "last_at": first_at, "route_at": at, "status": line.status,
         "resolved_at": None if line.status == FIRING else at, "count": line.count, "dedup_reason": line.reason,
         "past_episodes": _json(line.past_episodes), "ended_before": _json(line.ended_before), "reason_joined": "",

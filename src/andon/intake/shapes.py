@@ -42,10 +42,12 @@ class NoteOut(Schema):
 
 
 class EchoOut(Schema):
-    """What was heard of a signal and counted nowhere: late doubles, second ends, ends of an older episode."""
+    """What was heard of a signal and counted nowhere: what comes late, second ends, ends of an older episode."""
 
     at: datetime = Field(description="When the newest came.")
-    reason: str = Field(description="Why the newest changed nothing: episode_over, already_ended or older_episode.")
+    reason: str = Field(
+        description="Why the newest changed nothing: episode_over, overtaken, already_ended or older_episode."
+    )
     words: str = Field(description="The same for a person.")
     count: int = Field(description="How many came.")
 

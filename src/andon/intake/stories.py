@@ -4,7 +4,7 @@ Decided by `andon.practice.grouping.dedup`; read and written by `recording`.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -17,10 +17,10 @@ PAST_EPISODES: Final = 20
 FIRING, RESOLVED = SignalStatus.FIRING.value, SignalStatus.RESOLVED.value
 ON_RECORD: Final = (
     "s.id, s.integration_id, s.fingerprint, s.status, s.episode, s.past_episodes, s.ended_before, s.title, "
-    "s.system_hint, s.type_hint, s.severity_hint, s.count, s.first_at, s.let_go_at"
+    "s.system_hint, s.type_hint, s.severity_hint, s.count, s.first_at, s.let_go_at, s.ends_at"
 )
 """What is read of a signal `s`, for `Line.known`."""
-FIRST_AT, LET_GO_AT = 12, 13
+FIRST_AT, LET_GO_AT, ENDS_AT = 12, 13, 14
 """Their places in such a row."""
 
 
@@ -41,6 +41,7 @@ class Line(msgspec.Struct, gc=False):
     count: int
     was: int = 0  # the count as it was read
     let_go: bool = False  # its incident was resolved while it fired
+    ends_at: datetime | None = None  # of what has ended, by its sender's clock: see `Signal.ends_at`
     first_at: datetime | None = None  # of new rows alone
     first_delivery: Any = None  # as above
     last_delivery: Any = None
@@ -57,6 +58,7 @@ class Line(msgspec.Struct, gc=False):
         """A row that was read (see `ON_RECORD`)."""
         line = cls(*row[:FIRST_AT])
         line.was, line.let_go = line.count, row[LET_GO_AT] is not None
+        line.ends_at = _instant(row[ENDS_AT])
         line.past_episodes, line.ended_before = _listed(line.past_episodes), _listed(line.ended_before)
         return line
 
@@ -66,6 +68,11 @@ def _listed(stored: Any) -> list[str]:
     if stored == "[]":
         return []
     return msgspec.json.decode(stored, type=list[str]) if isinstance(stored, str) else list(stored)
+
+
+def _instant(stored: Any) -> datetime | None:
+    """A time as the driver gives it: aware, or as SQLite keeps it, text in UTC without a zone."""
+    return datetime.fromisoformat(stored).replace(tzinfo=UTC) if isinstance(stored, str) else stored
 
 
 class Brought(msgspec.Struct, gc=False):
@@ -104,16 +111,24 @@ class Story(msgspec.Struct, gc=False):
     def hear(self, event: Event, brought: Brought) -> None:
         """Fold one event into it."""
         let_go = self.open is not None and self.open.let_go
-        decision = grouping.dedup(self.open, self.last, event, ended_episodes=self.ended, let_go=let_go)
+        decision = grouping.dedup(
+            self.open,
+            self.last,
+            event,
+            ended_episodes=self.ended,
+            let_go=let_go,
+            began_at=event.at,
+            ended_at=self.last.ends_at if self.last else None,
+        )
         if decision.keep and not event.passing:
             if self.open is not None:
                 over = DedupDecision(DedupAction.RESOLVE, DedupReason.RESOLVED_HERE, self.open.episode)
-                self._resolves(self.open, over, brought)
+                self._resolves(self.open, over, brought, at=None)
             self._begins(event, decision, brought)
         elif self.open is not None and decision.action is DedupAction.REPEAT:
             _repeats(self.open, event, decision, brought)
         elif self.open is not None and decision.action is DedupAction.RESOLVE:
-            self._resolves(self.open, decision, brought)
+            self._resolves(self.open, decision, brought, at=event.at)
         elif decision.echo and not (event.passing and self.open is None):
             # That all is well is said with every run of a check: it is news only while something fires on after it.
             self._echoes(event, decision, brought)
@@ -150,6 +165,7 @@ class Story(msgspec.Struct, gc=False):
             event.type_hint,
             event.severity_hint,
             int(fires),
+            ends_at=None if fires else grouping.newest_end(event.at, brought.at, last.ends_at if last else None),
             first_at=at,
             first_delivery=brought.delivery,
             last_delivery=brought.delivery,
@@ -163,8 +179,10 @@ class Story(msgspec.Struct, gc=False):
         else:
             self._ends(line)
 
-    def _resolves(self, line: Line, decision: DedupDecision, brought: Brought) -> None:
+    def _resolves(self, line: Line, decision: DedupDecision, brought: Brought, *, at: datetime | None) -> None:
+        """It is over; `at` is when its end came about, as its sender says, None where nobody said so."""
         line.status = RESOLVED
+        line.ends_at = grouping.newest_end(at, brought.at)
         _rename(line, decision.episode)
         line.last_delivery = brought.delivery
         line.reason = decision.reason.value

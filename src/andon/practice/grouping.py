@@ -8,6 +8,8 @@ repeat, restart, and deliver late and out of order, so the rules are:
   The signal goes by the newest episode it has heard of.
 * A firing event of an episode that has already ended is a late double: counted nowhere, it opens nothing.
   That includes one that was overtaken by its own end, which is why an end without a beginning is kept.
+* Where each event is an episode of its own, an end and its beginning have no name in common. If the sender says of
+  both when they came about, a beginning from before the end that is on record was overtaken by it: it opens nothing.
 * A firing event of any other episode, or of none, after the end is a new signal. Where it cannot be told,
   a page too many is chosen over a page too few.
 * A resolved event ends the open signal, unless it can be told to speak of an older episode than the open one.
@@ -25,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
 from andon.practice.severity import Severity
@@ -33,6 +35,13 @@ from andon.practice.words import IncidentKind, IncidentType, Word
 
 # An unrouted signal that asks for less than this opens no incident: it is kept and shown.
 UNROUTED_OPENS_FROM = Severity.S3
+
+IN_DOUBT: Final = timedelta(seconds=1)
+"""Two times of one sender that are no further apart than this may be in either order: some senders give whole seconds,
+and some run on several machines, whose clocks agree no better."""
+SET_BACK: Final = timedelta(days=1)
+"""A beginning from longer before the end than this was not overtaken: no sender tries for so long, and a clock that
+starts again at some past date, as a device's does without its battery, must silence nothing."""
 
 
 class SignalStatus(Word):
@@ -65,6 +74,7 @@ class DedupReason(Word):
     STILL_FIRING = "still_firing", "the signal is open and fires on"
     SENDER_RESTARTED = "sender_restarted", "the signal is open and the sender began another episode of it"
     EPISODE_OVER = "episode_over", "this episode has already ended; the event is a late double"
+    OVERTAKEN = "overtaken", "it comes late: by its sender's clock it began before the end that is on record"
     ENDED = "ended", "the sender says that it has ended"
     NOTHING_OPEN = (
         "nothing_open",
@@ -140,6 +150,8 @@ def dedup(
     *,
     ended_episodes: Collection[str] = (),
     let_go: bool = False,
+    began_at: datetime | None = None,
+    ended_at: datetime | None = None,
 ) -> DedupDecision:
     """What to do with an event. A new signal while one is open ends that one first.
 
@@ -151,13 +163,41 @@ def dedup(
             that an ended signal ever went by, as far as they are kept. It is enough to look up whether the
             event's own is among them.
         let_go: Whether a person resolved the incident of the open signal while it fired.
+        began_at: When exactly this firing event came about, aware, by its sender's clock; None where that is not known
+            for sure. A time of anything else (first seen, sent, received) would silence what is new.
+        ended_at: When the newest end on record came about, by the same clock (see `newest_end`).
     """
     if known_open is not None and event.status == SignalStatus.FIRING and event.episode == known_open.episode:
         return DedupDecision(DedupAction.REPEAT, DedupReason.STILL_FIRING, known_open.episode)
     ended = _has_ended(event.episode, known_open, known_last, ended_episodes)
     if event.status == SignalStatus.RESOLVED:
         return _on_resolved(known_open, known_last, event, ended=ended)
+    if known_open is None and not ended and _overtaken(began_at, ended_at):
+        return DedupDecision(DedupAction.LATE, DedupReason.OVERTAKEN, event.episode)
     return _on_firing(known_open, known_last, event, ended=ended, let_go=let_go)
+
+
+def newest_end(said: datetime | None, heard_at: datetime, before: datetime | None = None) -> datetime | None:
+    """When the newest end of a fingerprint came about, by its sender's clock; None where that cannot be gone by.
+
+    An end from the future is not gone by: the sender's clock is ahead, and once it is set right whatever begins would
+    look older than that end.
+
+    Args:
+        said: When the end that is heard now came about, as its sender says; None where it does not.
+        heard_at: When it was heard, by our clock.
+        before: The newest end on record.
+    """
+    if said is None or said > heard_at:
+        return before
+    return said if before is None else max(said, before)
+
+
+def _overtaken(began_at: datetime | None, ended_at: datetime | None) -> bool:
+    """Whether a beginning is older than an end beyond doubt."""
+    if began_at is None or ended_at is None:
+        return False
+    return IN_DOUBT < ended_at - began_at <= SET_BACK
 
 
 def _on_firing(

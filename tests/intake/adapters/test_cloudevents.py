@@ -67,6 +67,8 @@ def test_types_that_end(kind):
 def test_the_data_may_say_outright_that_it_ended():
     assert said(cloud_event(data={"status": "resolved"})).events[0].status == "resolved"
     assert said(cloud_event(type="x.closed", data={"status": "firing"})).events[0].status == "firing"
+    (well,) = said(cloud_event(data={"status": "ok"})).events
+    assert (well.status, well.passing) == ("resolved", True)
 
 
 def test_a_change_needs_no_subject():

@@ -8,7 +8,7 @@ A structured event is one JSON object (`application/cloudevents+json`), a batch 
 | `subject` | what it is about: the fingerprint, within its `source`; required |
 | `id` and `source` | the episode: the same event twice is one |
 | `type` | a type whose last word is resolved, ok, closed, recovered or cleared ends it; everything else fires |
-| `time` | when it began |
+| `time` | when it began; and which of a beginning and an end came first, however they arrive |
 | `data` | an object with any of the fields of plain JSON, such as title, status, severity, type and system |
 
 A type that speaks of a change (its last word is deployed, changed, promoted, released or updated) becomes a change.
@@ -134,6 +134,7 @@ def _event(about: Attributes, item: Item, labels: Mapping[str, str], *, ends: bo
         type_hint=item.type or "",
         severity_hint=int(item.severity[1]) if item.severity else None,
         starts_at=item.starts_at or about.time,
+        at=about.time,  # the occurrence's, told alike by all of a source (specification, `time`), as fingerprints are
     )
 
 

@@ -1,8 +1,10 @@
 """Langfuse: alerts of its monitors become signals, new and moved versions of its prompts become changes.
 
 A monitor is the fingerprint. Each alert carries its own time, which is the episode: a delivery that is sent again is
-recognised by it and counts as nothing new. Langfuse signs `time.body` (header `x-langfuse-signature`:
-`t=<Unix time>,v1=<HMAC-SHA256 in hex>`); documentation: langfuse.com, webhooks and monitors.
+recognised by it and counts as nothing new. The time in the payload is made with the alert, when the monitor has
+measured, and stays the same when it is sent again: by it an alert is known that its own end has overtaken. The
+envelope's time is not gone by for that, since it may be that of the sending. Langfuse signs `time.body` (header
+`x-langfuse-signature`: `t=<Unix time>,v1=<HMAC-SHA256 in hex>`); documentation: langfuse.com, webhooks and monitors.
 
 | severity | read as |
 |---|---|
@@ -24,7 +26,7 @@ from andon.intake import signing
 from andon.intake.decoding import Key
 from andon.intake.events import Change, Event, Request, Said, Sender, change, event
 from andon.intake.forgiving import read
-from andon.intake.naming import labels_of, severity_in, system_in, tags, type_in, words_in
+from andon.intake.naming import change_at, labels_of, severity_in, system_in, tags, type_in, words_in
 from andon.practice.grouping import SignalStatus
 from andon.practice.words import ChangeKind
 
@@ -118,7 +120,7 @@ def _event(heard: Alert) -> Event:
     ends = said.severity == "ok"
     return event(
         fingerprint=said.monitor_id,
-        episode=at.isoformat() if at else heard.id,
+        episode=change_at(at, ends=ends) or heard.id,
         status=SignalStatus.RESOLVED if ends else SignalStatus.FIRING,
         title=said.message.title,
         description=said.message.body,
@@ -130,6 +132,7 @@ def _event(heard: Alert) -> Event:
         type_hint=type_in(named),
         severity_hint=severity_in(named, _FIRES.get(said.severity)),
         starts_at=None if ends else at,
+        at=said.timestamp,
     )
 
 

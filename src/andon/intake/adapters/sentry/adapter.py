@@ -8,13 +8,15 @@
 
 Other resources (comments, installations, single errors) are taken and say nothing: Sentry turns off a hook that is
 refused too often. The body is signed (`Sentry-Hook-Signature`: HMAC-SHA256 in hex). Its time stands in a header that
-the signature does not cover, so an old request cannot be told by it; a double is recognised by its content. Sentry
-waits one second for the answer.
+the signature does not cover, so an old request cannot be told by it; a double is recognised by its content. That time
+is of the request, too, and nothing in the hook says when its issue was resolved or came back: a hook that arrives after
+its own end cannot be told from a regression, and fires. Sentry waits one second for the answer.
 
 Tags of the event give the hints: `andon_system`, `andon_type`, `andon_severity`.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -23,7 +25,7 @@ from andon.intake import signing
 from andon.intake.decoding import Key
 from andon.intake.events import Event, Malformed, Request, Said, Sender, event
 from andon.intake.forgiving import fit, read
-from andon.intake.naming import from_epoch, instant, labels_of, severity_in, system_in, type_in
+from andon.intake.naming import change_at, from_epoch, instant, labels_of, severity_in, system_in, type_in
 from andon.practice.grouping import SignalStatus
 
 _LEVELS = {"fatal": 2, "critical": 2, "error": 3, "warning": 4, "info": 5, "debug": 5}
@@ -130,15 +132,14 @@ class Adapter(Sender):
         """At most one event."""
         body = read(_decoder, request.body)
         sent = request.headers.get("sentry-hook-timestamp", "")
-        at = from_epoch(sent) if sent else None
-        mark = at.isoformat() if at else ""
+        made = from_epoch(sent) if sent else None
         match _resource(request, body):
             case "issue":
-                said = _of_issue(body.action, fit(body.data, IssueData, at="data").issue, mark)
+                said = _of_issue(body.action, fit(body.data, IssueData, at="data").issue, made)
             case "event_alert":
-                said = _of_fault(fit(body.data, FaultData, at="data"), mark)
+                said = _of_fault(fit(body.data, FaultData, at="data"), made)
             case "metric_alert":
-                said = _of_metric(body.action, fit(body.data, MetricData, at="data"), mark)
+                said = _of_metric(body.action, fit(body.data, MetricData, at="data"), made)
             case _:
                 said = None
         return Said([said] if said else [])
@@ -155,13 +156,14 @@ def _resource(request: Request, body: Body) -> str:
     return found
 
 
-def _of_issue(action: str, said: Issue, mark: str) -> Event | None:
+def _of_issue(action: str, said: Issue, made: datetime | None) -> Event | None:
     if action not in _ISSUE_FIRES | _ISSUE_ENDS:
         return None  # assigned, or something that Sentry adds later
+    ends = action in _ISSUE_ENDS
     return event(
         fingerprint=f"issue:{said.id}",
-        episode=mark,
-        status=SignalStatus.FIRING if action in _ISSUE_FIRES else SignalStatus.RESOLVED,
+        episode=change_at(made, ends=ends),
+        status=SignalStatus.RESOLVED if ends else SignalStatus.FIRING,
         title=said.title,
         description=said.culprit or "",
         url=said.web_url or said.permalink or "",
@@ -172,13 +174,13 @@ def _of_issue(action: str, said: Issue, mark: str) -> Event | None:
     )
 
 
-def _of_fault(said: FaultData, mark: str) -> Event:
+def _of_fault(said: FaultData, made: datetime | None) -> Event:
     fault = said.event
     tagged = {pair[0]: pair[1] for pair in fault.tags or [] if len(pair) == 2 and pair[0] and pair[1]}  # noqa: PLR2004  name and value
     own = labels_of(rule=said.triggered_rule, level=fault.level, environment=fault.environment)
     return event(
         fingerprint=f"issue:{fault.issue_id}",
-        episode=mark,
+        episode=change_at(made, ends=False),
         status=SignalStatus.FIRING,
         title=fault.title or fault.message or said.triggered_rule or "",
         description="\n".join(text for text in (fault.message, fault.culprit) if text and text != fault.title),
@@ -190,15 +192,16 @@ def _of_fault(said: FaultData, mark: str) -> Event:
     )
 
 
-def _of_metric(action: str, said: MetricData, mark: str) -> Event | None:
+def _of_metric(action: str, said: MetricData, made: datetime | None) -> Event | None:
     alert = said.metric_alert
     if action not in {"critical", "warning", "open", "resolved"}:
         return None
+    ends = action == "resolved"
     began = instant(alert.date_started or "")
     return event(
         fingerprint=f"metric:{alert.alert_rule.id}",
-        episode=began.isoformat() if began else mark,
-        status=SignalStatus.RESOLVED if action == "resolved" else SignalStatus.FIRING,
+        episode=began.isoformat() if began else change_at(made, ends=ends),
+        status=SignalStatus.RESOLVED if ends else SignalStatus.FIRING,
         title=said.description_title or alert.title or alert.alert_rule.name,
         description=said.description_text or "",
         url=said.web_url or "",

@@ -9,8 +9,11 @@ so beside the signature the token in the address is demanded, and the topic can 
 | `OK` | ends |
 | `INSUFFICIENT_DATA` | nothing, or S4 if the setting says so: no data is no proof of health, and no alarm by itself |
 
-The time of the change of state is the episode, so an alarm that SNS brings again after its end opens nothing. A
-message that is no CloudWatch alarm becomes a signal by its subject. A text that holds `andon_system: credit-scorer`
+The time of the change of state is the episode, so a change that SNS brings twice counts once. It is of this very change
+and by CloudWatch's clock, so it goes along as that (`Event.at`): SNS keeps no order and may bring an alarm after its
+own end, which is another change at another time; being the older one, it opens nothing.
+
+A message that is no CloudWatch alarm becomes a signal by its subject. A text that holds `andon_system: credit-scorer`
 names the system (also `andon_type`, `andon_severity`): in an alarm, its description.
 
 With raw delivery SNS sends the message alone, without a signature: it is taken on the token's word, unless a topic is
@@ -29,7 +32,7 @@ from andon.intake.adapters.sns.envelope import Certificates, Envelope, must_be_a
 from andon.intake.decoding import Key, decode
 from andon.intake.events import Event, Field, Malformed, Request, Said, Sender, Unsigned, event
 from andon.intake.forgiving import fit
-from andon.intake.naming import instant, labels_of, plain, severity_in, system_in, type_in, words_in
+from andon.intake.naming import change_at, instant, labels_of, plain, severity_in, system_in, type_in, words_in
 from andon.practice.grouping import SignalStatus
 
 
@@ -156,7 +159,7 @@ def _of_alarm(said: Alarm, topic: str, settings: Mapping[str, Any]) -> Said:
     return Said([
         event(
             fingerprint=said.alarm_arn or f"{said.aws_account_id}/{said.region}/{said.alarm_name}",
-            episode=changed.isoformat() if changed else "",
+            episode=change_at(changed, ends=ends),
             status=SignalStatus.RESOLVED if ends else SignalStatus.FIRING,
             title=said.alarm_name,
             description="\n\n".join(text for text in (said.alarm_description, said.new_state_reason) if text),
@@ -166,6 +169,7 @@ def _of_alarm(said: Alarm, topic: str, settings: Mapping[str, Any]) -> Said:
             type_hint=type_in(named),
             severity_hint=severity_in(named, level),
             starts_at=None if ends else changed,
+            at=changed,
         )
     ])  # fmt: skip
 

@@ -5,7 +5,8 @@ RSA with SHA-1 (version 1) or SHA-256 (version 2), by a certificate that SNS ser
 follows from its address alone, so that must be SNS's own host, over https. It is fetched once and remembered.
 
 A message may be an hour old and more: SNS goes on trying with the same time in it, and what it brings after an outage
-must not be turned away. So age is no reason to refuse; that an alarm is old news is seen from its episode.
+must not be turned away. So age is no reason to refuse; that an alarm is old news is seen from the time of its change
+of state.
 """
 
 import re

@@ -1,19 +1,74 @@
-"""What a delivery brings beside signals, written in the same transaction: changes of systems, and senders' notes.
+"""What a delivery brings beside signals, in the same transaction: changes, senders' notes, and that all is well.
 
 Rare, so written through the ORM: a batch that brings none of it pays nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from andon.intake.events import Change, Note
+import structlog
+from django.db import DatabaseError
+
+from andon.intake.adapters import adapters
+from andon.intake.events import Change, Event, Note
 from andon.intake.models import Integration, Signal, SignalNote
 from andon.intake.queries import find_system, systems_named
 from andon.registry.models import ChangeEvent
 
 MOST_NOTES = 100
 """How many notes a signal keeps; a sender that goes on is counted nowhere."""
+
+AllWell = Callable[[Sequence[Signal], datetime], None]
+"""Who is told of checks that find nothing wrong: as signals that have ended, of which none is in the database."""
+_told: Final[list[AllWell]] = []
+_log = structlog.get_logger(__name__)
+
+
+def hears_all_well(listener: AllWell) -> AllWell:
+    """Register what goes by such words, which the intake cannot import (see `andon.rules.ties`)."""
+    _told.append(listener)
+    return listener
+
+
+def tell_all_well(said: Sequence[tuple[UUID, Event]], now: datetime) -> None:
+    """Tell what checks said that find nothing wrong (`Event.passing`), each with its integration's key.
+
+    Called last in the transaction, so that whoever is told may wait for what the engine holds. Andon's own words are
+    left out: the engine says them itself, while it holds that. What goes wrong with it, but for the database, costs no
+    signal.
+    """
+    senders = Integration.objects.filter(kind__in=adapters()).select_related("system")
+    known = senders.in_bulk({integration for integration, _ in said})
+    signals = [_as_signal(known[key], event, now) for key, event in said if key in known]
+    for listener in _told if signals else ():
+        try:
+            listener(signals, now)
+        except DatabaseError:
+            raise
+        except Exception:  # noqa: BLE001  whatever it is, signals go on without it
+            _log.exception("intake.all_well_not_told")
+
+
+def _as_signal(sender: Integration, said: Event, now: datetime) -> Signal:
+    return Signal(
+        integration=sender,
+        fingerprint=said.fingerprint,
+        episode=said.episode,
+        status=said.status,
+        title=said.title,
+        description=said.description,
+        url=said.url,
+        labels=said.labels,
+        system_hint=said.system_hint,
+        type_hint=said.type_hint,
+        severity_hint=said.severity_hint,
+        count=0,
+        starts_at=said.starts_at,
+        first_at=now,
+        last_at=now,
+    )
 
 
 def write(integration: UUID, changes: Sequence[Change], notes: Sequence[Note], now: datetime) -> None:

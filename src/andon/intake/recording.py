@@ -114,6 +114,7 @@ class _Written:
         self._record = _Record(stories, said)
         for story, event, one in said:
             story.hear(event, one)
+        self._well = [(heard.integration, event) for heard in batch for event in heard.events if event.passing]
         self._new: dict[tuple[Any, ...], tuple[dict[str, Any], list[tuple[Any, ...]]]] = {}
         self._changed: list[tuple[Any, ...]] = []
         self._repeats: list[tuple[Any, ...]] = []
@@ -174,6 +175,8 @@ class _Written:
         for heard in self._batch:
             if heard.changes or heard.notes:
                 beside.write(heard.integration, heard.changes, heard.notes, self._now)
+        if self._well:
+            beside.tell_all_well(self._well, self._now)
         if self.due:
             wake.after_commit()
         return self.due

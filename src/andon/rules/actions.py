@@ -208,6 +208,16 @@ def _hear(one: Standing, heard: Iterable[datetime], now: datetime) -> None:
     row.filter(missing_since__isnull=False).update(next_due_at=now)
 
 
+def hear_all_well(signals: Sequence[Signal], now: datetime) -> None:
+    """Checks say that they find nothing wrong, which leaves no signal to route: note the heartbeats among them."""
+    if not Heartbeat.objects.filter(rule__ended_at=None).exists():
+        return
+    book = Book.at(now)
+    reads = book.read(signals)
+    for one in book.of(RuleKind.HEARTBEAT):
+        _hear(one, [now for read in reads if one.ask(read.seen).holds], now)
+
+
 def _forget_ended(ended: Sequence[Signal], now: datetime, *, besides: Collection[UUID]) -> None:
     gone = Match.objects.filter(
         signal__in=[signal.pk for signal in ended], rule__kind__in=_GO_BY_SIGNALS

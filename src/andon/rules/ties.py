@@ -1,8 +1,12 @@
-"""What rules tell the floors below: a system's page what keeps it quiet, a test signal what they would make of it."""
+"""What rules tell the floors below: a system's page what keeps it quiet, a test signal what they would make of it.
+
+And what they hear from there: that a check finds nothing wrong is a heartbeat, too.
+"""
 
 from datetime import datetime
 from typing import Any
 
+from andon.intake import beside
 from andon.intake import wording as intake_wording
 from andon.intake.models import Signal
 from andon.intake.trying import Reading, reads_signals
@@ -11,7 +15,7 @@ from andon.people.policy import Actor
 from andon.practice.rules import RuleKind
 from andon.registry.models import System
 from andon.registry.parts import on_system_page
-from andon.rules import policy, queries, wording
+from andon.rules import actions, policy, queries, wording
 from andon.rules.book import Book, Standing
 from andon.rules.queries import RuleFilter
 
@@ -46,6 +50,9 @@ def reading(signal: Signal) -> Reading:
     did = [f"{one.ref} {one.name} {one.says}." for one in intake_wording.by_rules(signal)]
     waits = "It would wait, and open nothing yet." if verdict.holding else ""
     return Reading(read.system, read.type, read.severity, waits, tuple(did))
+
+
+beside.hears_all_well(actions.hear_all_well)
 
 
 def _counted_with_it(one: Standing, key: str, since: datetime) -> int:

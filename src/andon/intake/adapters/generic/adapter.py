@@ -12,7 +12,7 @@
 | `starts_at` | ISO 8601; also tells one firing from the next, so send the same one until it ends |
 
 `ok` is what a check says with every run that finds nothing wrong: it ends what fires under the same id, and is not kept
-where nothing does.
+where nothing does. A heartbeat rule that is about it hears it each time.
 
 Other fields are kept as labels, so that a sender's own words are not lost. A wrong value in a field above is refused
 and named: a misspelt severity must be seen when it is set up, not in the night it matters. Of a list the other objects
